@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#ifdef CONFIG_RUST_BLK_MQ_ABSTRACTIONS
+#include <linux/bio.h>
+#include <linux/blk-mq.h>
+#include <linux/blkdev.h>
+#include <linux/bvec.h>
+#include <linux/module.h>
+#include <linux/percpu-refcount.h>
+
+__rust_helper bool
+rust_helper_blk_mq_add_to_batch(struct request *req, struct io_comp_batch *iob,
+				bool is_error,
+				void (*complete)(struct io_comp_batch *))
+{
+	return blk_mq_add_to_batch(req, iob, is_error, complete);
+}
+
+__rust_helper void rust_helper_blk_mq_set_request_complete(struct request *rq)
+{
+	blk_mq_set_request_complete(rq);
+}
+
+__rust_helper unsigned int
+rust_helper_blk_mq_freeze_queue(struct request_queue *q)
+{
+	return blk_mq_freeze_queue(q);
+}
+
+__rust_helper void rust_helper_blk_mq_unfreeze_queue(struct request_queue *q,
+						     unsigned int memflags)
+{
+	blk_mq_unfreeze_queue(q, memflags);
+}
+
+__rust_helper struct queue_limits
+rust_helper_queue_limits_start_update(struct request_queue *q)
+{
+	return queue_limits_start_update(q);
+}
+
+__rust_helper void
+rust_helper_queue_limits_cancel_update(struct request_queue *q)
+{
+	queue_limits_cancel_update(q);
+}
+
+__rust_helper sector_t rust_helper_get_capacity(struct gendisk *disk)
+{
+	return get_capacity(disk);
+}
+
+__rust_helper int rust_helper_get_disk_ro(struct gendisk *disk)
+{
+	return get_disk_ro(disk);
+}
+
+__rust_helper struct gendisk *rust_helper_dev_to_disk(struct device *dev)
+{
+	return dev_to_disk(dev);
+}
+
+__rust_helper struct device *rust_helper_disk_to_dev(struct gendisk *disk)
+{
+	return disk_to_dev(disk);
+}
+
+__rust_helper struct bio_vec rust_helper_bio_iter_iovec(struct bio *bio,
+							struct bvec_iter iter)
+{
+	return bio_iter_iovec(bio, iter);
+}
+
+__rust_helper void rust_helper_bio_advance_iter_single(const struct bio *bio,
+						       struct bvec_iter *iter,
+						       unsigned int bytes)
+{
+	bio_advance_iter_single(bio, iter, bytes);
+}
+
+__rust_helper void rust_helper_memcpy_from_bvec(char *to,
+						struct bio_vec *bvec)
+{
+	memcpy_from_bvec(to, bvec);
+}
+
+__rust_helper void rust_helper_memcpy_to_bvec(struct bio_vec *bvec,
+					      const char *from)
+{
+	memcpy_to_bvec(bvec, from);
+}
+
+__rust_helper void rust_helper_memzero_bvec(struct bio_vec *bvec)
+{
+	memzero_bvec(bvec);
+}
+
+__rust_helper void rust_helper_percpu_ref_get(struct percpu_ref *ref)
+{
+	percpu_ref_get(ref);
+}
+
+__rust_helper void rust_helper_percpu_ref_put(struct percpu_ref *ref)
+{
+	percpu_ref_put(ref);
+}
+
+__rust_helper bool rust_helper_try_module_get(struct module *module)
+{
+	return try_module_get(module);
+}
+
+__rust_helper void rust_helper_module_put(struct module *module)
+{
+	module_put(module);
+}
+#endif

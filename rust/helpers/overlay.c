@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Helpers of the virtio and blk-mq abstractions, one file for each family of
+ * C headers.
+ *
+ * Sorted alphabetically.
+ */
+
+#include "block.c"
+#include "virtio.c"
+#include "virtio_fake.c"

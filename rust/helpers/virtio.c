@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#ifdef CONFIG_RUST_VIRTIO_ABSTRACTIONS
+#include <linux/mm.h>
+#include <linux/scatterlist.h>
+
+__rust_helper void rust_helper_sg_set_buf(struct scatterlist *sg,
+					  const void *buf, unsigned int len)
+{
+	sg_set_buf(sg, buf, len);
+}
+
+__rust_helper void rust_helper_sg_mark_end(struct scatterlist *sg)
+{
+	sg_mark_end(sg);
+}
+
+__rust_helper void rust_helper_sg_unmark_end(struct scatterlist *sg)
+{
+	sg_unmark_end(sg);
+}
+
+__rust_helper bool rust_helper_virt_addr_valid(const void *addr)
+{
+	return virt_addr_valid(addr);
+}
+#endif

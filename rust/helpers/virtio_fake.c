@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#ifdef CONFIG_RUST_VIRTIO_KUNIT_TEST
+#include <linux/io.h>
+#include <linux/mm.h>
+
+__rust_helper void *rust_helper_phys_to_virt(phys_addr_t addr)
+{
+	return phys_to_virt(addr);
+}
+
+__rust_helper phys_addr_t rust_helper_virt_to_phys(void *addr)
+{
+	return virt_to_phys(addr);
+}
+
+__rust_helper phys_addr_t rust_helper_page_to_phys(struct page *page)
+{
+	return page_to_phys(page);
+}
+#endif

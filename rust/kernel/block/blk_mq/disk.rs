@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Disks that are in use.
+//!
+//! C header: [`include/linux/blkdev.h`](srctree/include/linux/blkdev.h)
+
+use super::{
+    disk_data::{
+        self,
+        Afterwards,
+        DiskData, //
+    },
+    hw_queue::Run,
+    new_disk::check_capacity,
+    GenDisk,
+    Major,
+    Operations,
+    QueueLimits, //
+};
+use crate::{
+    error::to_result,
+    module::this_module,
+    prelude::*,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc,
+        Completion, //
+    }, //
+};
+use core::{
+    ops::Deref,
+    ptr::NonNull, //
+};
+
+/// A disk that everybody can use.
+///
+/// When it is dropped, the disk goes away: what was issued is waited for, what comes later fails,
+/// and when `drop` returns, no callback runs any more but
+/// [`getgeo`](Operations::getgeo) and [`report_zones`](Operations::report_zones). Who has the disk
+/// open can keep it so. The data of the driver lives until then, but that of the hardware queues
+/// does not.
+///
+/// # Context
+///
+/// Dropping it sleeps. It waits for the driver to end the requests that it has, so the driver must
+/// be able to do that.
+///
+/// # Invariants
+///
+/// `disk` is a disk that was added, and a reference to it.
+pub struct Disk<T: Operations> {
+    disk: NonNull<GenDisk<T>>,
+    /// How often the queue was left quiesced.
+    left_quiesced: Atomic<u32>,
+    _major: Option<Arc<Major>>,
+}
+
+// SAFETY: `GenDisk<T>` is `Send` and `Sync`, and C synchronizes what `Disk` adds.
+unsafe impl<T: Operations> Send for Disk<T> {}
+
+// SAFETY: As for `Send`.
+unsafe impl<T: Operations> Sync for Disk<T> {}
+
+impl<T: Operations> Deref for Disk<T> {
+    type Target = GenDisk<T>;
+
+    #[inline]
+    fn deref(&self) -> &GenDisk<T> {
+        // SAFETY: By the type invariant, `self` has a reference to the disk.
+        unsafe { self.disk.as_ref() }
+    }
+}
+
+impl<T: Operations> Disk<T> {
+    /// # Safety
+    ///
+    /// The disk must have been added, and the reference to it passes to the result.
+    pub(super) unsafe fn from_raw(disk: NonNull<GenDisk<T>>, major: Option<Arc<Major>>) -> Self {
+        // INVARIANT: By the requirement of this function.
+        Self {
+            disk,
+            left_quiesced: Atomic::new(0),
+            _major: major,
+        }
+    }
+
+    /// Sets the size in sectors of 512 bytes, and tells user space if it has changed. Returns
+    /// whether it did, from and to other than zero.
+    ///
+    /// May sleep.
+    ///
+    /// # Errors
+    ///
+    /// [`EINVAL`]: the size in bytes is above `i64::MAX`.
+    pub fn set_capacity_and_notify(&self, sectors: u64) -> Result<bool> {
+        check_capacity(sectors)?;
+
+        // SAFETY: By the type invariant, the disk is valid.
+        Ok(unsafe { bindings::set_capacity_and_notify(self.as_raw(), sectors) })
+    }
+
+    /// Sets whether the disk can be written, and tells user space if that has changed.
+    ///
+    /// May sleep.
+    pub fn set_read_only(&self, read_only: bool) {
+        // SAFETY: By the type invariant, the disk is valid.
+        unsafe { bindings::set_disk_ro(self.as_raw(), read_only) };
+    }
+
+    /// Changes limits of the queue, with no request in flight while they change.
+    ///
+    /// May sleep. The driver must end what it has, and must not be frozen by the caller of
+    /// `update`, which must not call this function either.
+    ///
+    /// # Errors
+    ///
+    /// What `update` returns, or [`EINVAL`]: the limits contradict each other, or the zones would
+    /// change.
+    pub fn update_limits<E>(&self, update: impl FnOnce(&mut QueueLimits) -> Result<(), E>) -> Result
+    where
+        Error: From<E>,
+    {
+        // SAFETY: By the type invariant, the disk was added and not deleted.
+        unsafe { update_limits(self, update) }
+    }
+
+    /// Fails all requests that come from now on, as the device is gone. Those that the driver has
+    /// are not affected.
+    ///
+    /// May sleep. Tells file systems that the device was removed by surprise.
+    pub fn mark_dead(&self) {
+        // SAFETY: By the type invariant, the disk was added and not deleted.
+        unsafe { bindings::blk_mark_disk_dead(self.as_raw()) };
+    }
+
+    /// Starts all hardware queues that were stopped with
+    /// [`HwQueue::stop`](super::HwQueue::stop).
+    pub fn start_stopped_hw_queues(&self, run: Run) {
+        // SAFETY: By the type invariant, the queue is valid.
+        unsafe { bindings::blk_mq_start_stopped_hw_queues(self.queue(), run == Run::Async) };
+    }
+
+    /// Stops all hardware queues; see [`HwQueue::stop`](super::HwQueue::stop).
+    pub fn stop_hw_queues(&self) {
+        // SAFETY: By the type invariant, the queue is valid.
+        unsafe { bindings::blk_mq_stop_hw_queues(self.queue()) };
+    }
+
+    /// Issues the requests that were requeued with [`Kick::Later`](super::Kick::Later).
+    ///
+    /// May be called in any context.
+    pub fn kick_requeue_list(&self) {
+        // SAFETY: By the type invariant, the queue is valid.
+        unsafe { bindings::blk_mq_kick_requeue_list(self.queue()) };
+    }
+
+    /// Notes that the queue stays quiesced.
+    pub(super) fn leave_quiesced(&self) {
+        self.left_quiesced.fetch_add(1, Relaxed);
+    }
+
+    /// Undoes one [`QuiesceGuard::leave`](super::QuiesceGuard::leave); does nothing if there is
+    /// none.
+    ///
+    /// May be called in any context.
+    pub fn unquiesce(&self) {
+        let mut left = self.left_quiesced.load(Relaxed);
+
+        while left > 0 {
+            match self.left_quiesced.cmpxchg(left, left - 1, Relaxed) {
+                Ok(_) => {
+                    // SAFETY: By the type invariant, the queue is valid. It was quiesced.
+                    unsafe { bindings::blk_mq_unquiesce_queue(self.queue()) };
+                    return;
+                }
+                Err(now) => left = now,
+            }
+        }
+    }
+}
+
+/// Changes limits of the queue of a disk.
+///
+/// # Safety
+///
+/// The disk must have been added, and must not be deleted meanwhile.
+pub(super) unsafe fn update_limits<T: Operations, E>(
+    disk: &GenDisk<T>,
+    update: impl FnOnce(&mut QueueLimits) -> Result<(), E>,
+) -> Result
+where
+    Error: From<E>,
+{
+    let queue = disk.queue();
+
+    // SAFETY: The disk keeps its queue.
+    let mut limits = QueueLimits::from_raw(unsafe { bindings::queue_limits_start_update(queue) });
+    let zone_sectors = limits.zone_sectors();
+
+    let result = update(&mut limits).map_err(Error::from).and_then(|()| {
+        // The block layer has sized its own data by the zones.
+        if limits.zone_sectors() == zone_sectors {
+            Ok(())
+        } else {
+            Err(EINVAL)
+        }
+    });
+
+    if result.is_err() {
+        // SAFETY: An update was started above.
+        unsafe { bindings::queue_limits_cancel_update(queue) };
+        return result;
+    }
+
+    // SAFETY: An update was started above. The queue can be frozen, as the disk is not deleted.
+    to_result(unsafe { bindings::queue_limits_commit_update_frozen(queue, limits.as_raw_mut()) })
+}
+
+impl<T: Operations> Drop for Disk<T> {
+    fn drop(&mut self) {
+        // Requests that wait could not be issued, and would be waited for below.
+        while self.left_quiesced.load(Relaxed) > 0 {
+            self.unquiesce();
+        }
+
+        let disk = self.as_raw();
+        let data = self.disk_data();
+        let set = self.tag_set().as_raw();
+
+        // SAFETY: By the type invariant, the disk was added.
+        unsafe { bindings::del_gendisk(disk) };
+
+        // All requests have ended. But `queue_rq` may still run on another CPU, if it is the one
+        // that gave the last of them away. The block layer calls it in a (S)RCU critical section.
+        //
+        // SAFETY: `DiskData` keeps the set.
+        unsafe { bindings::blk_mq_wait_quiesce_done(set) };
+
+        // SAFETY: The queue was shut down, and no callback runs any more.
+        unsafe { DiskData::<T>::drop_hw_data(data) };
+
+        let module = this_module::<T::OwnerModule>().as_ptr();
+
+        if module.is_null() {
+            // SAFETY: By the type invariant, `self` has a reference, which is not used after this.
+            unsafe { bindings::put_disk(disk) };
+            return;
+        }
+
+        // What is freed with the disk runs code of the module. Either keep that, or, if it is
+        // about to go, wait. Then nobody has the disk open, as that would keep the module.
+        //
+        // SAFETY: This code is in the module, so it is there.
+        if unsafe { bindings::try_module_get(module) } {
+            // SAFETY: `self` has a reference to the disk, so nobody else frees the data.
+            unsafe { disk_data::set_afterwards(data, Afterwards::PutModule(module)) };
+            // SAFETY: As above.
+            unsafe { bindings::put_disk(disk) };
+        } else {
+            pin_init::stack_pin_init!(let freed = Completion::new());
+
+            // SAFETY: As above.
+            unsafe {
+                disk_data::set_afterwards(data, Afterwards::Complete(NonNull::from(&*freed)))
+            };
+            // SAFETY: As above.
+            unsafe { bindings::put_disk(disk) };
+            freed.wait_for_completion();
+        }
+    }
+}

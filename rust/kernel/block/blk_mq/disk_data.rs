@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What belongs to a disk until its last user is gone.
+//!
+//! C header: [`include/linux/blkdev.h`](srctree/include/linux/blkdev.h)
+
+use super::{
+    Operations,
+    TagSet, //
+};
+use crate::{
+    prelude::*,
+    sync::{
+        Arc,
+        Completion, //
+    }, //
+};
+use core::{
+    cell::UnsafeCell,
+    ptr::NonNull, //
+};
+
+/// What is left to do when the disk was freed.
+#[derive(Clone, Copy)]
+pub(super) enum Afterwards {
+    /// Nothing: the driver is built in.
+    Nothing,
+    /// Give up a reference to the module of the driver.
+    PutModule(*mut bindings::module),
+    /// Wake up who waits for it.
+    Complete(NonNull<Completion>),
+}
+
+/// The part of [`DiskData`] that does not depend on the driver.
+pub(super) struct Header {
+    /// Frees the [`DiskData`] that this belongs to. Is code of the driver's module.
+    free: unsafe fn(NonNull<Header>),
+    afterwards: Afterwards,
+}
+
+/// What a gendisk and its queue refer to.
+///
+/// Keeps the tag set, which C refers to as long as the queue exists.
+#[pin_data]
+#[repr(C)]
+pub(super) struct DiskData<T: Operations> {
+    /// At the start, so that it can be found without knowing `T`.
+    header: Header,
+    tag_set: Arc<TagSet<T>>,
+    /// Changes only while the queue is made, and after it was shut down.
+    hw_data: UnsafeCell<KVec<Pin<KBox<T::HwData>>>>,
+    #[pin]
+    queue_data: T::QueueData,
+}
+
+impl<T: Operations> DiskData<T> {
+    /// Allocates the data of a disk, which [`free`] frees.
+    pub(super) fn new<E>(
+        tag_set: Arc<TagSet<T>>,
+        queue_data: impl PinInit<T::QueueData, E>,
+    ) -> Result<NonNull<Self>>
+    where
+        Error: From<E>,
+    {
+        let hw_data = KVec::with_capacity(usize::try_from(tag_set.nr_hw_queues())?, GFP_KERNEL)?;
+
+        let this = KBox::try_pin_init(
+            try_pin_init!(Self {
+                header: Header {
+                    free: Self::free_from_header,
+                    afterwards: Afterwards::Nothing,
+                },
+                tag_set,
+                hw_data: UnsafeCell::new(hw_data),
+                queue_data <- queue_data,
+            }),
+            GFP_KERNEL,
+        )?;
+
+        // SAFETY: The data is not moved out of the box: it is only used by reference, and dropped
+        // in place.
+        let this = unsafe { Pin::into_inner_unchecked(this) };
+
+        Ok(NonNull::from(KBox::leak(this)))
+    }
+
+    /// # Safety
+    ///
+    /// `header` must be that of a `DiskData<T>` from [`DiskData::new`] that is not used any more.
+    unsafe fn free_from_header(header: NonNull<Header>) {
+        // SAFETY: By the requirement of this function; the header is the first field.
+        drop(unsafe { KBox::from_raw(header.cast::<Self>().as_ptr()) });
+    }
+
+    /// Returns the data of the driver.
+    ///
+    /// # Safety
+    ///
+    /// `this` must point to a `DiskData<T>` that lives for `'a`.
+    #[inline]
+    pub(super) unsafe fn queue_data<'a>(this: *mut c_void) -> &'a T::QueueData {
+        // SAFETY: By the requirement of this function.
+        unsafe { &(*this.cast::<Self>()).queue_data }
+    }
+
+    /// Returns the tag set.
+    ///
+    /// # Safety
+    ///
+    /// As for [`queue_data`](Self::queue_data).
+    pub(super) unsafe fn tag_set<'a>(this: *mut c_void) -> &'a Arc<TagSet<T>> {
+        // SAFETY: By the requirement of this function.
+        unsafe { &(*this.cast::<Self>()).tag_set }
+    }
+
+    /// Makes the data of the next hardware queue.
+    ///
+    /// # Safety
+    ///
+    /// `this` must point to a `DiskData<T>` whose queue is being made, and nobody else may use it.
+    pub(super) unsafe fn add_hw_data(
+        this: *mut c_void,
+        data: impl PinInit<T::HwData, Error>,
+    ) -> Result<NonNull<T::HwData>> {
+        let data = KBox::pin_init(data, GFP_KERNEL)?;
+        let ptr = NonNull::from(&*data);
+
+        // SAFETY: By the requirement of this function.
+        let cell = unsafe { &raw mut (*this.cast::<Self>()).hw_data };
+        // SAFETY: By the requirement of this function, nobody else uses it.
+        let all = unsafe { &mut *(*cell).get() };
+
+        all.push(data, GFP_KERNEL)?;
+        Ok(ptr)
+    }
+
+    /// Drops the data of all hardware queues.
+    ///
+    /// # Safety
+    ///
+    /// `this` must point to a `DiskData<T>` whose queue was shut down, with no callback running.
+    pub(super) unsafe fn drop_hw_data(this: *mut c_void) {
+        // SAFETY: By the requirement of this function.
+        let cell = unsafe { &raw mut (*this.cast::<Self>()).hw_data };
+
+        // SAFETY: By the requirement of this function, nobody else uses it.
+        drop(core::mem::take(unsafe { &mut *(*cell).get() }));
+    }
+}
+
+/// Sets what happens after the disk was freed.
+///
+/// # Safety
+///
+/// `this` must point to a [`DiskData`] that nobody else can free.
+pub(super) unsafe fn set_afterwards(this: *mut c_void, afterwards: Afterwards) {
+    // SAFETY: By the requirement of this function; the header is the first field, and its other
+    // users come after the last reference to the disk was dropped.
+    unsafe { (*this.cast::<Header>()).afterwards = afterwards };
+}
+
+/// Frees what belongs to a disk.
+///
+/// # Safety
+///
+/// `this` must point to a [`DiskData`] from [`DiskData::new`] that is not used any more.
+pub(super) unsafe fn free(this: *mut c_void) {
+    // SAFETY: By the requirement of this function, it is not null.
+    let header = unsafe { NonNull::new_unchecked(this.cast::<Header>()) };
+    // SAFETY: By the requirement of this function; the header is the first field.
+    let free = unsafe { (*header.as_ptr()).free };
+
+    // SAFETY: By the requirement of this function, and `free` is that of the right type.
+    unsafe { free(header) };
+}
+
+/// `free_disk` of all drivers: the last user of a disk that was added is gone.
+///
+/// This is not generic in order to be built in: if the driver is a module, then it can go away as
+/// soon as its code is not needed any more, which would be inside of a generic function.
+///
+/// # Safety
+///
+/// `private_data` of `disk` must point to a [`DiskData`].
+#[inline(never)]
+pub(super) unsafe extern "C" fn free_disk(disk: *mut bindings::gendisk) {
+    // SAFETY: By the requirement of this function.
+    let this = unsafe { (*disk).private_data };
+    // SAFETY: By the requirement of this function; the header is the first field.
+    let afterwards = unsafe { (*this.cast::<Header>()).afterwards };
+
+    // SAFETY: C calls this when nobody can use the disk any more.
+    unsafe { free(this) };
+
+    match afterwards {
+        Afterwards::Nothing => {}
+        // SAFETY: `Disk::drop` took the reference.
+        Afterwards::PutModule(module) => unsafe { bindings::module_put(module) },
+        // SAFETY: `Disk::drop` waits for it.
+        Afterwards::Complete(completion) => unsafe { completion.as_ref() }.complete_all(),
+    }
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Keeping requests away from a driver for a while.
+//!
+//! C header: [`include/linux/blk-mq.h`](srctree/include/linux/blk-mq.h)
+
+use super::{
+    Disk,
+    Operations, //
+};
+use crate::types::NotThreadSafe;
+use core::mem::ManuallyDrop;
+
+/// Keeps a queue frozen: there are no requests, and who wants to make one waits.
+///
+/// # Invariants
+///
+/// The queue of `disk` was frozen by this thread.
+#[must_use = "the queue is frozen only while the guard exists"]
+pub struct FreezeGuard<'a, T: Operations> {
+    disk: &'a Disk<T>,
+    memflags: u32,
+    /// Memory flags of this thread are restored in the end.
+    _not_send: NotThreadSafe,
+}
+
+/// Keeps a queue quiesced: the driver gets no requests, which gather in the block layer.
+///
+/// Requests that the driver has already are not waited for.
+///
+/// # Invariants
+///
+/// The queue of `disk` was quiesced once for this guard.
+#[must_use = "the queue is quiesced only while the guard exists"]
+pub struct QuiesceGuard<'a, T: Operations> {
+    disk: &'a Disk<T>,
+}
+
+impl<T: Operations> Disk<T> {
+    /// Waits until all requests have ended, and lets no others begin.
+    ///
+    /// # Context
+    ///
+    /// Process context. Sleeps. The driver must be able to end what it has, so this must not be
+    /// called while the queue is quiesced or stopped.
+    pub fn freeze(&self) -> FreezeGuard<'_, T> {
+        // SAFETY: A `Disk` was added and not deleted, so its queue can be frozen.
+        let memflags = unsafe { bindings::blk_mq_freeze_queue(self.queue()) };
+
+        // INVARIANT: The queue was frozen just now.
+        FreezeGuard {
+            disk: self,
+            memflags,
+            _not_send: NotThreadSafe,
+        }
+    }
+
+    /// Lets the driver get no more requests, and waits until
+    /// [`queue_rq`](Operations::queue_rq) runs nowhere.
+    ///
+    /// # Context
+    ///
+    /// Process context. Sleeps.
+    pub fn quiesce(&self) -> QuiesceGuard<'_, T> {
+        // SAFETY: A `Disk` was added and not deleted, so its queue can be quiesced.
+        unsafe { bindings::blk_mq_quiesce_queue(self.queue()) };
+
+        // INVARIANT: The queue was quiesced just now.
+        QuiesceGuard { disk: self }
+    }
+
+    /// Like [`quiesce`](Self::quiesce), but does not wait, so
+    /// [`queue_rq`](Operations::queue_rq) may still run.
+    ///
+    /// In a frozen queue nothing runs anyway.
+    ///
+    /// # Context
+    ///
+    /// Any.
+    pub fn quiesce_nowait(&self) -> QuiesceGuard<'_, T> {
+        // SAFETY: A `Disk` was added and not deleted, so its queue can be quiesced.
+        unsafe { bindings::blk_mq_quiesce_queue_nowait(self.queue()) };
+
+        // INVARIANT: The queue was quiesced just now.
+        QuiesceGuard { disk: self }
+    }
+}
+
+impl<T: Operations> QuiesceGuard<'_, T> {
+    /// Leaves the queue quiesced, until [`Disk::unquiesce`] is called or the disk is dropped.
+    ///
+    /// This is for a driver that suspends in one callback and resumes in another.
+    pub fn leave(self) {
+        ManuallyDrop::new(self).disk.leave_quiesced();
+    }
+}
+
+impl<T: Operations> Drop for FreezeGuard<'_, T> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant, the queue was frozen by this thread, which has returned
+        // `memflags`.
+        unsafe { bindings::blk_mq_unfreeze_queue(self.disk.queue(), self.memflags) };
+    }
+}
+
+impl<T: Operations> Drop for QuiesceGuard<'_, T> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant, the queue was quiesced once for this.
+        unsafe { bindings::blk_mq_unquiesce_queue(self.disk.queue()) };
+    }
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Disks, as everybody who has a reference sees them.
+//!
+//! C header: [`include/linux/blkdev.h`](srctree/include/linux/blkdev.h)
+
+use super::{
+    disk_data::DiskData,
+    Operations,
+    TagSet, //
+};
+use crate::{
+    prelude::*,
+    sync::Arc,
+    types::Opaque, //
+};
+use core::marker::PhantomData;
+
+/// A disk, at any time from its allocation until the last user is gone.
+///
+/// Equivalent to C's `struct gendisk`.
+///
+/// # Invariants
+///
+/// The inner `gendisk` is initialized and has a queue with the operations of `T`. Its
+/// `private_data` points to a `DiskData<T>`.
+#[repr(transparent)]
+pub struct GenDisk<T: Operations>(Opaque<bindings::gendisk>, PhantomData<fn() -> T>);
+
+// SAFETY: `T::QueueData` is `Send`, and the last reference may be dropped anywhere.
+unsafe impl<T: Operations> Send for GenDisk<T> {}
+
+// SAFETY: `T::QueueData` is `Sync`, and C synchronizes everything else.
+unsafe impl<T: Operations> Sync for GenDisk<T> {}
+
+impl<T: Operations> GenDisk<T> {
+    /// # Safety
+    ///
+    /// The invariants of [`GenDisk`] must hold for `disk` for `'a`.
+    #[inline]
+    pub(super) unsafe fn from_raw<'a>(disk: *mut bindings::gendisk) -> &'a Self {
+        // SAFETY: By the requirement of this function; the type is transparent.
+        unsafe { &*disk.cast::<Self>() }
+    }
+
+    #[inline]
+    pub(super) fn as_raw(&self) -> *mut bindings::gendisk {
+        self.0.get()
+    }
+
+    #[inline]
+    pub(super) fn queue(&self) -> *mut bindings::request_queue {
+        // SAFETY: By the type invariant, the disk is valid. It keeps its queue.
+        unsafe { (*self.as_raw()).queue }
+    }
+
+    #[inline]
+    pub(super) fn disk_data(&self) -> *mut c_void {
+        // SAFETY: By the type invariant, the disk is valid.
+        unsafe { (*self.as_raw()).private_data }
+    }
+
+    /// The data of the driver.
+    #[inline]
+    pub fn queue_data(&self) -> &T::QueueData {
+        // SAFETY: By the type invariant, it is a `DiskData<T>`, which lives as long as the disk.
+        unsafe { DiskData::<T>::queue_data(self.disk_data()) }
+    }
+
+    /// The tag set.
+    pub fn tag_set(&self) -> &Arc<TagSet<T>> {
+        // SAFETY: By the type invariant, it is a `DiskData<T>`, which lives as long as the disk.
+        unsafe { DiskData::<T>::tag_set(self.disk_data()) }
+    }
+
+    /// The size in sectors of 512 bytes; zero after the [`Disk`](super::Disk) was dropped.
+    pub fn capacity(&self) -> u64 {
+        // SAFETY: By the type invariant, the disk is valid.
+        unsafe { bindings::get_capacity(self.as_raw()) }
+    }
+
+    /// Whether the disk cannot be written.
+    pub fn is_read_only(&self) -> bool {
+        // SAFETY: By the type invariant, the disk is valid.
+        unsafe { bindings::get_disk_ro(self.as_raw()) != 0 }
+    }
+
+    /// The name, as in `/sys/block`.
+    pub fn name(&self) -> &CStr {
+        // SAFETY: By the type invariant, the disk is valid. `NewDisk` terminates the name, which
+        // does not change once there are shared references to others.
+        unsafe { CStr::from_char_ptr((*self.as_raw()).disk_name.as_ptr()) }
+    }
+}

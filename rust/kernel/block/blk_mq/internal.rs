@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Requests that a driver makes for itself.
+//!
+//! C header: [`include/linux/blk-mq.h`](srctree/include/linux/blk-mq.h)
+
+use super::{
+    pdu::Pdu,
+    GenDisk,
+    Operations,
+    Status, //
+};
+use crate::{
+    error::{
+        from_err_ptr,
+        to_result, //
+    },
+    prelude::*,
+    types::ScopeGuard, //
+};
+use core::ptr::NonNull;
+
+/// The data that a command of the driver moves.
+pub enum Transfer<'a> {
+    /// None: the request is [`Op::DrvIn`](super::Op::DrvIn).
+    Nothing,
+    /// From the device: the request is [`Op::DrvIn`](super::Op::DrvIn).
+    In(&'a mut [u8]),
+    /// To the device: the request is [`Op::DrvOut`](super::Op::DrvOut).
+    Out(&'a [u8]),
+}
+
+impl<T: Operations> GenDisk<T> {
+    /// Has the driver execute a command of its own, and waits for it.
+    ///
+    /// `prepare` puts the command into the data of a request, which then comes to the driver
+    /// through [`Operations::queue_rq`] like any other.
+    ///
+    /// # Context
+    ///
+    /// Process context. Sleeps, also for as long as the queue is quiesced or frozen.
+    ///
+    /// # Errors
+    ///
+    /// - [`ENODEV`]: the [`Disk`](super::Disk) was dropped.
+    /// - [`EINVAL`]: the transfer is longer than the limits of the queue allow.
+    /// - [`ENOMEM`]: there is no memory.
+    /// - What the [`Status`] says that the driver ends the request with.
+    pub fn execute(
+        &self,
+        transfer: Transfer<'_>,
+        prepare: impl FnOnce(&mut T::RequestData),
+    ) -> Result {
+        let (op, start, len) = match transfer {
+            Transfer::Nothing => (bindings::req_op_REQ_OP_DRV_IN, core::ptr::null_mut(), 0),
+            Transfer::In(data) => (
+                bindings::req_op_REQ_OP_DRV_IN,
+                data.as_mut_ptr(),
+                data.len(),
+            ),
+            // The block layer only reads what goes to the device.
+            Transfer::Out(data) => (
+                bindings::req_op_REQ_OP_DRV_OUT,
+                data.as_ptr().cast_mut(),
+                data.len(),
+            ),
+        };
+        let len = u32::try_from(len)?;
+
+        // SAFETY: The disk keeps its queue.
+        let rq = from_err_ptr(unsafe { bindings::blk_mq_alloc_request(self.queue(), op, 0) })?;
+
+        let rq = ScopeGuard::new_with_data(rq, |rq| {
+            // SAFETY: The request was allocated above, and is not in the hands of the driver.
+            unsafe { bindings::blk_mq_free_request(rq) }
+        });
+
+        // SAFETY: A request of this queue is followed by a `Pdu<T>`.
+        let pdu = unsafe { Pdu::<T>::of(NonNull::new_unchecked(*rq)) };
+
+        // SAFETY: The PDU was initialized along with the tag, and nobody else has the request.
+        prepare(unsafe { &mut (*pdu.as_ptr()).data });
+
+        if len > 0 {
+            // SAFETY: The request is new. The memory stays borrowed until it has ended, below.
+            to_result(unsafe {
+                bindings::blk_rq_map_kern(*rq, start.cast(), len, bindings::GFP_KERNEL)
+            })?;
+        }
+
+        // SAFETY: The request is a command of a driver and was not issued. When this returns, the
+        // driver has ended it, and it is ours again.
+        let status = unsafe { bindings::blk_execute_rq(*rq, false) };
+
+        Status::from_raw(status).to_result()
+    }
+}

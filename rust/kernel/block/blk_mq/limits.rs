@@ -1,0 +1,441 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a queue can do.
+//!
+//! C header: [`include/linux/blkdev.h`](srctree/include/linux/blkdev.h)
+
+use crate::{
+    fmt,
+    prelude::*, //
+};
+
+/// A limit that was refused.
+///
+/// Its [`Display`](fmt::Display) form is a clear message for the log. As an [`Error`] it is
+/// [`EINVAL`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitError {
+    /// The limit.
+    pub field: &'static str,
+    /// The value that was refused.
+    pub value: u64,
+    /// The rule that it breaks.
+    pub rule: Rule,
+}
+
+/// What a limit must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// From the first to the second value.
+    Range(u64, u64),
+    /// A power of two from the first to the second value.
+    PowerOfTwo(u64, u64),
+    /// A multiple of the value.
+    MultipleOf(u64),
+    /// One less than a power of two, from the first to the second value.
+    Mask(u64, u64),
+    /// Zero, as the kernel is built without support for it.
+    Unsupported,
+}
+
+impl fmt::Display for LimitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { field, value, rule } = *self;
+
+        match rule {
+            Rule::Range(min, max) => {
+                f.write_fmt(fmt!("{field}: {value} is not from {min} to {max}"))
+            }
+            Rule::PowerOfTwo(min, max) => f.write_fmt(fmt!(
+                "{field}: {value} is not a power of two from {min} to {max}"
+            )),
+            Rule::MultipleOf(unit) => {
+                f.write_fmt(fmt!("{field}: {value} is not a multiple of {unit}"))
+            }
+            Rule::Mask(min, max) => f.write_fmt(fmt!(
+                "{field}: {value} is not one less than a power of two, from {min} to {max}"
+            )),
+            Rule::Unsupported => {
+                f.write_fmt(fmt!("{field}: {value} needs support that is not built in"))
+            }
+        }
+    }
+}
+
+impl From<LimitError> for Error {
+    fn from(_: LimitError) -> Self {
+        EINVAL
+    }
+}
+
+impl Rule {
+    fn check(self, field: &'static str, value: u64) -> Result<(), LimitError> {
+        let holds = match self {
+            Self::Range(min, max) => (min..=max).contains(&value),
+            Self::PowerOfTwo(min, max) => value.is_power_of_two() && (min..=max).contains(&value),
+            Self::MultipleOf(unit) => unit != 0 && value % unit == 0,
+            Self::Mask(min, max) => {
+                value.checked_add(1).is_some_and(u64::is_power_of_two)
+                    && (min..=max).contains(&value)
+            }
+            Self::Unsupported => value == 0,
+        };
+
+        if holds {
+            Ok(())
+        } else {
+            Err(LimitError {
+                field,
+                value,
+                rule: self,
+            })
+        }
+    }
+}
+
+/// A segment can always be a page of the smallest size that there is.
+const MIN_SEGMENT_SIZE: u64 = 4096;
+
+/// The largest `u32` and `u16`, as bounds.
+const U32_MAX: u64 = u32::MAX as u64;
+const U16_MAX: u64 = u16::MAX as u64;
+
+/// A zoned disk; see [`QueueLimits::set_zoned`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Zoned {
+    /// The size of a zone in sectors of 512 bytes, a power of two.
+    pub zone_sectors: u32,
+    /// The number of zones that can be open, zero for no limit.
+    pub max_open_zones: u32,
+    /// The number of zones that can be open or closed but not empty, zero for no limit.
+    pub max_active_zones: u32,
+    /// The greatest length of a zone append in sectors; zero if the device has no zone append, and
+    /// the block layer emulates it.
+    pub max_append_sectors: u32,
+    /// The unit of writes to zones in bytes.
+    pub write_granularity: u32,
+}
+
+/// The limits of a request queue.
+///
+/// Equivalent to C's `struct queue_limits`. What is not set, the block layer fills in.
+///
+/// The block size is checked against other limits, so set it before them.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::{block::blk_mq::{LimitError, QueueLimits, Rule}, prelude::*};
+///
+/// let mut limits = QueueLimits::new();
+///
+/// limits
+///     .set_logical_block_size(4096)?
+///     .set_max_segments(64)?
+///     .set_max_hw_sectors(256)?;
+///
+/// assert_eq!(
+///     limits.set_logical_block_size(1000).err(),
+///     Some(LimitError {
+///         field: "logical_block_size",
+///         value: 1000,
+///         rule: Rule::PowerOfTwo(512, QueueLimits::MAX_BLOCK_SIZE.into()),
+///     })
+/// );
+/// assert_eq!(limits.logical_block_size(), 4096);
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Clone)]
+pub struct QueueLimits(bindings::queue_limits);
+
+impl Default for QueueLimits {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Defines setters of features that are on or off.
+macro_rules! features {
+    ($($(#[doc = $doc:literal])+ $set:ident, $is:ident = $bit:ident;)+) => {
+        $(
+            $(#[doc = $doc])+
+            pub fn $set(&mut self, on: bool) -> &mut Self {
+                if on {
+                    self.0.features |= bindings::$bit;
+                } else {
+                    self.0.features &= !bindings::$bit;
+                }
+                self
+            }
+
+            #[doc = concat!("Whether [`", stringify!($set), "`](Self::", stringify!($set), ") is on.")]
+            pub fn $is(&self) -> bool {
+                self.0.features & bindings::$bit != 0
+            }
+        )+
+    };
+}
+
+impl QueueLimits {
+    /// The largest logical block size in bytes.
+    pub const MAX_BLOCK_SIZE: u32 = bindings::BLK_MAX_BLOCK_SIZE;
+
+    /// Limits of which nothing is set.
+    pub fn new() -> Self {
+        Self(pin_init::zeroed())
+    }
+
+    pub(super) fn from_raw(raw: bindings::queue_limits) -> Self {
+        Self(raw)
+    }
+
+    pub(super) fn as_raw_mut(&mut self) -> &mut bindings::queue_limits {
+        &mut self.0
+    }
+
+    /// Sets the smallest unit of access in bytes.
+    ///
+    /// # Errors
+    ///
+    /// It is not a power of two from 512 to [`MAX_BLOCK_SIZE`](Self::MAX_BLOCK_SIZE).
+    pub fn set_logical_block_size(&mut self, bytes: u32) -> Result<&mut Self, LimitError> {
+        Rule::PowerOfTwo(512, Self::MAX_BLOCK_SIZE.into())
+            .check("logical_block_size", bytes.into())?;
+        self.0.logical_block_size = bytes;
+        Ok(self)
+    }
+
+    /// The smallest unit of access in bytes.
+    pub fn logical_block_size(&self) -> u32 {
+        self.0.logical_block_size.max(512)
+    }
+
+    /// Sets the unit in bytes that the medium writes as a whole.
+    ///
+    /// # Errors
+    ///
+    /// It is not a power of two, or less than the logical block size.
+    pub fn set_physical_block_size(&mut self, bytes: u32) -> Result<&mut Self, LimitError> {
+        Rule::PowerOfTwo(self.logical_block_size().into(), 1 << 31)
+            .check("physical_block_size", bytes.into())?;
+        self.0.physical_block_size = bytes;
+        Ok(self)
+    }
+
+    /// The unit in bytes that the medium writes as a whole.
+    pub fn physical_block_size(&self) -> u32 {
+        self.0.physical_block_size.max(self.logical_block_size())
+    }
+
+    /// Sets the place in bytes of the first sector in its physical block.
+    ///
+    /// # Errors
+    ///
+    /// It is not less than the physical block size.
+    pub fn set_alignment_offset(&mut self, bytes: u32) -> Result<&mut Self, LimitError> {
+        Rule::Range(0, u64::from(self.physical_block_size()) - 1)
+            .check("alignment_offset", bytes.into())?;
+        self.0.alignment_offset = bytes;
+        Ok(self)
+    }
+
+    /// Sets the smallest transfer in bytes that is efficient.
+    ///
+    /// # Errors
+    ///
+    /// It is not a multiple of the logical block size.
+    pub fn set_io_min(&mut self, bytes: u32) -> Result<&mut Self, LimitError> {
+        Rule::MultipleOf(self.logical_block_size().into()).check("io_min", bytes.into())?;
+        self.0.io_min = bytes;
+        Ok(self)
+    }
+
+    /// Sets the transfer in bytes that is the most efficient; zero if there is none.
+    ///
+    /// # Errors
+    ///
+    /// It is not a multiple of the logical block size.
+    pub fn set_io_opt(&mut self, bytes: u32) -> Result<&mut Self, LimitError> {
+        Rule::MultipleOf(self.logical_block_size().into()).check("io_opt", bytes.into())?;
+        self.0.io_opt = bytes;
+        Ok(self)
+    }
+
+    /// Sets the number of segments that a request can have.
+    ///
+    /// # Errors
+    ///
+    /// It is not from 1 to 65535.
+    pub fn set_max_segments(&mut self, count: u32) -> Result<&mut Self, LimitError> {
+        Rule::Range(1, U16_MAX).check("max_segments", count.into())?;
+        // CAST: Checked above.
+        self.0.max_segments = count as u16;
+        Ok(self)
+    }
+
+    /// Sets the greatest length of a segment in bytes.
+    ///
+    /// # Errors
+    ///
+    /// It is less than 4096.
+    pub fn set_max_segment_size(&mut self, bytes: u32) -> Result<&mut Self, LimitError> {
+        Rule::Range(MIN_SEGMENT_SIZE, U32_MAX).check("max_segment_size", bytes.into())?;
+        self.0.max_segment_size = bytes;
+        Ok(self)
+    }
+
+    /// Sets the boundary in memory that a segment must not cross, as a mask.
+    ///
+    /// # Errors
+    ///
+    /// It is not one less than a power of two, or less than 4095.
+    pub fn set_seg_boundary_mask(&mut self, mask: u32) -> Result<&mut Self, LimitError> {
+        Rule::Mask(MIN_SEGMENT_SIZE - 1, U32_MAX).check("seg_boundary_mask", mask.into())?;
+        // CAST: `c_ulong` has at least 32 bits.
+        self.0.seg_boundary_mask = mask as c_ulong;
+        Ok(self)
+    }
+
+    /// Sets the alignment in memory that data needs, as a mask.
+    ///
+    /// # Errors
+    ///
+    /// It is not one less than a power of two, or above a page.
+    pub fn set_dma_alignment(&mut self, mask: u32) -> Result<&mut Self, LimitError> {
+        Rule::Mask(0, crate::page::PAGE_SIZE as u64 - 1).check("dma_alignment", mask.into())?;
+        self.0.dma_alignment = mask;
+        Ok(self)
+    }
+
+    /// Sets the greatest length of a request in sectors of 512 bytes.
+    ///
+    /// # Errors
+    ///
+    /// It is less than a page or a logical block.
+    pub fn set_max_hw_sectors(&mut self, sectors: u32) -> Result<&mut Self, LimitError> {
+        let min = (crate::page::PAGE_SIZE as u64).max(self.logical_block_size().into());
+
+        Rule::Range(min >> bindings::SECTOR_SHIFT, U32_MAX)
+            .check("max_hw_sectors", sectors.into())?;
+        self.0.max_hw_sectors = sectors;
+        Ok(self)
+    }
+
+    /// Sets the greatest length of a discarded range in sectors of 512 bytes; zero if the device
+    /// has no discard.
+    pub fn set_max_hw_discard_sectors(&mut self, sectors: u32) -> &mut Self {
+        self.0.max_hw_discard_sectors = sectors;
+        self
+    }
+
+    /// Sets the number of ranges in a discard.
+    ///
+    /// # Errors
+    ///
+    /// It is not from 1 to 65535.
+    pub fn set_max_discard_segments(&mut self, count: u32) -> Result<&mut Self, LimitError> {
+        Rule::Range(1, U16_MAX).check("max_discard_segments", count.into())?;
+        // CAST: Checked above.
+        self.0.max_discard_segments = count as u16;
+        Ok(self)
+    }
+
+    /// Sets the unit in bytes that space is freed by.
+    ///
+    /// # Errors
+    ///
+    /// It is zero, or not a multiple of the logical block size.
+    pub fn set_discard_granularity(&mut self, bytes: u32) -> Result<&mut Self, LimitError> {
+        let unit = u64::from(self.logical_block_size());
+
+        Rule::MultipleOf(unit).check("discard_granularity", bytes.into())?;
+        Rule::Range(unit, U32_MAX).check("discard_granularity", bytes.into())?;
+        self.0.discard_granularity = bytes;
+        Ok(self)
+    }
+
+    /// Sets the greatest length of a securely erased range in sectors of 512 bytes; zero if the
+    /// device has no secure erase.
+    pub fn set_max_secure_erase_sectors(&mut self, sectors: u32) -> &mut Self {
+        self.0.max_secure_erase_sectors = sectors;
+        self
+    }
+
+    /// Sets the greatest length of a range of zeroes in sectors of 512 bytes; zero if the device
+    /// cannot write zeroes by itself.
+    pub fn set_max_write_zeroes_sectors(&mut self, sectors: u32) -> &mut Self {
+        self.0.max_write_zeroes_sectors = sectors;
+        self
+    }
+
+    features! {
+        /// Sets whether the device has a volatile cache, and so gets flushes.
+        set_write_cache, write_cache = BLK_FEAT_WRITE_CACHE;
+        /// Sets whether the device can write through its volatile cache.
+        ///
+        /// Without a cache, it makes no difference.
+        set_fua, fua = BLK_FEAT_FUA;
+        /// Sets whether the medium rotates, so that neighbouring sectors are accessed faster.
+        set_rotational, rotational = BLK_FEAT_ROTATIONAL;
+        /// Sets whether data must not change while it is written.
+        set_stable_writes, stable_writes = BLK_FEAT_STABLE_WRITES;
+        /// Sets whether requests end before [`queue_rq`](super::Operations::queue_rq) returns.
+        set_synchronous, synchronous = BLK_FEAT_SYNCHRONOUS;
+        /// Sets whether the times of requests add to the entropy of the system.
+        set_add_random, add_random = BLK_FEAT_ADD_RANDOM;
+    }
+
+    /// Whether the disk is zoned.
+    pub fn is_zoned(&self) -> bool {
+        self.0.features & bindings::BLK_FEAT_ZONED != 0
+    }
+
+    /// Makes the disk zoned. Such a disk needs
+    /// [`Operations::report_zones`](super::Operations::report_zones).
+    ///
+    /// # Errors
+    ///
+    /// - The zone size is not a power of two, or less than a logical block.
+    /// - The write granularity is zero or not a multiple of the logical block size.
+    /// - More zones can be open than active.
+    /// - A zone append cannot be as long as the write granularity.
+    /// - The kernel is built without `CONFIG_BLK_DEV_ZONED`.
+    pub fn set_zoned(&mut self, zoned: Zoned) -> Result<&mut Self, LimitError> {
+        let block = u64::from(self.logical_block_size());
+        let granularity = u64::from(zoned.write_granularity);
+        let granularity_sectors = granularity.div_ceil(1 << bindings::SECTOR_SHIFT);
+
+        if !cfg!(CONFIG_BLK_DEV_ZONED) {
+            Rule::Unsupported.check("zone_sectors", zoned.zone_sectors.into())?;
+        }
+        Rule::PowerOfTwo(block >> bindings::SECTOR_SHIFT, 1 << 31)
+            .check("zone_sectors", zoned.zone_sectors.into())?;
+        Rule::Range(block, U32_MAX).check("zone_write_granularity", granularity)?;
+        Rule::MultipleOf(block).check("zone_write_granularity", granularity)?;
+        if zoned.max_active_zones != 0 {
+            Rule::Range(0, zoned.max_active_zones.into())
+                .check("max_open_zones", zoned.max_open_zones.into())?;
+        }
+        if zoned.max_append_sectors != 0 {
+            Rule::Range(granularity_sectors, U32_MAX)
+                .check("max_zone_append_sectors", zoned.max_append_sectors.into())?;
+        }
+
+        self.0.features |= bindings::BLK_FEAT_ZONED;
+        self.0.chunk_sectors = zoned.zone_sectors;
+        self.0.max_open_zones = zoned.max_open_zones;
+        self.0.max_active_zones = zoned.max_active_zones;
+        self.0.max_hw_zone_append_sectors = zoned.max_append_sectors;
+        self.0.zone_write_granularity = zoned.write_granularity;
+        Ok(self)
+    }
+
+    /// The size of a zone, or zero.
+    pub(super) fn zone_sectors(&self) -> u32 {
+        if self.is_zoned() {
+            self.0.chunk_sectors
+        } else {
+            0
+        }
+    }
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The memory behind each request that belongs to the driver.
+//!
+//! C header: [`include/linux/blk-mq.h`](srctree/include/linux/blk-mq.h)
+
+use super::Operations;
+use core::{
+    mem::{
+        align_of,
+        size_of, //
+    },
+    ptr::NonNull, //
+};
+
+/// What follows a `struct request` in memory, in C the "PDU".
+pub(super) struct Pdu<T: Operations> {
+    /// Belongs to the ring that the request is in.
+    pub(super) ring_slot: u32,
+    pub(super) data: T::RequestData,
+}
+
+impl<T: Operations> Pdu<T> {
+    /// The size that a tag set reserves for each request.
+    ///
+    /// Evaluating it checks that the block layer keeps the alignment: requests are aligned like
+    /// any object from `kmalloc`.
+    pub(super) const CMD_SIZE: u32 = {
+        assert!(
+            align_of::<Self>() <= align_of::<u64>()
+                && size_of::<bindings::request>() % align_of::<Self>() == 0,
+            "`RequestData` needs a stricter alignment than the block layer keeps"
+        );
+        assert!(
+            size_of::<Self>() <= 0x10000,
+            "`RequestData` is too large to be allocated for each request"
+        );
+
+        size_of::<Self>() as u32
+    };
+
+    /// Returns where the PDU of a request is.
+    ///
+    /// # Safety
+    ///
+    /// `rq` must point into an allocation with [`CMD_SIZE`](Self::CMD_SIZE) bytes behind the
+    /// `struct request`.
+    #[inline]
+    pub(super) unsafe fn of(rq: NonNull<bindings::request>) -> NonNull<Self> {
+        // SAFETY: By the requirement of this function, what follows is in the same allocation.
+        unsafe { rq.add(1) }.cast()
+    }
+}

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Which CPU uses which hardware queue, for which kind of request.
+//!
+//! C header: [`include/linux/blk-mq.h`](srctree/include/linux/blk-mq.h)
+
+use crate::{
+    device::{
+        Bound,
+        Device, //
+    },
+    prelude::*, //
+};
+
+/// The kind of requests that a map is for.
+///
+/// Equivalent to C's `enum hctx_type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MapType {
+    /// All requests that have no map of their own.
+    Default,
+    /// Reads.
+    Read,
+    /// Requests whose submitter polls for the completion.
+    Poll,
+}
+
+impl MapType {
+    #[inline]
+    pub(super) fn from_raw(raw: bindings::hctx_type) -> Self {
+        match raw {
+            bindings::hctx_type_HCTX_TYPE_READ => Self::Read,
+            bindings::hctx_type_HCTX_TYPE_POLL => Self::Poll,
+            _ => Self::Default,
+        }
+    }
+
+    const fn index(self) -> usize {
+        match self {
+            Self::Default => 0,
+            Self::Read => 1,
+            Self::Poll => 2,
+        }
+    }
+}
+
+/// The number of maps of a tag set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Maps {
+    /// [`MapType::Default`].
+    One,
+    /// [`MapType::Default`] and [`MapType::Read`].
+    Two,
+    /// All three.
+    Three,
+}
+
+impl Maps {
+    pub(super) const fn count(self) -> u32 {
+        match self {
+            Self::One => 1,
+            Self::Two => 2,
+            Self::Three => 3,
+        }
+    }
+}
+
+/// Returns how many hardware queues are of use, out of `max`: at most one for each possible CPU.
+///
+/// With `max` being zero, returns what would be best.
+pub fn num_possible_queues(max: u32) -> u32 {
+    // SAFETY: Any number may be asked about.
+    unsafe { bindings::blk_mq_num_possible_queues(max) }
+}
+
+/// The maps of a tag set, while [`Operations::map_queues`](super::Operations::map_queues) fills
+/// them.
+///
+/// A map that is left as it is sends all requests of its kind to the first hardware queue.
+///
+/// # Invariants
+///
+/// `set` is a tag set whose maps are allocated and used by nobody else.
+pub struct QueueMaps<'a> {
+    set: &'a mut bindings::blk_mq_tag_set,
+}
+
+impl<'a> QueueMaps<'a> {
+    /// # Safety
+    ///
+    /// The maps of `set` must be allocated and be used by nobody else.
+    pub(super) unsafe fn new(set: &'a mut bindings::blk_mq_tag_set) -> Self {
+        // INVARIANT: By the requirement of this function.
+        Self { set }
+    }
+
+    /// The number of hardware queues; can be less than was asked for.
+    pub fn nr_hw_queues(&self) -> u32 {
+        self.set.nr_hw_queues
+    }
+
+    /// Whether the tag set has a map for this kind of requests.
+    pub fn has(&self, map: MapType) -> bool {
+        // CAST: There are three maps.
+        (map.index() as u32) < self.set.nr_maps
+    }
+
+    /// Sets the hardware queues that a map uses: `nr_queues` from number `offset` on.
+    fn range(
+        &mut self,
+        map: MapType,
+        offset: u32,
+        nr_queues: u32,
+    ) -> Result<&mut bindings::blk_mq_queue_map> {
+        let end = offset.checked_add(nr_queues).ok_or(EINVAL)?;
+
+        // The block layer uses the numbers in a map without another check. Of a map without a
+        // queue, it uses `MapType::Default` instead, which therefore needs one.
+        if !self.has(map)
+            || end > self.nr_hw_queues()
+            || (nr_queues == 0 && map == MapType::Default)
+        {
+            return Err(EINVAL);
+        }
+
+        let map = self.set.map.get_mut(map.index()).ok_or(EINVAL)?;
+
+        map.queue_offset = offset;
+        map.nr_queues = nr_queues;
+        Ok(map)
+    }
+
+    /// Spreads the CPUs evenly over the `nr_queues` hardware queues from number `offset` on.
+    ///
+    /// With no queues, the requests go where those of [`MapType::Default`] go.
+    ///
+    /// # Errors
+    ///
+    /// [`EINVAL`]: there are no such queues, or no such map; or [`MapType::Default`] would have no
+    /// queue.
+    pub fn spread(&mut self, map: MapType, offset: u32, nr_queues: u32) -> Result {
+        let map = self.range(map, offset, nr_queues)?;
+
+        if nr_queues > 0 {
+            // SAFETY: By the type invariant, the map is allocated; its queues exist.
+            unsafe { bindings::blk_mq_map_queues(map) };
+        }
+        Ok(())
+    }
+
+    /// Lets each CPU use the hardware queue that `cpus` says, counted from number `offset` on.
+    ///
+    /// # Errors
+    ///
+    /// As for [`spread`](Self::spread).
+    pub fn assign(&mut self, map: MapType, offset: u32, cpus: &CpuQueues) -> Result {
+        let map = self.range(map, offset, cpus.nr_queues)?;
+
+        for (cpu, queue) in cpus.queues.iter().enumerate() {
+            // SAFETY: By the type invariants, the map is allocated, which means that it has an
+            // entry for each CPU, and so has `cpus`.
+            let entry = unsafe { &mut *map.mq_map.add(cpu) };
+
+            // The sum is the number of a queue, as `range` has checked.
+            *entry = offset + *queue;
+        }
+        Ok(())
+    }
+}
+
+/// For each CPU one of several hardware queues.
+///
+/// # Invariants
+///
+/// - `queues` has an entry for each possible CPU number.
+/// - The entries are less than `nr_queues`, which is not zero.
+pub struct CpuQueues {
+    queues: KVec<c_uint>,
+    nr_queues: u32,
+}
+
+impl CpuQueues {
+    /// Lets `fill` fill a map of `nr_queues` queues.
+    ///
+    /// # Safety
+    ///
+    /// `fill` must put numbers less than `nr_queues` into the map, or leave zeroes.
+    unsafe fn new(
+        nr_queues: u32,
+        fill: impl FnOnce(*mut bindings::blk_mq_queue_map),
+    ) -> Result<Self> {
+        if nr_queues == 0 {
+            return Err(EINVAL);
+        }
+
+        let cpus = usize::try_from(crate::cpu::nr_cpu_ids())?;
+        let mut queues = KVec::from_elem(0, cpus, GFP_KERNEL)?;
+        let mut map = bindings::blk_mq_queue_map {
+            mq_map: queues.as_mut_ptr(),
+            nr_queues,
+            queue_offset: 0,
+        };
+
+        fill(&mut map);
+
+        // INVARIANT: By the requirement of this function, and the length was chosen above.
+        Ok(Self { queues, nr_queues })
+    }
+
+    /// Spreads the CPUs evenly over `nr_queues` queues.
+    ///
+    /// # Errors
+    ///
+    /// [`EINVAL`] if there are no queues, [`ENOMEM`] if there is no memory.
+    pub fn spread(nr_queues: u32) -> Result<Self> {
+        let fill = |map| {
+            // SAFETY: The map has an entry for each CPU.
+            unsafe { bindings::blk_mq_map_queues(map) }
+        };
+
+        // SAFETY: C does as `new` requires.
+        unsafe { Self::new(nr_queues, fill) }
+    }
+
+    /// Gives each CPU the queue whose interrupt it serves; spreads the CPUs evenly if the bus of
+    /// the device does not know.
+    ///
+    /// # Safety
+    ///
+    /// The bus of `dev` must be able to tell the affinity of the `nr_queues` interrupts from number
+    /// `first_irq` on, as it counts them. Not every bus checks the number.
+    ///
+    /// # Errors
+    ///
+    /// As for [`spread`](Self::spread).
+    #[expect(
+        dead_code,
+        reason = "for buses, which can tell how many interrupts there are"
+    )]
+    pub(crate) unsafe fn from_irqs(
+        dev: &Device<Bound>,
+        first_irq: u32,
+        nr_queues: u32,
+    ) -> Result<Self> {
+        let fill = |map| {
+            // SAFETY: The map has an entry for each CPU. `dev` is bound, so it has a bus, which
+            // knows the interrupts by the requirement of this function.
+            unsafe { bindings::blk_mq_map_hw_queues(map, dev.as_raw(), first_irq) }
+        };
+
+        // SAFETY: C does as `new` requires.
+        unsafe { Self::new(nr_queues, fill) }
+    }
+}

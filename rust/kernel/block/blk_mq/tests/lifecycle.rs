@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What lives how long.
+
+use super::{
+    io::*,
+    ram::*, //
+};
+use crate::{
+    block::blk_mq::*,
+    prelude::*,
+    sync::{
+        atomic::{
+            Acquire,
+            Atomic,
+            Relaxed,
+            Release, //
+        },
+        Arc, //
+    },
+    time::{
+        delay::fsleep,
+        Delta, //
+    },
+    workqueue, //
+};
+
+#[kunit_tests(rust_blk_mq_lifecycle)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_frees_everything_once() -> Result {
+        let census = Census::new()?;
+        let disk = disk(&census, "rustkunit_free")?;
+
+        // There is a request for each tag, and one for flushes.
+        assert!(census.all() == [1, 1, 1, 33]);
+        drop(disk);
+        assert!(census.all() == [0; 4]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_scheduler_has_requests_of_its_own() -> Result {
+        let census = Census::new()?;
+        let options = TagSetOptions {
+            no_sched_by_default: false,
+            ..options()
+        };
+        let disk =
+            new_disk(&census, options, &QueueLimits::new(), "rustkunit_sched")?.add_virtual()?;
+        let with_scheduler = census.request.load(Relaxed);
+
+        if cfg!(CONFIG_MQ_IOSCHED_DEADLINE) {
+            assert!(with_scheduler > 33);
+        }
+
+        let open = OpenDisk::new(&disk)?;
+        assert_eq!(Bio::submit(&open, READ, 0, 512, 0)?.wait(), Status::OK);
+        drop(open);
+        drop(disk);
+        assert!(census.all() == [0; 4]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_disk_that_was_not_added_frees_everything_once() -> Result {
+        let census = Census::new()?;
+        let disk = new_disk(&census, options(), &QueueLimits::new(), "rustkunit_unadded")?;
+
+        disk.execute(Transfer::Nothing, |private| private.command = 4)?;
+        assert_eq!(disk.queue_data().command.load(Relaxed), 4);
+        drop(disk);
+        assert!(census.all() == [0; 4]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_tag_set_that_fails_frees_what_it_made() -> Result {
+        for budget in [0, 1, 31] {
+            let census = Census::new()?;
+
+            census.request_budget.store(budget, Relaxed);
+            assert!(tag_set(&census, options()).err() == Some(ENOMEM));
+            assert!(census.all() == [0; 4]);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_disk_that_fails_frees_what_it_made() -> Result {
+        let options = TagSetOptions {
+            nr_hw_queues: 2,
+            ..options()
+        };
+
+        for budget in [0, 1] {
+            let census = Census::new()?;
+
+            census.hw_budget.store(budget, Relaxed);
+            let disk = new_disk(&census, options, &QueueLimits::new(), "rustkunit_nohw");
+            assert!(disk.err() == Some(ENOMEM));
+            assert!(census.all() == [0; 4]);
+        }
+
+        // The request for flushes is made along with the hardware queue.
+        let census = Census::new()?;
+        let set = tag_set(&census, options)?;
+        let requests = census.request.load(Relaxed);
+        census.request_budget.store(1, Relaxed);
+        drop(set);
+        assert_eq!(census.request.load(Relaxed), 0);
+        census.request_budget.store(requests, Relaxed);
+        let disk = new_disk(&census, options, &QueueLimits::new(), "rustkunit_noflush");
+        assert!(disk.err() == Some(ENOMEM));
+        assert!(census.all() == [0; 4]);
+        Ok(())
+    }
+
+    #[test]
+    fn contradictory_options_are_refused() -> Result {
+        let census = Census::new()?;
+        let none = TagSetOptions {
+            nr_hw_queues: 0,
+            ..options()
+        };
+        let shallow = TagSetOptions {
+            queue_depth: 0,
+            ..options()
+        };
+        let negative = TagSetOptions {
+            timeout: Delta::from_millis(-1),
+            ..options()
+        };
+
+        for options in [none, shallow, negative] {
+            assert!(tag_set(&census, options).err() == Some(EINVAL));
+            assert!(census.all() == [0; 4]);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_name_that_cannot_be_a_file_is_refused() -> Result {
+        let census = Census::new()?;
+
+        for name in ["", "a/b", "a_name_that_is_longer_than_31_b"] {
+            let disk = new_disk(&census, options(), &QueueLimits::new(), name);
+
+            assert_eq!(disk.is_ok(), name.len() == 31 && !name.contains('/'));
+        }
+        let long = "a_name_that_is_longer_than_31_by";
+        let disk = new_disk(&census, options(), &QueueLimits::new(), long);
+        assert!(disk.err() == Some(EINVAL));
+        assert!(census.all() == [0; 4]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_capacity_that_is_too_large_is_refused() -> Result {
+        let census = Census::new()?;
+        let mut disk = new_disk(&census, options(), &QueueLimits::new(), "rustkunit_cap")?;
+
+        assert!(disk.set_capacity(u64::MAX) == Err(EINVAL));
+        assert!(disk.set_capacity((i64::MAX as u64 >> 9) + 1) == Err(EINVAL));
+        assert!(disk.set_capacity(i64::MAX as u64 >> 9).is_ok());
+        assert_eq!(disk.capacity(), i64::MAX as u64 >> 9);
+        disk.set_capacity(SECTORS)?;
+
+        let disk = disk.add_virtual()?;
+        assert!(disk.set_capacity_and_notify(u64::MAX) == Err(EINVAL));
+        assert!(disk.set_capacity_and_notify(SECTORS / 2)?);
+        assert!(!disk.set_capacity_and_notify(SECTORS / 2)?);
+        assert_eq!(disk.capacity(), SECTORS / 2);
+        Ok(())
+    }
+
+    #[test]
+    fn minors_come_from_the_major_that_was_given() -> Result {
+        let census = Census::new()?;
+        let major = Arc::new(Major::new(c"rustkunit")?, GFP_KERNEL)?;
+        let mut disk = new_disk(&census, options(), &QueueLimits::new(), "rustkunit_minor")?;
+
+        for (first, count) in [(0, 0), (0, 257), (1 << 20, 1), (u32::MAX, 2)] {
+            assert!(disk.set_minors(major.clone(), first, count) == Err(EINVAL));
+        }
+        disk.set_minors(major.clone(), 32, 16)?;
+
+        let disk = disk.add_virtual()?;
+        // SAFETY: The disk is valid.
+        let dev = unsafe { (*(*disk.as_raw()).part0).bd_dev };
+        assert_eq!(dev, (major.number() << bindings::MINORBITS) | 32);
+        Ok(())
+    }
+
+    #[test]
+    fn a_read_only_disk_can_be_opened_only_for_reading() -> Result {
+        let census = Census::new()?;
+        let mut disk = new_disk(&census, options(), &QueueLimits::new(), "rustkunit_ro")?;
+
+        disk.set_read_only(true);
+        let disk = disk.add_virtual()?;
+        assert!(disk.is_read_only());
+        let open = OpenDisk::new(&disk);
+        let refused = match &open {
+            Ok(open) => {
+                Bio::submit(open, WRITE, 0, 512, 1)?.wait() != Status::OK
+                    || disk.queue_data().storage.lock()[0] == 0
+            }
+            Err(_) => true,
+        };
+        assert!(refused);
+        drop(open);
+
+        disk.set_read_only(false);
+        assert!(!disk.is_read_only());
+        assert!(OpenDisk::new(&disk).is_ok());
+        Ok(())
+    }
+
+    #[test]
+    fn an_open_disk_outlives_its_driver() -> Result {
+        let census = Census::new()?;
+        let disk = disk(&census, "rustkunit_open")?;
+        let open = OpenDisk::new(&disk)?;
+        let raw = disk.as_raw();
+
+        assert_eq!(Bio::submit(&open, READ, 0, 512, 0)?.wait(), Status::OK);
+        drop(disk);
+
+        // The data of the hardware queues is gone, the rest is not.
+        assert_eq!(census.hw.load(Relaxed), 0);
+        assert_eq!(census.queue.load(Relaxed), 1);
+        assert!(Bio::submit(&open, READ, 0, 512, 0)?.wait() != Status::OK);
+
+        // SAFETY: The disk is valid while it is open.
+        let gen_disk = unsafe { GenDisk::<Ram>::from_raw(raw) };
+        assert_eq!(gen_disk.capacity(), 0);
+        assert!(gen_disk.execute(Transfer::Nothing, |_| {}) == Err(ENODEV));
+
+        let mut geometry: bindings::hd_geometry = pin_init::zeroed();
+        // SAFETY: The disk is valid, and so are its operations.
+        let getgeo = unsafe { (*(*raw).fops).getgeo }.ok_or(ENOENT)?;
+        // SAFETY: The disk is valid while it is open.
+        assert_eq!(unsafe { getgeo(raw, &mut geometry) }, EINVAL.to_errno());
+        gen_disk.queue_data().storage.lock().truncate(512 * 60);
+        // SAFETY: As above.
+        assert_eq!(unsafe { getgeo(raw, &mut geometry) }, 0);
+        assert_eq!(
+            (geometry.heads, geometry.sectors, geometry.cylinders),
+            (4, 8, 60)
+        );
+
+        drop(open);
+        assert!(census.all() == [0; 4]);
+        Ok(())
+    }
+
+    #[test]
+    fn dropping_a_disk_waits_for_its_requests() -> Result {
+        let census = Census::new()?;
+        let disk = disk(&census, "rustkunit_wait")?;
+        let open = OpenDisk::new(&disk)?;
+
+        disk.queue_data().set_mode(Mode::Park, Status::OK);
+        let bio = Bio::submit(&open, READ, 0, 512, 0)?;
+        disk.queue_data().wait_parked(1)?;
+        let rq = disk.queue_data().unpark().ok_or(ENOENT)?;
+
+        workqueue::system().try_spawn(GFP_KERNEL, move || {
+            fsleep(Delta::from_millis(50));
+            rq.end(Status::MEDIUM);
+        })?;
+        drop(disk);
+        assert!(bio.is_done());
+        assert_eq!(bio.wait(), Status::MEDIUM);
+        Ok(())
+    }
+
+    #[test]
+    fn dropping_a_disk_waits_for_queue_rq() -> Result {
+        for _ in 0..5 {
+            let census = Census::new()?;
+            let disk = disk(&census, "rustkunit_linger")?;
+            let open = Arc::new(OpenDisk::new(&disk)?, GFP_KERNEL)?;
+            let data = disk.queue_data();
+
+            // `queue_rq` gives the request away, and then runs on for some milliseconds.
+            data.set_mode(Mode::ParkAndLinger, Status::OK);
+            let other = open.clone();
+            let returned = Arc::new(Atomic::new(0u32), GFP_KERNEL)?;
+            let has_returned = returned.clone();
+            workqueue::system_unbound().try_spawn(GFP_KERNEL, move || {
+                let _ = Bio::submit(&other, READ, 0, 512, 0);
+
+                drop(other);
+                has_returned.store(1, Release);
+            })?;
+            data.wait_parked(1)?;
+            data.unpark().ok_or(ENOENT)?.end(Status::OK);
+
+            let queued = data.queued.load(Relaxed);
+            drop(disk);
+            assert_eq!(census.hw.load(Relaxed), 0);
+            assert_eq!(census.ghosts.load(Relaxed), 0);
+            // SAFETY: The disk is valid while it is open.
+            let disk = unsafe { (*open.bdev()).bd_disk };
+            // SAFETY: As above.
+            let now = unsafe { GenDisk::<Ram>::from_raw(disk) }
+                .queue_data()
+                .queued
+                .load(Relaxed);
+            assert!(now > queued);
+
+            wait_until(|| returned.load(Acquire) == 1)?;
+            drop(open);
+            assert!(census.all() == [0; 4]);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_dead_disk_fails_what_comes() -> Result {
+        let census = Census::new()?;
+        let disk = disk(&census, "rustkunit_dead")?;
+        let open = OpenDisk::new(&disk)?;
+        let queued = disk.queue_data().queued.load(Relaxed);
+
+        disk.mark_dead();
+        assert!(Bio::submit(&open, READ, 0, 512, 0)?.wait() != Status::OK);
+        assert_eq!(disk.queue_data().queued.load(Relaxed), queued);
+        drop(open);
+        drop(disk);
+        assert!(census.all() == [0; 4]);
+        Ok(())
+    }
+
+    #[test]
+    fn disks_share_a_tag_set() -> Result {
+        let census = Census::new()?;
+        let set = tag_set(&census, options())?;
+        let weak = set.clone();
+        let mut first = NewDisk::new(set.clone(), &QueueLimits::new(), queue_data(&census)?)?;
+        let mut second = NewDisk::new(set, &QueueLimits::new(), queue_data(&census)?)?;
+
+        first.set_capacity(SECTORS)?;
+        first.set_name(fmt!("rustkunit_one"))?;
+        second.set_capacity(SECTORS)?;
+        second.set_name(fmt!("rustkunit_two"))?;
+        let first = first.add_virtual()?;
+        let second = second.add_virtual()?;
+
+        let open = OpenDisk::new(&second)?;
+        drop(first);
+        assert_eq!(Bio::submit(&open, READ, 0, 512, 0)?.wait(), Status::OK);
+        drop(open);
+        drop(second);
+        assert_eq!(census.queue.load(Relaxed), 0);
+        assert_eq!(census.set.load(Relaxed), 1);
+        drop(weak);
+        assert!(census.all() == [0; 4]);
+        Ok(())
+    }
+}

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Hardware queues: maps, lists of requests, polling, and ways to stop them.
+
+use super::{
+    io::*,
+    ram::*, //
+};
+use crate::{
+    block::blk_mq::*,
+    prelude::*,
+    sync::{
+        atomic::{
+            Acquire,
+            Atomic,
+            Relaxed,
+            Release, //
+        },
+        Arc, //
+    },
+    time::{
+        delay::fsleep,
+        Delta, //
+    },
+    workqueue, //
+};
+
+#[kunit_tests(rust_blk_mq_queues)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plugged_requests_come_as_a_list() -> Result {
+        let census = Census::new()?;
+        let disk = disk(&census, "rustkunit_list")?;
+        let open = OpenDisk::new(&disk)?;
+        let data = disk.queue_data();
+
+        let bios = plugged(|| -> Result<_> {
+            Ok([
+                Bio::submit(&open, WRITE, 0, 512, 1)?,
+                Bio::submit(&open, WRITE, 32, 512, 2)?,
+                Bio::submit(&open, WRITE, 64, 512, 3)?,
+            ])
+        })?;
+
+        assert!(bios.iter().all(|bio| bio.wait() == Status::OK));
+        assert_eq!(data.lists.load(Relaxed), 1);
+        for (sector, value) in [(0, 1), (32, 2), (64, 3)] {
+            assert_eq!(data.storage.lock()[sector * 512], value);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_put_back_into_a_list_comes_one_by_one() -> Result {
+        let census = Census::new()?;
+        let disk = disk(&census, "rustkunit_putback")?;
+        let open = OpenDisk::new(&disk)?;
+        let data = disk.queue_data();
+        let before = data.queued.load(Relaxed);
+
+        data.put_back.store(2, Relaxed);
+        let bios = plugged(|| -> Result<_> {
+            Ok([
+                Bio::submit(&open, READ, 0, 512, 0)?,
+                Bio::submit(&open, READ, 32, 512, 0)?,
+                Bio::submit(&open, READ, 64, 512, 0)?,
+            ])
+        })?;
+
+        assert!(bios.iter().all(|bio| bio.wait() == Status::OK));
+        assert_eq!(data.queued.load(Relaxed), before + 2);
+        Ok(())
+    }
+
+    #[test]
+    fn maps_cover_the_queues_that_there_are() -> Result {
+        let census = Census::new()?;
+        let options = TagSetOptions {
+            nr_hw_queues: 4,
+            maps: Maps::Three,
+            ..options()
+        };
+        let disk =
+            new_disk(&census, options, &QueueLimits::new(), "rustkunit_maps")?.add_virtual()?;
+        let open = OpenDisk::new(&disk)?;
+        let data = disk.queue_data();
+
+        assert_eq!(disk.tag_set().nr_hw_queues(), 4);
+        assert_eq!(census.hw.load(Relaxed), 4);
+
+        data.set_mode(Mode::Park, Status::OK);
+        let bio = Bio::submit(&open, READ, 0, 512, 0)?;
+        data.wait_parked(1)?;
+        data.set_mode(Mode::Serve, Status::OK);
+
+        let rq = data.unpark().ok_or(ENOENT)?;
+        assert!(rq.hw_queue().map_type() == MapType::Default);
+        assert!(rq.hw_queue().index() < 2);
+        rq.end(Status::OK);
+        assert_eq!(bio.wait(), Status::OK);
+        Ok(())
+    }
+
+    #[test]
+    fn polled_requests_end_by_polling() -> Result {
+        let census = Census::new()?;
+        let options = TagSetOptions {
+            nr_hw_queues: 2,
+            maps: Maps::Three,
+            ..options()
+        };
+        let disk =
+            new_disk(&census, options, &QueueLimits::new(), "rustkunit_poll")?.add_virtual()?;
+        let open = OpenDisk::new(&disk)?;
+        let data = disk.queue_data();
+
+        data.storage.lock()[32 * 512] = 77;
+        data.set_mode(Mode::Park, Status::OK);
+        let bio = Bio::submit(&open, READ | POLLED, 32, 512, 0)?;
+        data.wait_parked(1)?;
+        assert!(data.parked.lock()[0].hw_queue().map_type() == MapType::Poll);
+        assert_eq!(data.parked.lock()[0].hw_queue().index(), 1);
+        assert!(data.parked.lock()[0].flags().contains(Flags::POLLED));
+
+        fsleep(Delta::from_millis(5));
+        assert!(!bio.is_done());
+        bio.poll();
+        data.set_mode(Mode::Serve, Status::OK);
+        assert!(bio.is_done());
+        assert_eq!(bio.wait(), Status::OK);
+        assert_eq!(bio.first_byte()?, 77);
+        Ok(())
+    }
+
+    #[test]
+    fn a_quiesced_queue_keeps_requests_away() -> Result {
+        let census = Census::new()?;
+        let disk = disk(&census, "rustkunit_quiesce")?;
+        let open = OpenDisk::new(&disk)?;
+        let data = disk.queue_data();
+        let before = data.queued.load(Relaxed);
+
+        let guard = disk.quiesce();
+        let also = disk.quiesce_nowait();
+        let bio = Bio::submit(&open, READ, 0, 512, 0)?;
+        drop(also);
+        fsleep(Delta::from_millis(20));
+        assert_eq!(data.queued.load(Relaxed), before);
+        assert!(!bio.is_done());
+
+        drop(guard);
+        assert_eq!(bio.wait(), Status::OK);
+        Ok(())
+    }
+
+    #[test]
+    fn a_queue_that_was_left_quiesced_can_be_undone() -> Result {
+        let census = Census::new()?;
+        let disk = disk(&census, "rustkunit_leave")?;
+        let open = OpenDisk::new(&disk)?;
+
+        disk.unquiesce();
+        disk.quiesce().leave();
+        let bio = Bio::submit(&open, READ, 0, 512, 0)?;
+        fsleep(Delta::from_millis(20));
+        assert!(!bio.is_done());
+
+        disk.unquiesce();
+        assert_eq!(bio.wait(), Status::OK);
+        Ok(())
+    }
+
+    #[test]
+    fn a_disk_that_was_left_quiesced_can_be_dropped() -> Result {
+        let census = Census::new()?;
+        let disk = disk(&census, "rustkunit_leftover")?;
+        let open = OpenDisk::new(&disk)?;
+
+        disk.quiesce().leave();
+        disk.quiesce().leave();
+        let bio = Bio::submit(&open, READ, 0, 512, 0)?;
+
+        drop(disk);
+        assert_eq!(bio.wait(), Status::OK);
+        Ok(())
+    }
+
+    #[test]
+    fn freezing_waits_for_requests_and_stops_others() -> Result {
+        let census = Census::new()?;
+        let disk = disk(&census, "rustkunit_freeze")?;
+        let open = Arc::new(OpenDisk::new(&disk)?, GFP_KERNEL)?;
+        let data = disk.queue_data();
+
+        data.set_mode(Mode::Park, Status::OK);
+        let bio = Bio::submit(&open, READ, 0, 512, 0)?;
+        data.wait_parked(1)?;
+        data.set_mode(Mode::Serve, Status::OK);
+        let rq = data.unpark().ok_or(ENOENT)?;
+        workqueue::system().try_spawn(GFP_KERNEL, move || {
+            fsleep(Delta::from_millis(20));
+            rq.end(Status::OK);
+        })?;
+
+        let guard = disk.freeze();
+        assert!(bio.is_done());
+
+        let ended = Arc::new(Atomic::new(0u32), GFP_KERNEL)?;
+        let (other, has_ended) = (open.clone(), ended.clone());
+        workqueue::system_unbound().try_spawn(GFP_KERNEL, move || {
+            let ok = Bio::submit(&other, READ, 0, 512, 0).is_ok_and(|bio| bio.wait() == Status::OK);
+
+            drop(other);
+            has_ended.store(if ok { 1 } else { 2 }, Release);
+        })?;
+        fsleep(Delta::from_millis(20));
+        assert_eq!(ended.load(Acquire), 0);
+
+        drop(guard);
+        wait_until(|| ended.load(Acquire) != 0)?;
+        assert_eq!(ended.load(Acquire), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn a_stopped_queue_starts_again() -> Result {
+        let census = Census::new()?;
+        let disk = disk(&census, "rustkunit_stop")?;
+        let open = OpenDisk::new(&disk)?;
+        let data = disk.queue_data();
+
+        data.set_mode(Mode::StopOnce, Status::OK);
+        let bio = Bio::submit(&open, READ, 0, 512, 0)?;
+        fsleep(Delta::from_millis(20));
+        assert!(!bio.is_done());
+
+        disk.start_stopped_hw_queues(Run::Async);
+        assert_eq!(bio.wait(), Status::OK);
+
+        disk.stop_hw_queues();
+        let bio = Bio::submit(&open, READ, 0, 512, 0)?;
+        fsleep(Delta::from_millis(20));
+        assert!(!bio.is_done());
+        disk.start_stopped_hw_queues(Run::Async);
+        assert_eq!(bio.wait(), Status::OK);
+        Ok(())
+    }
+
+    #[test]
+    fn requests_requeued_for_later_wait_for_a_kick() -> Result {
+        let census = Census::new()?;
+        let disk = disk(&census, "rustkunit_later")?;
+        let open = OpenDisk::new(&disk)?;
+        let data = disk.queue_data();
+
+        data.set_mode(Mode::Park, Status::OK);
+        let bio = Bio::submit(&open, READ, 0, 512, 0)?;
+        data.wait_parked(1)?;
+        data.set_mode(Mode::Serve, Status::OK);
+        data.unpark().ok_or(ENOENT)?.requeue(Kick::Later);
+        fsleep(Delta::from_millis(20));
+        assert!(!bio.is_done());
+
+        disk.kick_requeue_list();
+        assert_eq!(bio.wait(), Status::OK);
+        Ok(())
+    }
+}

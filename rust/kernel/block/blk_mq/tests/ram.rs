@@ -1,0 +1,562 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A RAM disk that can be told to misbehave.
+
+use crate::{
+    block::blk_mq::*,
+    new_spinlock,
+    prelude::*,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc,
+        SpinLock, //
+    },
+    time::{
+        delay::{
+            fsleep,
+            udelay, //
+        },
+        Delta, //
+    }, //
+};
+
+/// The size of the disks in sectors.
+pub(super) const SECTORS: u64 = 256;
+
+/// The size of the disks in bytes.
+pub(super) const BYTES: usize = 256 * 512;
+
+/// What [`Ram`] does with a request.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub(super) enum Mode {
+    /// Serves it and ends it.
+    Serve,
+    /// Serves it and has it completed.
+    Complete,
+    /// Keeps it.
+    Park,
+    /// Rejects it with `status`.
+    Reject,
+    /// Rejects it with `status`, and serves what comes next.
+    RejectOnce,
+    /// Starts it and rejects it with `status`, and serves what comes next.
+    RejectStartedOnce,
+    /// Drops it.
+    DropIdle,
+    /// Starts it and drops it.
+    DropStarted,
+    /// Keeps it, and rejects one that was kept before.
+    RejectAnother,
+    /// Starts it and requeues it, and serves what comes next.
+    RequeueOnce,
+    /// Stops the queue and rejects it, and serves what comes next.
+    StopOnce,
+    /// Drops what `reject` returns, with `status`, and serves what comes next.
+    DropRejectedOnce,
+    /// Keeps it, and goes on using the data of the hardware queue for a while.
+    ParkAndLinger,
+}
+
+/// Counts values that exist.
+pub(super) struct Census {
+    pub(super) set: Atomic<i32>,
+    pub(super) queue: Atomic<i32>,
+    pub(super) hw: Atomic<i32>,
+    pub(super) request: Atomic<i32>,
+    /// How often data of a hardware queue was found to be gone.
+    pub(super) ghosts: Atomic<i32>,
+    /// How many pieces of data can be made before it fails; negative for no limit.
+    pub(super) hw_budget: Atomic<i32>,
+    pub(super) request_budget: Atomic<i32>,
+}
+
+impl Census {
+    pub(super) fn new() -> Result<Arc<Self>> {
+        let census = Self {
+            set: Atomic::new(0),
+            queue: Atomic::new(0),
+            hw: Atomic::new(0),
+            request: Atomic::new(0),
+            ghosts: Atomic::new(0),
+            hw_budget: Atomic::new(-1),
+            request_budget: Atomic::new(-1),
+        };
+
+        Ok(Arc::new(census, GFP_KERNEL)?)
+    }
+
+    /// The numbers of values for the set, queues, hardware queues and requests.
+    pub(super) fn all(&self) -> [i32; 4] {
+        [
+            self.set.load(Relaxed),
+            self.queue.load(Relaxed),
+            self.hw.load(Relaxed),
+            self.request.load(Relaxed),
+        ]
+    }
+}
+
+fn spend(budget: &Atomic<i32>) -> Result {
+    match budget.load(Relaxed) {
+        0 => Err(ENOMEM),
+        left if left < 0 => Ok(()),
+        left => {
+            budget.store(left - 1, Relaxed);
+            Ok(())
+        }
+    }
+}
+
+/// A value that is counted.
+pub(super) struct Counted {
+    census: Arc<Census>,
+    which: fn(&Census) -> &Atomic<i32>,
+}
+
+impl Counted {
+    fn new(census: &Arc<Census>, which: fn(&Census) -> &Atomic<i32>) -> Self {
+        which(census).fetch_add(1, Relaxed);
+        Self {
+            census: census.clone(),
+            which,
+        }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        (self.which)(&self.census).fetch_sub(1, Relaxed);
+    }
+}
+
+pub(super) struct Ram;
+
+pub(super) struct SetData {
+    pub(super) census: Arc<Census>,
+    _counted: Counted,
+}
+
+pub(super) struct HwData {
+    pub(super) index: u32,
+    pub(super) polled: Atomic<u32>,
+    alive: Atomic<u32>,
+    _counted: Counted,
+}
+
+impl Drop for HwData {
+    fn drop(&mut self) {
+        self.alive.store(0, Relaxed);
+    }
+}
+
+pub(super) struct RequestData {
+    status: Status,
+    /// The command of an internal request.
+    pub(super) command: u8,
+    /// How many requests have used this.
+    pub(super) uses: u32,
+    _counted: Counted,
+}
+
+#[pin_data]
+pub(super) struct QueueData {
+    #[pin]
+    pub(super) storage: SpinLock<KVVec<u8>>,
+    #[pin]
+    pub(super) parked: SpinLock<KVec<Request<Ram>>>,
+    #[pin]
+    pub(super) ranges: SpinLock<KVec<(u64, u32)>>,
+    /// The last byte and length that an internal request has brought.
+    pub(super) command: Atomic<u32>,
+    pub(super) mode: Atomic<u32>,
+    pub(super) status: Atomic<u32>,
+    pub(super) queued: Atomic<u32>,
+    pub(super) completed: Atomic<u32>,
+    pub(super) committed: Atomic<u32>,
+    pub(super) lists: Atomic<u32>,
+    /// How many requests of a list are put back.
+    pub(super) put_back: Atomic<u32>,
+    pub(super) timeouts: Atomic<u32>,
+    pub(super) stored: Atomic<u32>,
+    counted: Counted,
+}
+
+const MODES: [Mode; 13] = [
+    Mode::Serve,
+    Mode::Complete,
+    Mode::Park,
+    Mode::Reject,
+    Mode::RejectOnce,
+    Mode::RejectStartedOnce,
+    Mode::DropIdle,
+    Mode::DropStarted,
+    Mode::RejectAnother,
+    Mode::RequeueOnce,
+    Mode::StopOnce,
+    Mode::DropRejectedOnce,
+    Mode::ParkAndLinger,
+];
+
+impl QueueData {
+    fn new(census: &Arc<Census>) -> Result<impl PinInit<Self, Error>> {
+        let storage = KVVec::from_elem(0u8, BYTES, GFP_KERNEL)?;
+        let parked = KVec::with_capacity(64, GFP_KERNEL)?;
+        let ranges = KVec::with_capacity(64, GFP_KERNEL)?;
+        let counted = Counted::new(census, |c| &c.queue);
+
+        Ok(try_pin_init!(Self {
+            storage <- new_spinlock!(storage),
+            parked <- new_spinlock!(parked),
+            ranges <- new_spinlock!(ranges),
+            command: Atomic::new(0),
+            mode: Atomic::new(Mode::Serve as u32),
+            status: Atomic::new(0),
+            queued: Atomic::new(0),
+            completed: Atomic::new(0),
+            committed: Atomic::new(0),
+            lists: Atomic::new(0),
+            put_back: Atomic::new(0),
+            timeouts: Atomic::new(0),
+            stored: Atomic::new(0),
+            counted,
+        }))
+    }
+
+    pub(super) fn set_mode(&self, mode: Mode, status: Status) {
+        self.status.store(status.as_raw().into(), Relaxed);
+        self.mode.store(mode as u32, Relaxed);
+    }
+
+    fn mode(&self) -> Mode {
+        MODES
+            .into_iter()
+            .find(|mode| *mode as u32 == self.mode.load(Relaxed))
+            .unwrap_or(Mode::Serve)
+    }
+
+    fn status(&self) -> Status {
+        Status::from_raw(self.status.load(Relaxed) as u8)
+    }
+
+    fn park(&self, rq: Request<Ram>) {
+        // A request that does not fit is dropped, and fails.
+        let _ = self.parked.lock().push_within_capacity(rq);
+    }
+
+    /// Takes a request that was kept.
+    pub(super) fn unpark(&self) -> Option<Request<Ram>> {
+        self.parked.lock().pop()
+    }
+
+    /// Waits until `count` requests are kept; gives up after a while.
+    pub(super) fn wait_parked(&self, count: usize) -> Result {
+        wait_until(|| self.parked.lock().len() >= count)
+    }
+
+    pub(super) fn serve<S: State>(&self, rq: &Request<Ram, S>) -> Status {
+        self.try_serve(rq).map_or(Status::IOERR, |()| Status::OK)
+    }
+
+    fn try_serve<S: State>(&self, rq: &Request<Ram, S>) -> Result {
+        let mut storage = self.storage.lock();
+
+        match rq.op() {
+            Op::Read | Op::Write => {
+                let mut pos = usize::try_from(rq.sector())? * 512;
+
+                for mut segment in rq.payload().segments() {
+                    let bytes = storage.get_mut(pos..pos + segment.len()).ok_or(EIO)?;
+
+                    if rq.is_write() {
+                        segment.copy_to_slice(bytes)?;
+                    } else {
+                        segment.copy_from_slice(bytes)?;
+                    }
+                    pos += segment.len();
+                }
+            }
+            Op::Flush => {}
+            Op::Discard => {
+                for range in rq.discard_ranges() {
+                    let _ = self
+                        .ranges
+                        .lock()
+                        .push_within_capacity((range.sector, range.nr_sectors));
+                }
+            }
+            Op::DrvIn => {
+                for mut segment in rq.payload().segments() {
+                    let len = segment.len();
+
+                    segment.copy_from_slice(&storage[..len])?;
+                }
+                self.command.store(rq.data().command.into(), Relaxed);
+            }
+            Op::DrvOut => {
+                for mut segment in rq.payload().segments() {
+                    let len = segment.len();
+
+                    segment.copy_to_slice(&mut storage[..len])?;
+                }
+                self.command.store(rq.data().command.into(), Relaxed);
+            }
+            _ => return Err(EOPNOTSUPP),
+        }
+        Ok(())
+    }
+}
+
+/// Waits for something that happens elsewhere; gives up after a while.
+pub(super) fn wait_until(mut condition: impl FnMut() -> bool) -> Result {
+    for _ in 0..2000 {
+        if condition() {
+            return Ok(());
+        }
+        fsleep(Delta::from_millis(1));
+    }
+    Err(ETIMEDOUT)
+}
+
+#[vtable]
+impl Operations for Ram {
+    type TagSetData = SetData;
+    type QueueData = QueueData;
+    type HwData = HwData;
+    type RequestData = RequestData;
+
+    fn init_request_data(set: &SetData) -> impl Init<RequestData, Error> {
+        spend(&set.census.request_budget).map(|()| RequestData {
+            status: Status::OK,
+            command: 0,
+            uses: 0,
+            _counted: Counted::new(&set.census, |c| &c.request),
+        })
+    }
+
+    fn init_hctx(set: &SetData, index: u32) -> impl PinInit<HwData, Error> {
+        spend(&set.census.hw_budget).map(|()| HwData {
+            index,
+            polled: Atomic::new(0),
+            alive: Atomic::new(1),
+            _counted: Counted::new(&set.census, |c| &c.hw),
+        })
+    }
+
+    fn queue_rq(
+        hctx: HwQueue<'_, Self>,
+        mut rq: Request<Self, Idle>,
+        _last: bool,
+    ) -> Result<(), Rejected<Self>> {
+        let data = hctx.queue_data();
+        let mode = data.mode();
+
+        rq.data_mut().uses += 1;
+
+        match mode {
+            Mode::Serve => {
+                let rq = rq.start();
+                let status = data.serve(&rq);
+
+                rq.end(status);
+            }
+            Mode::Complete => {
+                let mut rq = rq.start();
+
+                rq.data_mut().status = data.serve(&rq);
+                rq.complete();
+            }
+            Mode::Park => data.park(rq.start()),
+            Mode::Reject => {
+                data.queued.fetch_add(1, Relaxed);
+                return Err(rq.reject(data.status()));
+            }
+            Mode::RejectOnce => {
+                data.mode.store(Mode::Serve as u32, Relaxed);
+                data.queued.fetch_add(1, Relaxed);
+                return Err(rq.reject(data.status()));
+            }
+            Mode::RejectStartedOnce => {
+                data.mode.store(Mode::Serve as u32, Relaxed);
+                data.queued.fetch_add(1, Relaxed);
+                return Err(rq.start().reject(data.status()));
+            }
+            Mode::DropIdle => drop(rq),
+            Mode::DropStarted => drop(rq.start()),
+            Mode::RejectAnother => {
+                let another = data.unpark();
+
+                data.park(rq.start());
+                data.queued.fetch_add(1, Relaxed);
+                return match another {
+                    Some(another) => Err(another.reject(data.status())),
+                    None => Ok(()),
+                };
+            }
+            Mode::RequeueOnce => {
+                data.mode.store(Mode::Serve as u32, Relaxed);
+                rq.start().requeue(Kick::Now);
+            }
+            Mode::StopOnce => {
+                data.mode.store(Mode::Serve as u32, Relaxed);
+                data.queued.fetch_add(1, Relaxed);
+                hctx.stop();
+                return Err(rq.reject(Status::DEV_RESOURCE));
+            }
+            Mode::DropRejectedOnce => {
+                data.mode.store(Mode::Serve as u32, Relaxed);
+                drop(rq.reject(data.status()));
+            }
+            Mode::ParkAndLinger => {
+                data.park(rq.start());
+                for _ in 0..3000 {
+                    udelay(Delta::from_micros(10));
+                    if hctx.data().alive.load(Relaxed) != 1 {
+                        data.counted.census.ghosts.fetch_add(1, Relaxed);
+                    }
+                }
+            }
+        }
+        data.queued.fetch_add(1, Relaxed);
+        Ok(())
+    }
+
+    fn queue_rqs(list: &mut RequestList<'_, Self>) {
+        let Some(data) = list.peek_hw_queue().map(|hctx| hctx.queue_data()) else {
+            return;
+        };
+        let mut put_back = data.put_back.load(Relaxed);
+
+        data.lists.fetch_add(1, Relaxed);
+        while let Some(rq) = list.pop() {
+            if put_back > 0 {
+                put_back -= 1;
+                list.push_back(rq);
+                continue;
+            }
+
+            let rq = rq.start();
+            let status = data.serve(&rq);
+
+            rq.end(status);
+        }
+    }
+
+    fn commit_rqs(hctx: HwQueue<'_, Self>) {
+        hctx.queue_data().committed.fetch_add(1, Relaxed);
+    }
+
+    fn complete(rq: Request<Self>) {
+        let status = rq.data().status;
+
+        rq.queue_data().completed.fetch_add(1, Relaxed);
+        rq.end(status);
+    }
+
+    fn poll(hctx: HwQueue<'_, Self>, batch: &mut CompletionBatch<'_, Self>) -> u32 {
+        let data = hctx.queue_data();
+        let mut found = 0;
+
+        hctx.data().polled.fetch_add(1, Relaxed);
+        while let Some(rq) = data.unpark() {
+            let status = data.serve(&rq);
+
+            batch.end(rq, status);
+            found += 1;
+        }
+        found
+    }
+
+    fn timeout(rq: &TimedOutRequest<'_, Self>) -> TimeoutAction {
+        let data = rq.queue_data();
+
+        if rq.op() == Op::Read && rq.hw_queue().index() == rq.hw_queue().data().index {
+            data.timeouts.fetch_add(1, Relaxed);
+        }
+        TimeoutAction::ResetTimer
+    }
+
+    fn map_queues(maps: &mut QueueMaps<'_>, _set: &SetData) {
+        let queues = maps.nr_hw_queues();
+
+        // What is wrong is refused and changes nothing.
+        let too_many = CpuQueues::spread(queues + 1);
+        let wrong = too_many.map_or(true, |cpus| maps.assign(MapType::Default, 0, &cpus).is_ok())
+            || CpuQueues::spread(0).is_ok()
+            || maps.spread(MapType::Default, 1, queues).is_ok()
+            || maps.spread(MapType::Default, 0, 0).is_ok()
+            || maps.spread(MapType::Default, u32::MAX, 2).is_ok();
+
+        if wrong {
+            // The tests find all requests on the first queue.
+            return;
+        }
+        if !maps.has(MapType::Poll) {
+            if let Ok(cpus) = CpuQueues::spread(queues) {
+                let _ = maps.assign(MapType::Default, 0, &cpus);
+            }
+            return;
+        }
+
+        // Half of the queues are polled, reads have none of their own.
+        let polled = queues / 2;
+        let _ = maps.spread(MapType::Default, 0, queues - polled);
+        let _ = maps.spread(MapType::Read, 0, 0);
+        let _ = maps.spread(MapType::Poll, queues - polled, polled);
+    }
+
+    fn getgeo(disk: &GenDisk<Self>) -> Result<Geometry> {
+        Ok(Geometry {
+            heads: 4,
+            sectors: 8,
+            // The capacity is gone along with the disk, the data is not.
+            cylinders: u16::try_from(disk.queue_data().storage.lock().len())? / 512,
+        })
+    }
+}
+
+/// A tag set of [`Ram`].
+pub(super) fn tag_set(census: &Arc<Census>, options: TagSetOptions) -> Result<Arc<TagSet<Ram>>> {
+    let data = SetData {
+        census: census.clone(),
+        _counted: Counted::new(census, |c| &c.set),
+    };
+
+    Arc::pin_init(TagSet::new(options, data), GFP_KERNEL)
+}
+
+/// The options of most tests: no I/O scheduler, so that requests are issued as they come.
+pub(super) fn options() -> TagSetOptions {
+    TagSetOptions {
+        queue_depth: 32,
+        no_sched_by_default: true,
+        ..Default::default()
+    }
+}
+
+/// A disk that was not added.
+pub(super) fn new_disk(
+    census: &Arc<Census>,
+    options: TagSetOptions,
+    limits: &QueueLimits,
+    name: &str,
+) -> Result<NewDisk<Ram>> {
+    let mut disk = NewDisk::new(tag_set(census, options)?, limits, QueueData::new(census)?)?;
+
+    disk.set_capacity(SECTORS)?;
+    disk.set_name(fmt!("{name}"))?;
+    Ok(disk)
+}
+
+/// A disk that was added.
+pub(super) fn disk(census: &Arc<Census>, name: &str) -> Result<Disk<Ram>> {
+    new_disk(census, options(), &QueueLimits::new(), name)?.add_virtual()
+}
+
+/// The data of a disk.
+pub(super) fn queue_data(census: &Arc<Census>) -> Result<impl PinInit<QueueData, Error>> {
+    QueueData::new(census)
+}

@@ -1,0 +1,450 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Abstractions for the virtio bus.
+//!
+//! C headers: [`include/linux/virtio.h`](srctree/include/linux/virtio.h),
+//! [`include/linux/virtio_config.h`](srctree/include/linux/virtio_config.h)
+
+use crate::{
+    device::{
+        self,
+        Bound,
+        Core, //
+    },
+    prelude::*,
+    sync::aref::AlwaysRefCounted,
+    types::Opaque, //
+};
+use core::{
+    marker::PhantomData,
+    ptr::NonNull, //
+};
+
+mod adapter;
+#[cfg(CONFIG_RUST_BLK_MQ_ABSTRACTIONS)]
+mod block;
+pub mod config;
+mod disk_index;
+#[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
+mod fake;
+pub mod feature;
+mod id;
+mod parts;
+mod queue;
+mod setup;
+mod state;
+#[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
+mod tests;
+mod token;
+mod transport;
+
+pub use self::{
+    adapter::Adapter,
+    disk_index::DiskIndex,
+    id::{
+        DeviceId,
+        IdTable, //
+    },
+    parts::{
+        Parts,
+        Segments, //
+    },
+    queue::{
+        AddError,
+        Callback,
+        Handler,
+        LockedVirtqueue,
+        Used,
+        Virtqueue, //
+    },
+    setup::{
+        Affinity,
+        Found,
+        PendingQueue,
+        Ready,
+        VirtqueueSetup, //
+    },
+    token::{
+        RingBox,
+        Token, //
+    },
+};
+
+use self::{
+    config::{
+        ByteOrder,
+        Config,
+        ConfigSpace, //
+    },
+    feature::{
+        FeatureSet,
+        Negotiated,
+        Negotiation, //
+    },
+    state::DeviceState,
+};
+
+/// Declares a kernel module that exposes a single virtio driver.
+///
+/// # Examples
+///
+/// ```ignore
+/// kernel::module_virtio_driver! {
+///     type: MyDriver,
+///     name: "my_driver",
+///     authors: ["Author name"],
+///     description: "Description",
+///     license: "GPL v2",
+/// }
+/// ```
+#[macro_export]
+macro_rules! module_virtio_driver {
+    ($($f:tt)*) => {
+        $crate::module_driver!(<T>, $crate::virtio::Adapter<T>, { $($f)* });
+    };
+}
+
+/// The virtio driver trait (C: `struct virtio_driver`).
+#[vtable]
+pub trait Driver {
+    /// The features that the driver offers, from [`virtio_features!`](crate::virtio_features).
+    type Features: FeatureSet;
+
+    /// The configuration space, from [`virtio_config!`](crate::virtio_config), or
+    /// [`NoConfig`](config::NoConfig).
+    type Config: ConfigSpace<Features = Self::Features>;
+
+    /// The type of the driver's device private data.
+    ///
+    /// It is shared between callbacks on all CPUs.
+    type Data<'bound>: Send + Sync + 'bound;
+
+    /// The devices that the driver is for.
+    const ID_TABLE: IdTable;
+
+    /// Looks at what both sides offer before it is final (C: `virtio_driver::validate`), and may
+    /// withdraw some of it.
+    ///
+    /// # Context
+    ///
+    /// Process context; the lock of the device is held.
+    fn validate(negotiation: &mut Negotiation<'_, Self::Features>) -> Result {
+        let _ = negotiation;
+        Ok(())
+    }
+
+    /// Binds the driver to a device (C: `virtio_driver::probe`).
+    ///
+    /// If this fails, at whatever step, the device is reset and its queues are deleted.
+    ///
+    /// # Context
+    ///
+    /// Process context; the lock of the device is held.
+    fn probe<'bound>(
+        dev: &'bound Device<Core<'_>>,
+    ) -> impl PinInit<Self::Data<'bound>, Error> + 'bound;
+
+    /// Runs after probe, when the device was told to start (C: `virtio_driver::scan`).
+    ///
+    /// # Context
+    ///
+    /// Process context; the lock of the device is held.
+    fn scan<'bound>(dev: &'bound Device<Core<'_>>, this: Pin<&Self::Data<'bound>>) {
+        let _ = (dev, this);
+    }
+
+    /// The configuration of the device has changed (C: `virtio_driver::config_changed`).
+    ///
+    /// Unlike in C this is not the interrupt: the configuration can be read. Changes that come
+    /// while the driver is called, or while the device is frozen, lead to one more call.
+    ///
+    /// # Context
+    ///
+    /// Process context; no lock held. Ends before [`unbind`](Self::unbind) and
+    /// [`freeze`](Self::freeze) are called.
+    fn config_changed<'bound>(dev: &'bound Device<Bound>, this: Pin<&Self::Data<'bound>>) {
+        let _ = (dev, this);
+    }
+
+    /// The system suspends or hibernates (C: `virtio_driver::freeze`).
+    ///
+    /// The driver stops to use its queues. Afterwards the device is reset, and the queues have no
+    /// rings until [`restore`](Self::restore).
+    ///
+    /// # Errors
+    ///
+    /// An error ends the suspend; the driver goes on as before.
+    ///
+    /// # Context
+    ///
+    /// Process context; the lock of the device is held.
+    fn freeze<'bound>(dev: &'bound Device<Core<'_>>, this: Pin<&Self::Data<'bound>>) -> Result {
+        let _ = (dev, this);
+        Ok(())
+    }
+
+    /// The system is back (C: `virtio_driver::restore`).
+    ///
+    /// The queues have new, empty rings, and the device was told to start.
+    ///
+    /// # Errors
+    ///
+    /// An error leaves the device failed; the driver stays bound to it.
+    ///
+    /// # Context
+    ///
+    /// Process context; the lock of the device is held.
+    fn restore<'bound>(dev: &'bound Device<Core<'_>>, this: Pin<&Self::Data<'bound>>) -> Result {
+        let _ = (dev, this);
+        Ok(())
+    }
+
+    /// The transport is about to be reset (C: `virtio_driver::reset_prepare`). By default the
+    /// same as [`freeze`](Self::freeze).
+    ///
+    /// # Errors
+    ///
+    /// An error leaves the queues as they are.
+    ///
+    /// # Context
+    ///
+    /// Process context; the lock of the device is held.
+    fn reset_prepare<'bound>(
+        dev: &'bound Device<Core<'_>>,
+        this: Pin<&Self::Data<'bound>>,
+    ) -> Result {
+        Self::freeze(dev, this)
+    }
+
+    /// The transport was reset (C: `virtio_driver::reset_done`). By default the same as
+    /// [`restore`](Self::restore).
+    ///
+    /// # Errors
+    ///
+    /// As for [`restore`](Self::restore).
+    ///
+    /// # Context
+    ///
+    /// Process context; the lock of the device is held.
+    fn reset_done<'bound>(dev: &'bound Device<Core<'_>>, this: Pin<&Self::Data<'bound>>) -> Result {
+        Self::restore(dev, this)
+    }
+
+    /// The system shuts down (C: `virtio_driver::shutdown`). Afterwards the device is reset; the
+    /// driver's data stays.
+    ///
+    /// # Context
+    ///
+    /// Process context; the lock of the device is held.
+    fn shutdown<'bound>(dev: &'bound Device<Core<'_>>, this: Pin<&Self::Data<'bound>>) {
+        let _ = (dev, this);
+    }
+
+    /// Unbinds the driver (C: the start of `virtio_driver::remove`).
+    ///
+    /// For what needs the device one last time. All that owns something belongs into the `Drop` of
+    /// the data, which comes next; after that the device is reset and its queues are deleted.
+    ///
+    /// # Context
+    ///
+    /// Process context; the lock of the device is held.
+    fn unbind<'bound>(dev: &'bound Device<Core<'_>>, this: Pin<&Self::Data<'bound>>) {
+        let _ = (dev, this);
+    }
+}
+
+/// The virtio device representation (C: `struct virtio_device`).
+///
+/// # Invariants
+///
+/// A [`Device`] instance represents a valid `struct virtio_device` created by the C portion of the
+/// kernel. While it is bound to a driver of this abstraction, its `priv` points to a
+/// [`DeviceState`].
+#[repr(transparent)]
+pub struct Device<Ctx: device::DeviceContext = device::Normal>(
+    Opaque<bindings::virtio_device>,
+    PhantomData<Ctx>,
+);
+
+impl<Ctx: device::DeviceContext> Device<Ctx> {
+    #[inline]
+    fn as_raw(&self) -> *mut bindings::virtio_device {
+        self.0.get()
+    }
+
+    /// The kind of the device (C: `virtio_device_id::device`).
+    pub fn device_id(&self) -> u32 {
+        // SAFETY: By the type invariant the device is valid; its id does not change.
+        unsafe { (*self.as_raw()).id.device }
+    }
+
+    /// The vendor of the device (C: `virtio_device_id::vendor`).
+    pub fn vendor_id(&self) -> u32 {
+        // SAFETY: By the type invariant the device is valid; its id does not change.
+        unsafe { (*self.as_raw()).id.vendor }
+    }
+
+    /// The number of the device on the bus (C: `virtio_device::index`).
+    pub fn index(&self) -> c_int {
+        // SAFETY: By the type invariant the device is valid; its index does not change.
+        unsafe { (*self.as_raw()).index }
+    }
+}
+
+impl Device<Bound> {
+    /// What device and driver have agreed on.
+    pub fn features<S: FeatureSet>(&self) -> Negotiated<S> {
+        // SAFETY: By the type invariant the device is valid. Its features do not change while it
+        // is bound.
+        Negotiated::new(unsafe { (*self.as_raw()).__bindgen_anon_1.features_array })
+    }
+
+    /// The configuration space, laid out as `C`.
+    pub fn config<C: ConfigSpace>(&self) -> Config<'_, C> {
+        Config::new(self)
+    }
+
+    /// The largest piece of memory that the device can be given, in bytes (C:
+    /// `virtio_max_dma_size`).
+    pub fn max_dma_size(&self) -> usize {
+        // SAFETY: By the type invariant the device is valid.
+        unsafe { bindings::virtio_max_dma_size(self.as_raw()) }
+    }
+
+    /// The byte order of multi-byte fields that the driver and the device exchange.
+    pub fn byte_order(&self) -> ByteOrder {
+        if self.is_legacy() {
+            ByteOrder::Native
+        } else {
+            ByteOrder::Little
+        }
+    }
+
+    /// Whether the device is a legacy one: it has not offered
+    /// [`Version1`](feature::Version1).
+    pub fn is_legacy(&self) -> bool {
+        // SAFETY: As in `features`.
+        let low = unsafe { (*self.as_raw()).__bindgen_anon_1.features_array[0] };
+
+        low & (1 << bindings::VIRTIO_F_VERSION_1) == 0
+    }
+
+    /// Whether the device has given up and waits to be reset
+    /// (`VIRTIO_CONFIG_S_NEEDS_RESET`). May sleep.
+    pub fn needs_reset(&self) -> bool {
+        // SAFETY: By the type invariant the device is valid, and so are its operations.
+        let get_status = unsafe { (*(*self.as_raw()).config).get_status };
+
+        get_status.is_some_and(|get_status| {
+            // SAFETY: As above.
+            let status = unsafe { get_status(self.as_raw()) };
+
+            u32::from(status) & bindings::VIRTIO_CONFIG_S_NEEDS_RESET != 0
+        })
+    }
+
+    /// The length of the configuration space in bytes, where it is known.
+    fn config_len(&self) -> Option<u32> {
+        self.state().and_then(DeviceState::config_len)
+    }
+
+    /// Reads bytes of the configuration space.
+    fn config_get(&self, offset: u32, bytes: &mut [u8]) -> Result {
+        // SAFETY: By the type invariant the device is valid, and so are its operations.
+        let get = unsafe { (*(*self.as_raw()).config).get }.ok_or(EINVAL)?;
+        let len = u32::try_from(bytes.len())?;
+
+        // SAFETY: `bytes` is valid for writes of `len` bytes. The callers have checked the end
+        // against the length of the space.
+        unsafe { get(self.as_raw(), offset, bytes.as_mut_ptr().cast(), len) };
+        Ok(())
+    }
+
+    /// Writes bytes of the configuration space.
+    fn config_set(&self, offset: u32, bytes: &[u8]) -> Result {
+        // SAFETY: By the type invariant the device is valid, and so are its operations.
+        let set = unsafe { (*(*self.as_raw()).config).set }.ok_or(EOPNOTSUPP)?;
+        let len = u32::try_from(bytes.len())?;
+
+        // SAFETY: `bytes` is valid for reads of `len` bytes. The callers have checked the end
+        // against the length of the space.
+        unsafe { set(self.as_raw(), offset, bytes.as_ptr().cast(), len) };
+        Ok(())
+    }
+
+    /// The number of changes of the configuration space so far, as far as the transport counts
+    /// them.
+    fn config_generation(&self) -> u32 {
+        // SAFETY: By the type invariant the device is valid, and so are its operations.
+        let generation = unsafe { (*(*self.as_raw()).config).generation };
+
+        // SAFETY: As above.
+        generation.map_or(0, |generation| unsafe { generation(self.as_raw()) })
+    }
+
+    /// The state that the adapter keeps.
+    fn state(&self) -> Option<&DeviceState> {
+        // SAFETY: By the type invariant `priv` points to a state while the device is bound, or is
+        // null just before and after.
+        unsafe { DeviceState::from_raw(self.as_raw()) }
+    }
+}
+
+impl<'core> Device<Core<'core>> {
+    /// Starts to set up the queues of the device.
+    ///
+    /// # Errors
+    ///
+    /// [`ENODEV`]: the device is not being bound by a driver of this abstraction.
+    pub fn virtqueues(&self) -> Result<VirtqueueSetup<'_, 'core>> {
+        Ok(VirtqueueSetup::new(self, self.state().ok_or(ENODEV)?))
+    }
+
+    /// Opens the handlers and tells the device to start.
+    ///
+    /// # Safety
+    ///
+    /// The rings of the device must have been found, and `state` be its state.
+    unsafe fn make_ready(&self, state: &DeviceState) {
+        state.set_live(true);
+        // SAFETY: By the type invariant the device is valid.
+        unsafe { bindings::virtio_add_status(self.as_raw(), bindings::VIRTIO_CONFIG_S_DRIVER_OK) };
+    }
+}
+
+// SAFETY: `Device` is a transparent wrapper of a type that doesn't depend on its generic argument.
+kernel::impl_device_context_deref!(unsafe { Device });
+kernel::impl_device_context_into_aref!(Device);
+
+// SAFETY: Instances of `Device` are always reference-counted.
+unsafe impl AlwaysRefCounted for Device {
+    fn inc_ref(&self) {
+        // SAFETY: The existence of a shared reference guarantees that the refcount is non-zero.
+        unsafe { bindings::get_device(self.as_ref().as_raw()) };
+    }
+
+    unsafe fn dec_ref(obj: NonNull<Self>) {
+        // SAFETY: The safety requirements guarantee that the refcount is non-zero.
+        unsafe { bindings::put_device(&raw mut (*obj.cast::<bindings::virtio_device>().as_ptr()).dev) }
+    }
+}
+
+impl<Ctx: device::DeviceContext> AsRef<device::Device<Ctx>> for Device<Ctx> {
+    fn as_ref(&self) -> &device::Device<Ctx> {
+        // SAFETY: By the type invariant `self` is a valid `struct virtio_device`.
+        let dev = unsafe { &raw mut (*self.as_raw()).dev };
+
+        // SAFETY: `dev` points to a valid `struct device`.
+        unsafe { device::Device::from_raw(dev) }
+    }
+}
+
+// SAFETY: A `Device` is always reference-counted and can be released from any thread.
+unsafe impl Send for Device {}
+
+// SAFETY: `Device` can be shared among threads because all methods of `Device` are thread safe.
+unsafe impl Sync for Device {}
+
+// SAFETY: As for `Device`. Accesses to the configuration space are serialized by the transport, or
+// single bus transactions.
+unsafe impl Sync for Device<Bound> {}

@@ -1,0 +1,542 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Between the virtio bus in C and a [`Driver`]: registration, callbacks, and the order of
+//! teardown.
+//!
+//! Whatever made a driver leave its device, the steps are the same:
+//!
+//! 1. [`Driver::unbind`],
+//! 2. the driver's data is dropped: its disk or interface is gone, nothing is in flight,
+//! 3. the device is reset,
+//! 4. what it had not given back goes to [`Handler::detached`](super::Handler::detached),
+//! 5. the rings are deleted, which waits for interrupts,
+//! 6. what interrupts can reach is freed.
+//!
+//! A failed probe enters at the third step, as does a freeze, which ends after the fifth.
+//!
+//! # Locks
+//!
+//! The callbacks of power management and of transport resets come without the lock of the device.
+//! They take it here, so that they cannot meet an unbind. It nests inside the lock of the parent.
+
+use super::{
+    config,
+    feature::{
+        FeatureSet,
+        Negotiation, //
+    },
+    state::DeviceState,
+    transport,
+    Device,
+    Driver, //
+};
+use crate::{
+    container_of,
+    device::{
+        self,
+        Bound,
+        CoreInternal, //
+    },
+    driver,
+    error::{
+        from_result,
+        to_result, //
+    },
+    prelude::*,
+    static_lock_class,
+    types::{
+        Opaque,
+        ScopeGuard, //
+    },
+    ThisModule, //
+};
+use core::{
+    cell::UnsafeCell,
+    mem::MaybeUninit, //
+};
+
+/// An adapter for the registration of virtio drivers.
+pub struct Adapter<T: Driver>(T);
+
+// SAFETY:
+// - `bindings::virtio_driver` is a C type declared as `repr(C)`.
+// - `PrivateData<'bound, T>` is the type of the driver's device private data.
+// - `struct virtio_driver` embeds a `struct device_driver`.
+// - `DEVICE_DRIVER_OFFSET` is the correct byte offset to the embedded `struct device_driver`.
+unsafe impl<T: Driver> driver::DriverLayout for Adapter<T> {
+    type DriverType = bindings::virtio_driver;
+    type DriverData<'bound> = PrivateData<'bound, T>;
+    const DEVICE_DRIVER_OFFSET: usize = core::mem::offset_of!(Self::DriverType, driver);
+}
+
+// SAFETY: A call to `unregister` for a given instance of `DriverType` is guaranteed to be valid if
+// a preceding call to `register` has been successful.
+unsafe impl<T: Driver> driver::RegistrationOps for Adapter<T> {
+    unsafe fn register(
+        vdrv: &Opaque<Self::DriverType>,
+        name: &'static CStr,
+        module: &'static ThisModule,
+    ) -> Result {
+        let table = T::Features::TABLE;
+        let legacy = T::Features::LEGACY_TABLE;
+        let vdrv = vdrv.get();
+
+        // SAFETY: The driver is not registered yet, so nobody else looks at it.
+        let fields = unsafe { &mut *vdrv };
+
+        fields.driver.name = name.as_char_ptr();
+        fields.id_table = T::ID_TABLE.as_ptr();
+        fields.feature_table = table.as_ptr();
+        fields.feature_table_size = u32::try_from(table.len())?;
+        fields.feature_table_legacy = legacy.as_ptr();
+        fields.feature_table_size_legacy = u32::try_from(legacy.len())?;
+        fields.probe = Some(Self::probe_callback);
+        fields.remove = Some(Self::remove_callback);
+        fields.freeze = Some(Self::freeze_callback);
+        fields.restore = Some(Self::restore_callback);
+        fields.reset_prepare = Some(Self::reset_prepare_callback);
+        fields.reset_done = Some(Self::reset_done_callback);
+        fields.shutdown = Some(Self::shutdown_callback);
+        if T::HAS_VALIDATE {
+            fields.validate = Some(Self::validate_callback);
+        }
+        if T::HAS_SCAN {
+            fields.scan = Some(Self::scan_callback);
+        }
+        if T::HAS_CONFIG_CHANGED {
+            fields.config_changed = Some(Self::config_changed_callback);
+        }
+
+        // SAFETY: `vdrv` is complete and stays in place until `unregister`.
+        to_result(unsafe { bindings::__register_virtio_driver(vdrv, module.as_ptr()) })
+    }
+
+    unsafe fn unregister(vdrv: &Opaque<Self::DriverType>) {
+        // SAFETY: `vdrv` was registered, by the requirement of this function.
+        unsafe { bindings::unregister_virtio_driver(vdrv.get()) }
+    }
+}
+
+/// What the adapter keeps for a bound device.
+///
+/// # Invariants
+///
+/// - `data` is initialized if and only if `initialized` is true.
+/// - Both are accessed with the lock of the device held, or by a callback that the core only runs
+///   between the end of probe and the start of remove.
+#[doc(hidden)]
+#[pin_data]
+pub struct PrivateData<'bound, T: Driver> {
+    dev: &'bound Device<Bound>,
+    state: DeviceState,
+    #[pin]
+    data: UnsafeCell<MaybeUninit<T::Data<'bound>>>,
+    initialized: UnsafeCell<bool>,
+    #[pin]
+    config_work: Opaque<bindings::work_struct>,
+}
+
+impl<'bound, T: Driver> PrivateData<'bound, T> {
+    fn new(dev: &'bound Device<Bound>, state: DeviceState) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            dev,
+            state,
+            data: UnsafeCell::new(MaybeUninit::uninit()),
+            // INVARIANT: `data` is not initialized.
+            initialized: UnsafeCell::new(false),
+            config_work <- Opaque::ffi_init(|work: *mut bindings::work_struct| {
+                // SAFETY: `work` is valid for writes and stays in place.
+                unsafe {
+                    bindings::init_work_with_key(
+                        work,
+                        Some(Self::config_work_callback),
+                        false,
+                        c"virtio_config_changed".as_char_ptr(),
+                        static_lock_class!().as_ptr(),
+                    )
+                }
+            }),
+        })
+    }
+
+    /// The driver's data, from the end of probe to the start of remove.
+    fn data(&self) -> Option<Pin<&T::Data<'bound>>> {
+        // SAFETY: By the type invariant nobody writes the flag at the same time.
+        if !unsafe { *self.initialized.get() } {
+            return None;
+        }
+        // SAFETY: By the type invariant nobody has an exclusive reference.
+        let data = unsafe { &*self.data.get() };
+        // SAFETY: By the type invariant `data` is initialized.
+        let data = unsafe { data.assume_init_ref() };
+
+        // SAFETY: `data` is a pinned field.
+        Some(unsafe { Pin::new_unchecked(data) })
+    }
+
+    /// Creates the driver's data.
+    ///
+    /// # Safety
+    ///
+    /// Must be called once, by probe.
+    unsafe fn init(&self, init: impl PinInit<T::Data<'bound>, Error>) -> Result {
+        // SAFETY: Nobody else accesses `data` before it is initialized.
+        let slot = unsafe { (*self.data.get()).as_mut_ptr() };
+
+        // SAFETY: `slot` is valid for writes, pinned, and not initialized.
+        unsafe { pin_init::raw_try_init(slot, init) }?;
+        // SAFETY: By the requirement of this function, only probe is there.
+        // INVARIANT: `data` was initialized just above.
+        unsafe { *self.initialized.get() = true };
+        Ok(())
+    }
+
+    /// Drops the driver's data.
+    ///
+    /// # Safety
+    ///
+    /// There must be no reference to the data. Must be called by remove.
+    unsafe fn drop_data(&self) {
+        // SAFETY: By the requirement of this function, only remove is there.
+        // INVARIANT: `data` counts as uninitialized from here on.
+        if unsafe { self.initialized.get().replace(false) } {
+            // SAFETY: `data` was initialized, and nobody has a reference to it.
+            unsafe { (*self.data.get()).assume_init_drop() };
+        }
+    }
+
+    /// Tells the driver about a change of the configuration, in process context.
+    ///
+    /// # Safety
+    ///
+    /// `work` must be the `config_work` of a `PrivateData` of this type, queued between the end of
+    /// probe and the start of remove, which waits for it.
+    unsafe extern "C" fn config_work_callback(work: *mut bindings::work_struct) {
+        // SAFETY: `work` is a field of a `PrivateData` by the requirement of this function.
+        let this = unsafe {
+            &*container_of!(Opaque::cast_from(work), PrivateData<'bound, T>, config_work)
+        };
+
+        if let Some(data) = this.data() {
+            T::config_changed(this.dev, data);
+        }
+    }
+
+    /// Queues the work, if it is not queued already.
+    fn queue_config_work(&self) {
+        // SAFETY: The workqueue exists, and `config_work` is initialized. Remove and freeze wait
+        // for it before anything goes away.
+        unsafe {
+            bindings::queue_work_on(
+                bindings::wq_misc_consts_WORK_CPU_UNBOUND as c_int,
+                bindings::system_dfl_wq,
+                self.config_work.get(),
+            )
+        };
+    }
+
+    /// Waits for the work, which the core has stopped to queue.
+    fn cancel_config_work(&self) {
+        // SAFETY: `config_work` is initialized.
+        unsafe { bindings::cancel_work_sync(self.config_work.get()) };
+    }
+}
+
+impl<T: Driver> Adapter<T> {
+    /// # Safety
+    ///
+    /// `vdev` must be valid and about to be probed; nothing else uses its features.
+    unsafe extern "C" fn validate_callback(vdev: *mut bindings::virtio_device) -> c_int {
+        // SAFETY: By the requirement of this function.
+        let features = unsafe { &mut (*vdev).__bindgen_anon_1.features_array };
+
+        from_result(|| {
+            T::validate(&mut Negotiation::new(features))?;
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// `vdev` must be valid and stay so for the whole call. The lock of the device is held, and it
+    /// has no driver data.
+    unsafe extern "C" fn probe_callback(vdev: *mut bindings::virtio_device) -> c_int {
+        // SAFETY: `vdev` is valid by the requirement of this function.
+        let dev = unsafe { &*vdev.cast::<Device<CoreInternal<'_>>>() };
+
+        from_result(|| {
+            // SAFETY: `vdev` is valid.
+            let config_len = unsafe { transport::config_len(vdev, dev.is_legacy()) };
+            let required = config::required_len::<T::Config>(dev.features());
+
+            if let Some(len) = config_len.filter(|&len| len < required) {
+                dev_err!(
+                    dev,
+                    "configuration space has {} bytes, the negotiated features need {}\n",
+                    len,
+                    required
+                );
+                return Err(EINVAL);
+            }
+
+            dev.as_ref()
+                .set_drvdata(PrivateData::<T>::new(dev, DeviceState::new(config_len)))?;
+
+            // SAFETY: `set_drvdata` stored this type just above.
+            let private = unsafe { dev.as_ref().drvdata_borrow::<PrivateData<'_, T>>() };
+            let state = core::ptr::from_ref(&private.state).cast_mut();
+
+            // SAFETY: `priv` is for the driver's use, and there are no queues that look at it.
+            unsafe { (*vdev).priv_ = state.cast() };
+
+            let unwind = ScopeGuard::new(|| {
+                // SAFETY: `vdev` is the device of this state.
+                unsafe { private.state.teardown(vdev) };
+                // SAFETY: No callback looks at `priv` after the teardown.
+                unsafe { (*vdev).priv_ = core::ptr::null_mut() };
+                // SAFETY: `set_drvdata` stored this type, and `private` is not used any more.
+                drop(unsafe { dev.as_ref().drvdata_obtain::<PrivateData<'_, T>>() });
+            });
+
+            // SAFETY: This is probe.
+            unsafe { private.init(T::probe(dev)) }?;
+
+            // The core tells the device to start, if the driver did not.
+            private.state.set_live(true);
+            unwind.dismiss();
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// `vdev` must be valid, and its driver data be that of this adapter.
+    unsafe extern "C" fn scan_callback(vdev: *mut bindings::virtio_device) {
+        // SAFETY: As required of this function.
+        let (dev, private) = unsafe { Self::from_raw(vdev) };
+
+        if let Some(data) = private.data() {
+            T::scan(dev, data);
+        }
+    }
+
+    /// # Safety
+    ///
+    /// As for [`scan_callback`](Self::scan_callback).
+    unsafe extern "C" fn config_changed_callback(vdev: *mut bindings::virtio_device) {
+        // SAFETY: As required of this function.
+        let (_, private) = unsafe { Self::from_raw(vdev) };
+
+        private.queue_config_work();
+    }
+
+    /// # Safety
+    ///
+    /// As for [`scan_callback`](Self::scan_callback); the lock of the device is held.
+    unsafe extern "C" fn shutdown_callback(vdev: *mut bindings::virtio_device) {
+        // SAFETY: As required of this function.
+        let (dev, private) = unsafe { Self::from_raw(vdev) };
+
+        if let Some(data) = private.data() {
+            T::shutdown(dev, data);
+        }
+        // SAFETY: `vdev` is valid by the requirement of this function.
+        unsafe { bindings::virtio_device_shutdown(vdev) };
+    }
+
+    /// # Safety
+    ///
+    /// As for [`scan_callback`](Self::scan_callback); the lock of the device is held.
+    unsafe extern "C" fn remove_callback(vdev: *mut bindings::virtio_device) {
+        // SAFETY: As required of this function.
+        let (dev, private) = unsafe { Self::from_raw(vdev) };
+
+        private.cancel_config_work();
+
+        if private.state.is_broken() {
+            dev_warn!(dev, "device is broken, ending what it has not answered\n");
+            // SAFETY: `vdev` is the device of this state.
+            unsafe { private.state.abort(vdev) };
+        }
+
+        if let Some(data) = private.data() {
+            T::unbind(dev, data);
+        }
+        // SAFETY: The reference above is gone. Other callbacks that use the data need the lock of
+        // the device or were stopped by the core.
+        unsafe { private.drop_data() };
+
+        // SAFETY: `vdev` is the device of this state.
+        unsafe { private.state.teardown(vdev) };
+        // SAFETY: No callback looks at `priv` after the teardown.
+        unsafe { (*vdev).priv_ = core::ptr::null_mut() };
+    }
+
+    /// # Safety
+    ///
+    /// `vdev` must be valid, as for all that follow.
+    unsafe extern "C" fn freeze_callback(vdev: *mut bindings::virtio_device) -> c_int {
+        // SAFETY: As required of this function.
+        unsafe { Self::stop(vdev, T::freeze) }
+    }
+
+    /// # Safety
+    ///
+    /// `vdev` must be valid.
+    unsafe extern "C" fn reset_prepare_callback(vdev: *mut bindings::virtio_device) -> c_int {
+        // SAFETY: As required of this function.
+        unsafe { Self::stop(vdev, T::reset_prepare) }
+    }
+
+    /// # Safety
+    ///
+    /// `vdev` must be valid.
+    unsafe extern "C" fn restore_callback(vdev: *mut bindings::virtio_device) -> c_int {
+        // SAFETY: As required of this function.
+        unsafe { Self::start(vdev, T::restore) }
+    }
+
+    /// # Safety
+    ///
+    /// `vdev` must be valid.
+    unsafe extern "C" fn reset_done_callback(vdev: *mut bindings::virtio_device) -> c_int {
+        // SAFETY: As required of this function.
+        unsafe { Self::start(vdev, T::reset_done) }
+    }
+
+    /// Asks the driver to be quiet, then takes the queues down.
+    ///
+    /// # Safety
+    ///
+    /// `vdev` must be valid.
+    unsafe fn stop(
+        vdev: *mut bindings::virtio_device,
+        quiesce: for<'b> fn(&'b Device<device::Core<'_>>, Pin<&T::Data<'b>>) -> Result,
+    ) -> c_int {
+        // SAFETY: `vdev` is valid by the requirement of this function.
+        let _lock = unsafe { DeviceLock::new(vdev) };
+
+        from_result(|| {
+            // SAFETY: `vdev` is valid, and its lock is held.
+            let (dev, private) = unsafe { Self::from_raw_if_bound(vdev) }.ok_or(ENODEV)?;
+
+            private.cancel_config_work();
+            if let Some(data) = private.data() {
+                quiesce(dev, data)?;
+            }
+            // SAFETY: `vdev` is the device of this state.
+            unsafe { private.state.teardown(vdev) };
+            Ok(0)
+        })
+    }
+
+    /// Brings the queues up again, then lets the driver go on.
+    ///
+    /// # Safety
+    ///
+    /// `vdev` must be valid.
+    unsafe fn start(
+        vdev: *mut bindings::virtio_device,
+        resume: for<'b> fn(&'b Device<device::Core<'_>>, Pin<&T::Data<'b>>) -> Result,
+    ) -> c_int {
+        // SAFETY: `vdev` is valid by the requirement of this function.
+        let _lock = unsafe { DeviceLock::new(vdev) };
+
+        from_result(|| {
+            // SAFETY: `vdev` is valid, and its lock is held.
+            let (dev, private) = unsafe { Self::from_raw_if_bound(vdev) }.ok_or(ENODEV)?;
+
+            if !private.state.queues().is_empty() {
+                // SAFETY: `vdev` is the device of this state, to which `priv` points.
+                unsafe { private.state.find(vdev) }.inspect_err(|err| {
+                    dev_err!(dev, "cannot set up the virtqueues again: {:?}\n", err);
+                })?;
+            }
+            // SAFETY: The rings were found just above.
+            unsafe { dev.make_ready(&private.state) };
+            if let Some(data) = private.data() {
+                resume(dev, data)?;
+            }
+            Ok(0)
+        })
+    }
+
+    /// Returns the device and the data of the adapter, if the device is bound to this driver, and
+    /// not to another one by now.
+    ///
+    /// # Safety
+    ///
+    /// `vdev` must be valid and its lock be held for `'b`.
+    unsafe fn from_raw_if_bound<'b>(
+        vdev: *mut bindings::virtio_device,
+    ) -> Option<BoundParts<'b, T>> {
+        // SAFETY: As required of this function.
+        let (drv, state) = unsafe { ((*vdev).dev.driver, (*vdev).priv_) };
+
+        if drv.is_null() || state.is_null() {
+            return None;
+        }
+
+        // SAFETY: A driver of the virtio bus is embedded in a `struct virtio_driver`.
+        let vdrv = unsafe { container_of!(drv, bindings::virtio_driver, driver) };
+        // SAFETY: The driver of a device whose lock is held is valid.
+        let probe = unsafe { (*vdrv).probe }?;
+        let this: unsafe extern "C" fn(*mut bindings::virtio_device) -> c_int =
+            Self::probe_callback;
+
+        if !core::ptr::fn_addr_eq(probe, this) {
+            return None;
+        }
+
+        // SAFETY: The driver is the one that probe of this adapter has bound.
+        Some(unsafe { Self::from_raw(vdev) })
+    }
+
+    /// Returns the device and the data of the adapter.
+    ///
+    /// # Safety
+    ///
+    /// `vdev` must be valid, and its driver data be that of this adapter, for `'b`.
+    unsafe fn from_raw<'b>(vdev: *mut bindings::virtio_device) -> BoundParts<'b, T> {
+        // SAFETY: `vdev` is valid by the requirement of this function.
+        let dev = unsafe { &*vdev.cast::<Device<CoreInternal<'b>>>() };
+        // SAFETY: The data is of this type by the requirement of this function.
+        let private = unsafe { dev.as_ref().drvdata_borrow::<PrivateData<'b, T>>() };
+
+        (dev, private)
+    }
+}
+
+/// A bound device and what the adapter keeps for it.
+type BoundParts<'b, T> = (&'b Device<CoreInternal<'b>>, Pin<&'b PrivateData<'b, T>>);
+
+/// Holds the lock of a device (C: `device_lock`).
+///
+/// # Invariants
+///
+/// The lock is initialized and held.
+struct DeviceLock(*mut bindings::mutex);
+
+impl DeviceLock {
+    /// Takes the lock.
+    ///
+    /// # Safety
+    ///
+    /// `vdev` must be valid for as long as the lock is held.
+    unsafe fn new(vdev: *mut bindings::virtio_device) -> Self {
+        // SAFETY: `vdev` is valid by the requirement of this function.
+        let lock = unsafe { &raw mut (*vdev).dev.mutex };
+
+        // SAFETY: The lock of a registered device is initialized.
+        unsafe { bindings::mutex_lock(lock) };
+        // INVARIANT: Taken just above.
+        Self(lock)
+    }
+}
+
+impl Drop for DeviceLock {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant the lock is held.
+        unsafe { bindings::mutex_unlock(self.0) };
+    }
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Block requests as tokens: a request moves into the ring and comes out when the device has
+//! served it.
+
+use super::{
+    parts::Segments,
+    token::Token, //
+};
+use crate::{
+    bindings,
+    block::blk_mq::{
+        Operations,
+        Payload,
+        Request,
+        Started, //
+    },
+    prelude::*, //
+};
+use core::{
+    ops::Range,
+    ptr::NonNull, //
+};
+
+// SAFETY:
+// - `Request::from_raw` is the inverse of `Request::into_raw`.
+// - The private data of a request follows it in memory and does not move. The data in its bios
+//   stays until the request ends. Only the owner of the request, which is the ring, gets at them.
+// - The block layer allocates requests as pages, which are in the linear mapping.
+// - The ring slot is what `Request` has for this.
+unsafe impl<T: Operations> Token for Request<T, Started> {
+    type View<'t> = (&'t mut T::RequestData, Payload<'t>);
+
+    #[inline]
+    fn view(&mut self) -> Self::View<'_> {
+        self.parts()
+    }
+
+    #[inline]
+    fn linear_range(&self) -> Range<usize> {
+        let start = core::ptr::from_ref(self.data()) as usize;
+
+        start..start + size_of::<T::RequestData>()
+    }
+
+    #[inline]
+    fn capacity(&mut self) -> &mut u32 {
+        self.ring_slot()
+    }
+
+    #[inline]
+    fn into_raw(self) -> NonNull<c_void> {
+        Request::into_raw(self).cast()
+    }
+
+    #[inline]
+    unsafe fn from_raw(ptr: NonNull<c_void>) -> Self {
+        // SAFETY: By the requirement of this function, `ptr` comes from `into_raw`, so this was
+        // the owner of a started request, and becomes it again.
+        unsafe { Request::from_raw(ptr.cast()) }
+    }
+}
+
+// SAFETY: The memory belongs to the request, which is the token that the payload is borrowed from,
+// until it ends. The device writes it only where the request is a read.
+unsafe impl Segments for Payload<'_> {
+    #[inline]
+    fn device_writable(&self) -> bool {
+        !self.is_write()
+    }
+
+    #[inline]
+    fn len(&self) -> u32 {
+        Payload::len(self)
+    }
+
+    #[inline]
+    fn map(&self, sgl: &mut [bindings::scatterlist]) -> Result<usize> {
+        Payload::map(self, sgl)
+    }
+}

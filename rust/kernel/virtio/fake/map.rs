@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Mappings of a software device behind `VIRTIO_F_ACCESS_PLATFORM`.
+//!
+//! Addresses on its bus are not physical ones, so that a driver which gives the device an unmapped
+//! address is found out, and mappings are counted, so that one which is left behind is too.
+
+use super::FakeDevice;
+use crate::{
+    bindings,
+    prelude::*,
+    sync::atomic::ordering::Relaxed, //
+};
+
+/// What addresses on the bus have in excess of physical ones.
+pub(super) const BUS_OFFSET: u64 = 1 << 44;
+
+/// The largest mapping in bytes.
+pub(crate) const MAX_MAPPING: usize = 1 << 20;
+
+/// The address of a failed mapping.
+const ERROR: u64 = u64::MAX;
+
+pub(super) static OPS: bindings::virtio_map_ops = bindings::virtio_map_ops {
+    map_page: Some(map_page),
+    unmap_page: Some(unmap_page),
+    sync_single_for_cpu: Some(sync_single),
+    sync_single_for_device: Some(sync_single),
+    alloc: Some(alloc),
+    free: Some(free),
+    need_sync: Some(need_sync),
+    mapping_error: Some(mapping_error),
+    max_mapping_size: Some(max_mapping_size),
+};
+
+/// Returns the device that `map` was made for.
+///
+/// # Safety
+///
+/// `map` must be the `vmap` of a live [`FakeDevice`].
+unsafe fn device<'a>(map: bindings::virtio_map) -> &'a FakeDevice {
+    // SAFETY: All members of the union are pointers.
+    let ptr = unsafe { map.dma_dev };
+
+    // SAFETY: The map of a software device holds a pointer to it.
+    unsafe { &*ptr.cast::<FakeDevice>() }
+}
+
+unsafe extern "C" fn map_page(
+    map: bindings::virtio_map,
+    page: *mut bindings::page,
+    offset: c_ulong,
+    _size: usize,
+    _dir: bindings::dma_data_direction,
+    _attrs: c_ulong,
+) -> bindings::dma_addr_t {
+    // SAFETY: The ring passes the map of its device.
+    let device = unsafe { device(map) };
+
+    if device.knobs.fail_maps.load(Relaxed) {
+        return ERROR;
+    }
+    device.mappings.fetch_add(1, Relaxed);
+    // SAFETY: The ring passes a valid page.
+    unsafe { bindings::page_to_phys(page) + offset as u64 + BUS_OFFSET }
+}
+
+unsafe extern "C" fn unmap_page(
+    map: bindings::virtio_map,
+    _addr: bindings::dma_addr_t,
+    _size: usize,
+    _dir: bindings::dma_data_direction,
+    _attrs: c_ulong,
+) {
+    // SAFETY: The ring passes the map of its device.
+    unsafe { device(map) }.mappings.fetch_sub(1, Relaxed);
+}
+
+unsafe extern "C" fn sync_single(
+    _map: bindings::virtio_map,
+    _addr: bindings::dma_addr_t,
+    _size: usize,
+    _dir: bindings::dma_data_direction,
+) {
+}
+
+unsafe extern "C" fn alloc(
+    map: bindings::virtio_map,
+    size: usize,
+    addr: *mut bindings::dma_addr_t,
+    gfp: bindings::gfp_t,
+) -> *mut c_void {
+    // SAFETY: Any size may be asked for.
+    let memory = unsafe { bindings::alloc_pages_exact_noprof(size, gfp) };
+
+    if !memory.is_null() {
+        // SAFETY: The ring passes the map of its device.
+        unsafe { device(map) }.mappings.fetch_add(1, Relaxed);
+        // SAFETY: `addr` is valid for writes, and `memory` in the linear mapping.
+        unsafe { *addr = bindings::virt_to_phys(memory) + BUS_OFFSET };
+    }
+    memory
+}
+
+unsafe extern "C" fn free(
+    map: bindings::virtio_map,
+    size: usize,
+    memory: *mut c_void,
+    _addr: bindings::dma_addr_t,
+    _attrs: c_ulong,
+) {
+    // SAFETY: The ring passes the map of its device.
+    unsafe { device(map) }.mappings.fetch_sub(1, Relaxed);
+    // SAFETY: `memory` comes from `alloc`.
+    unsafe { bindings::free_pages_exact(memory, size) };
+}
+
+unsafe extern "C" fn need_sync(_map: bindings::virtio_map, _addr: bindings::dma_addr_t) -> bool {
+    false
+}
+
+unsafe extern "C" fn mapping_error(
+    _map: bindings::virtio_map,
+    addr: bindings::dma_addr_t,
+) -> c_int {
+    if addr == ERROR {
+        ENOMEM.to_errno()
+    } else {
+        0
+    }
+}
+
+unsafe extern "C" fn max_mapping_size(_map: bindings::virtio_map) -> usize {
+    MAX_MAPPING
+}

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The parts of a buffer, while it is described to the device.
+//!
+//! C header: [`include/linux/scatterlist.h`](srctree/include/linux/scatterlist.h)
+
+use crate::prelude::*;
+use core::{
+    marker::PhantomData,
+    ops::Range, //
+};
+use zerocopy::Immutable;
+
+/// Memory in several segments, for instance the data of a block request.
+///
+/// # Safety
+///
+/// [`map`](Self::map) must describe memory that stays valid, and is not accessed by the CPU if the
+/// device may write it, for as long as the token that the segments are borrowed from is in a ring.
+/// Memory that the device may write must be meant to be written.
+pub unsafe trait Segments {
+    /// Whether the device writes the memory, or else reads it.
+    fn device_writable(&self) -> bool;
+
+    /// The length of all segments in bytes.
+    fn len(&self) -> u32;
+
+    /// Returns whether there is nothing to describe.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Fills entries of `sgl`, which are initialized, from its start and returns how many.
+    ///
+    /// # Errors
+    ///
+    /// [`ENOSPC`]: the segments need more entries.
+    fn map(&self, sgl: &mut [bindings::scatterlist]) -> Result<usize>;
+}
+
+/// The description of one buffer: first what the device reads, then what it may write (virtio
+/// specification, 2.6.4.2).
+///
+/// Every part is borrowed from the token of the buffer for `'t`, a lifetime that nothing else has,
+/// or is static. So it stays in place while the token is in the ring.
+///
+/// # Invariants
+///
+/// The first `used` entries of `sgl` are initialized and describe memory that is valid for `'t`.
+/// Of those, the first `readable` are for the device to read and the others to write. The latter
+/// hold `capacity` bytes.
+pub struct Parts<'t, 'q> {
+    sgl: &'q mut [bindings::scatterlist],
+    used: usize,
+    readable: usize,
+    capacity: u32,
+    linear: Range<usize>,
+    // Invariant in `'t`: a shorter lifetime would let in memory that does not live long enough.
+    _borrowed: PhantomData<fn(&'t ()) -> &'t ()>,
+}
+
+/// The scatterlists of a finished description.
+///
+/// # Invariants
+///
+/// Of `lists`, the first `out` and the following `input` entries point to terminated lists.
+pub(super) struct Lists {
+    pub(super) lists: [*mut bindings::scatterlist; 2],
+    pub(super) out: u32,
+    pub(super) input: u32,
+    pub(super) capacity: u32,
+}
+
+impl<'t, 'q> Parts<'t, 'q> {
+    /// Starts an empty description in `sgl`.
+    ///
+    /// # Safety
+    ///
+    /// - The entries of `sgl` must have been initialized by `sg_init_table`.
+    /// - The addresses in `linear` must be in the linear mapping.
+    /// - Memory that can be borrowed for `'t` must be valid for as long as the description is used.
+    pub(super) unsafe fn new(sgl: &'q mut [bindings::scatterlist], linear: Range<usize>) -> Self {
+        // INVARIANT: Nothing is described yet.
+        Self {
+            sgl,
+            used: 0,
+            readable: 0,
+            capacity: 0,
+            linear,
+            _borrowed: PhantomData,
+        }
+    }
+
+    /// Adds memory that the device reads.
+    ///
+    /// # Errors
+    ///
+    /// - [`EINVAL`]: a part for the device to write was added before, the part is empty, or its
+    ///   memory cannot be given to a device (it was not allocated by `kmalloc` or as pages).
+    /// - [`ENOSPC`]: the queue was set up for fewer parts.
+    #[inline]
+    pub fn device_readable<T>(&mut self, part: &'t T) -> Result
+    where
+        T: IntoBytes + Immutable + ?Sized,
+    {
+        if self.readable != self.used {
+            return Err(EINVAL);
+        }
+        self.push(core::ptr::from_ref(part).cast(), size_of_val(part))?;
+        // INVARIANT: The new entry is for the device to read, as are all before.
+        self.readable = self.used;
+        Ok(())
+    }
+
+    /// Adds memory that the device may write.
+    ///
+    /// # Errors
+    ///
+    /// As for [`device_readable`](Self::device_readable).
+    #[inline]
+    pub fn device_writable<T>(&mut self, part: &'t mut T) -> Result
+    where
+        T: FromBytes + ?Sized,
+    {
+        let len = size_of_val(part);
+        let capacity = self.grown(u32::try_from(len)?)?;
+
+        self.push(core::ptr::from_mut(part).cast_const().cast(), len)?;
+        // INVARIANT: The new entry holds `len` more bytes.
+        self.capacity = capacity;
+        Ok(())
+    }
+
+    /// Adds segments, for the device to read or to write as they say themselves; nothing if they
+    /// are empty.
+    ///
+    /// # Errors
+    ///
+    /// - [`EINVAL`]: the device reads them, but a part for it to write was added before.
+    /// - [`ENOSPC`]: the queue was set up for fewer parts.
+    #[inline]
+    pub fn segments<S: Segments>(&mut self, segments: &S) -> Result
+    where
+        S: 't,
+    {
+        if segments.is_empty() {
+            return Ok(());
+        }
+
+        let device_writable = segments.device_writable();
+        if !device_writable && self.readable != self.used {
+            return Err(EINVAL);
+        }
+        let capacity = if device_writable {
+            self.grown(segments.len())?
+        } else {
+            self.capacity
+        };
+
+        let used = self.used;
+        let free = self.sgl.get_mut(used..).ok_or(ENOSPC)?;
+        let count = segments.map(free)?;
+        let last = used
+            .checked_add(count)
+            .and_then(|end| self.sgl.get_mut(used..end))
+            .and_then(<[_]>::last_mut)
+            .ok_or(ENOSPC)?;
+
+        // Whether this is the end of a list is known when the description is finished.
+        //
+        // SAFETY: `last` is an initialized entry.
+        unsafe { bindings::sg_unmark_end(last) };
+
+        // INVARIANT: `map` has filled `count` entries, of memory that is valid for `'t` by the
+        // contract of `Segments`.
+        self.used += count;
+        if !device_writable {
+            self.readable = self.used;
+        }
+        self.capacity = capacity;
+        Ok(())
+    }
+
+    /// Adds one entry.
+    fn push(&mut self, start: *const u8, len: usize) -> Result {
+        if len == 0 {
+            return Err(EINVAL);
+        }
+        let len_u32 = u32::try_from(len)?;
+        self.check_linear(start as usize, len)?;
+
+        let sg = self.sgl.get_mut(self.used).ok_or(ENOSPC)?;
+
+        // The entry may have ended a list before.
+        //
+        // SAFETY: `sg` is an initialized entry.
+        unsafe { bindings::sg_unmark_end(sg) };
+        // SAFETY: `sg` is an initialized entry, and the memory is in the linear mapping.
+        unsafe { bindings::sg_set_buf(sg, start.cast(), len_u32) };
+
+        // INVARIANT: The entry describes memory that callers have borrowed for `'t`.
+        self.used += 1;
+        Ok(())
+    }
+
+    /// Returns the capacity with `len` more bytes.
+    fn grown(&self, len: u32) -> Result<u32> {
+        self.capacity.checked_add(len).ok_or(EINVAL)
+    }
+
+    /// Checks that memory has pages, as scatterlists need it: a safe reference can as well point
+    /// into `vmalloc` memory.
+    #[inline]
+    fn check_linear(&self, start: usize, len: usize) -> Result {
+        // A safe reference does not wrap around the address space.
+        let end = start + (len - 1);
+
+        if self.linear.contains(&start) && self.linear.contains(&end) {
+            return Ok(());
+        }
+
+        let valid = |addr: usize| {
+            // SAFETY: Any address may be asked about.
+            unsafe { bindings::virt_addr_valid(addr as *const c_void) }
+        };
+
+        if valid(start) && valid(end) {
+            Ok(())
+        } else {
+            Err(EINVAL)
+        }
+    }
+
+    /// Terminates the lists.
+    ///
+    /// # Errors
+    ///
+    /// [`EINVAL`]: nothing was described.
+    pub(super) fn finish(self) -> Result<Lists> {
+        let (readable, used) = (self.readable, self.used);
+        let mut lists = [core::ptr::null_mut(); 2];
+        let mut count = 0;
+
+        for part in [0..readable, readable..used] {
+            let Some(list) = self.sgl.get_mut(part) else {
+                return Err(EINVAL);
+            };
+            let Some(last) = list.last_mut() else {
+                continue;
+            };
+
+            // SAFETY: `last` is an initialized entry.
+            unsafe { bindings::sg_mark_end(last) };
+            lists[count] = list.as_mut_ptr();
+            count += 1;
+        }
+
+        if count == 0 {
+            return Err(EINVAL);
+        }
+
+        // INVARIANT: A list was counted for each range that is not empty, in their order.
+        Ok(Lists {
+            lists,
+            out: u32::from(readable > 0),
+            input: u32::from(used > readable),
+            capacity: self.capacity,
+        })
+    }
+}

@@ -1,0 +1,520 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Virtqueues.
+//!
+//! A [`Virtqueue`] outlives the rings that the transport gives it: they come with
+//! [`find`](super::VirtqueueSetup::find), go when the device is frozen, come back when it is
+//! restored, and go for good after the driver's data. Without a ring all operations fail with
+//! [`ENODEV`]. So a reference to a queue, however it is kept, is never a danger.
+//!
+//! # Locks
+//!
+//! Operations on the ring are methods of [`LockedVirtqueue`], the guard of a lock that disables
+//! interrupts. [`Virtqueue::notify`] needs no lock and belongs outside of it: it is an exit to the
+//! hypervisor on most transports.
+//!
+//! C header: [`include/linux/virtio.h`](srctree/include/linux/virtio.h)
+
+use super::{
+    parts::Parts,
+    token::Token, //
+};
+use crate::{
+    error::to_result,
+    prelude::*,
+    str::CString,
+    sync::{
+        atomic::{
+            ordering::{
+                Acquire,
+                Release, //
+            },
+            Atomic, //
+        },
+        lock::spinlock::SpinLockIrqGuard,
+        new_spinlock_irq,
+        rcu,
+        Arc,
+        SpinLockIrq, //
+    }, //
+};
+use core::{
+    marker::PhantomData,
+    ptr::NonNull, //
+};
+
+/// What a driver does with a virtqueue.
+pub trait Handler: Sized + 'static {
+    /// The owner of the memory that a buffer describes.
+    type Token: Token;
+
+    /// What the driver keeps with the queue.
+    type Context: Send + Sync + 'static;
+
+    /// The device has used buffers (C: `vq_callback_t`).
+    ///
+    /// Not called before [`Found::ready`](super::Found::ready) nor after the driver's data is
+    /// gone, and not at all for polled queues.
+    ///
+    /// # Context
+    ///
+    /// Hard interrupt; no lock held. The same queue is not called back on two CPUs at once by
+    /// sane transports, but do not count on it: the lock of the queue is the guarantee.
+    fn done(queue: &Virtqueue<Self>);
+
+    /// A buffer that the device has not used comes back, because the device was reset.
+    ///
+    /// Called when the device is removed, shut down or frozen. Tokens that know how to fail on
+    /// their own, like block requests, can just be dropped.
+    ///
+    /// # Context
+    ///
+    /// Process context; no lock held.
+    fn detached(queue: &Virtqueue<Self>, token: Self::Token) {
+        let _ = queue;
+        drop(token);
+    }
+}
+
+/// How the driver learns about used buffers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Callback {
+    /// [`Handler::done`] is called in interrupt context.
+    Interrupt,
+    /// The driver looks by itself.
+    Polled,
+}
+
+/// A virtqueue (C: `struct virtqueue`).
+///
+/// # Invariants
+///
+/// `raw` is null or points to a `struct virtqueue` that exists for at least one RCU grace period
+/// after `raw` became null.
+#[pin_data]
+pub struct Virtqueue<H: Handler> {
+    #[pin]
+    ring: SpinLockIrq<Ring<H>>,
+    raw: Atomic<*mut bindings::virtqueue>,
+    name: CString,
+    index: u32,
+    callback: Callback,
+    context: H::Context,
+}
+
+/// What the lock of a queue protects.
+///
+/// # Invariants
+///
+/// - `vq` points to a live `struct virtqueue`, of which nobody else calls operations that need
+///   serialization.
+/// - All entries of `sgl` were initialized by `sg_init_table`.
+/// - Every token in the ring comes from `H::Token::into_raw`.
+struct Ring<H: Handler> {
+    vq: Option<NonNull<bindings::virtqueue>>,
+    /// Whether buffers may be added. Cleared before teardown takes them out.
+    open: bool,
+    sgl: KVVec<bindings::scatterlist>,
+    _handler: PhantomData<fn(H::Token)>,
+}
+
+// SAFETY: Nothing in a `Ring` belongs to a thread; the tokens in it are `Send`.
+unsafe impl<H: Handler> Send for Ring<H> {}
+
+/// Why a buffer could not be added, with its token.
+#[must_use]
+pub struct AddError<T> {
+    /// The token, owned by the caller again.
+    pub token: T,
+    /// The reason.
+    pub error: Error,
+}
+
+/// A buffer that the device has used.
+#[must_use]
+pub struct Used<T> {
+    /// The token, owned by the caller again.
+    pub token: T,
+    len: u32,
+    capacity: u32,
+}
+
+impl<T> Used<T> {
+    /// The bytes that the device says it has written, from the start of the writable parts. At
+    /// most [`capacity`](Self::capacity).
+    pub fn len(&self) -> u32 {
+        self.len.min(self.capacity)
+    }
+
+    /// Whether the device says it has written nothing.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The bytes that the device was allowed to write.
+    pub fn capacity(&self) -> u32 {
+        self.capacity
+    }
+
+    /// Whether the device says it has written more than it was given, which it cannot have.
+    pub fn is_overrun(&self) -> bool {
+        self.len > self.capacity
+    }
+}
+
+impl<H: Handler> Virtqueue<H> {
+    /// Creates a queue without a ring.
+    ///
+    /// `max_parts` is the largest number of scatterlist entries in one buffer.
+    pub(super) fn new(
+        name: &CStr,
+        index: u32,
+        callback: Callback,
+        max_parts: usize,
+        context: H::Context,
+    ) -> Result<Arc<Self>> {
+        let name = CString::try_from(name)?;
+        let mut sgl = KVVec::from_elem(bindings::scatterlist::default(), max_parts, GFP_KERNEL)?;
+
+        // SAFETY: `sgl` has `max_parts` entries that may be written.
+        unsafe { bindings::sg_init_table(sgl.as_mut_ptr(), u32::try_from(max_parts)?) };
+
+        Arc::pin_init(
+            pin_init!(Self {
+                // INVARIANT: There is no ring, and `sg_init_table` was called just above.
+                ring <- new_spinlock_irq!(Ring {
+                    vq: None,
+                    open: false,
+                    sgl,
+                    _handler: PhantomData,
+                }),
+                // INVARIANT: Null.
+                raw: Atomic::new(core::ptr::null_mut()),
+                name,
+                index,
+                callback,
+                context,
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// What the driver keeps with the queue.
+    #[inline]
+    pub fn context(&self) -> &H::Context {
+        &self.context
+    }
+
+    /// The number of the queue in the device (C: `virtqueue::index`).
+    #[inline]
+    pub fn index(&self) -> u32 {
+        self.index
+    }
+
+    /// The name of the queue (C: `virtqueue::name`).
+    pub fn name(&self) -> &CStr {
+        &self.name
+    }
+
+    /// Takes the lock of the queue.
+    #[inline]
+    pub fn lock(&self) -> LockedVirtqueue<'_, H> {
+        LockedVirtqueue {
+            ring: self.ring.lock(),
+        }
+    }
+
+    /// Tells the device that there are new buffers (C: `virtqueue_notify`).
+    ///
+    /// To be called when [`LockedVirtqueue::kick_prepare`] said so, after the lock was released.
+    ///
+    /// # Errors
+    ///
+    /// - [`ENODEV`]: the queue has no ring.
+    /// - [`EIO`]: the queue is broken.
+    #[inline]
+    pub fn notify(&self) -> Result {
+        let _guard = rcu::read_lock();
+        let vq = self.raw.load(Acquire);
+
+        if vq.is_null() {
+            return Err(ENODEV);
+        }
+        // SAFETY: By the type invariant `vq` exists until the end of this RCU section.
+        if unsafe { bindings::virtqueue_notify(vq) } {
+            Ok(())
+        } else {
+            Err(EIO)
+        }
+    }
+}
+
+/// Exclusive access to the ring of a [`Virtqueue`]. Interrupts are disabled while it exists.
+pub struct LockedVirtqueue<'a, H: Handler> {
+    ring: SpinLockIrqGuard<'a, Ring<H>>,
+}
+
+impl<H: Handler> LockedVirtqueue<'_, H> {
+    /// Adds a buffer (C: `virtqueue_add_sgs`).
+    ///
+    /// `describe` names the parts of the buffer, which it borrows from the token. On success the
+    /// token stays in the ring until [`pop`](Self::pop) returns it.
+    ///
+    /// # Errors
+    ///
+    /// The token comes back with the error of `describe`, or with:
+    ///
+    /// - [`ENOSPC`]: the ring is full; try again after buffers were used.
+    /// - [`ENOMEM`]: no memory for an indirect table or a bounce buffer.
+    /// - [`EIO`]: the queue is broken.
+    /// - [`ENODEV`]: the queue has no ring.
+    #[inline]
+    pub fn add<F>(&mut self, mut token: H::Token, describe: F) -> Result<(), AddError<H::Token>>
+    where
+        F: for<'t> FnOnce(<H::Token as Token>::View<'t>, &mut Parts<'t, '_>) -> Result,
+    {
+        let ring = &mut *self.ring;
+        let Some(vq) = ring.vq.filter(|_| ring.open) else {
+            return Err(AddError {
+                token,
+                error: ENODEV,
+            });
+        };
+
+        let linear = token.linear_range();
+        // SAFETY:
+        // - By the type invariant `sgl` was initialized.
+        // - By the contract of `Token` the range is in the linear mapping.
+        // - `'t` is a lifetime that only the token's memory and static memory have. The former
+        //   stays valid while the token is owned or in the ring.
+        let mut parts = unsafe { Parts::new(&mut ring.sgl, linear) };
+        let described = describe(token.view(), &mut parts).and_then(|()| parts.finish());
+        let mut lists = match described {
+            Ok(lists) => lists,
+            Err(error) => return Err(AddError { token, error }),
+        };
+
+        *token.capacity() = lists.capacity;
+        let data = token.into_raw();
+
+        // SAFETY:
+        // - By the type invariant `vq` is live, and `&mut self` serializes the call.
+        // - `lists` holds `out + input` terminated lists, at least one of them.
+        // - The lists describe memory that was borrowed from the token. By the contract of `Token`
+        //   it stays valid and untouched until `from_raw`.
+        // - `data` is not null.
+        let ret = unsafe {
+            bindings::virtqueue_add_sgs(
+                vq.as_ptr(),
+                lists.lists.as_mut_ptr(),
+                lists.out,
+                lists.input,
+                data.as_ptr(),
+                bindings::GFP_ATOMIC,
+            )
+        };
+
+        to_result(ret).map_err(|error| AddError {
+            // SAFETY: The ring has not taken `data`, which comes from `into_raw` above.
+            token: unsafe { H::Token::from_raw(data) },
+            error,
+        })
+    }
+
+    /// Takes a buffer that the device has used (C: `virtqueue_get_buf`).
+    #[inline]
+    pub fn pop(&mut self) -> Option<Used<H::Token>> {
+        let vq = self.ring.vq?;
+        let mut len = 0;
+
+        // SAFETY: By the type invariant `vq` is live, and `&mut self` serializes the call.
+        let data = unsafe { bindings::virtqueue_get_buf(vq.as_ptr(), &mut len) };
+        let data = NonNull::new(data)?;
+
+        // SAFETY: By the type invariant `data` comes from `into_raw`. The C ring hands out each
+        // buffer that was added once, whatever the device writes into the used ring.
+        let mut token = unsafe { H::Token::from_raw(data) };
+        let capacity = *token.capacity();
+
+        Some(Used {
+            token,
+            len,
+            capacity,
+        })
+    }
+
+    /// Hands all used buffers to `f` and has interrupts enabled when it returns, so that none is
+    /// missed: the loop of `virtqueue_disable_cb`, `virtqueue_get_buf` and `virtqueue_enable_cb`
+    /// that every callback in C has.
+    #[inline]
+    pub fn drain(&mut self, mut f: impl FnMut(Used<H::Token>)) {
+        loop {
+            self.disable_cb();
+            while let Some(used) = self.pop() {
+                f(used);
+            }
+            if self.enable_cb() {
+                break;
+            }
+        }
+    }
+
+    /// Publishes the added buffers and returns whether the device wants to be notified (C:
+    /// `virtqueue_kick_prepare`).
+    #[inline]
+    pub fn kick_prepare(&mut self) -> bool {
+        self.ring.vq.is_some_and(|vq| {
+            // SAFETY: By the type invariant `vq` is live, and `&mut self` serializes the call.
+            unsafe { bindings::virtqueue_kick_prepare(vq.as_ptr()) }
+        })
+    }
+
+    /// Asks the device for no more callbacks; only a hint (C: `virtqueue_disable_cb`).
+    #[inline]
+    pub fn disable_cb(&mut self) {
+        if let Some(vq) = self.ring.vq {
+            // SAFETY: By the type invariant `vq` is live, and `&mut self` serializes the call.
+            unsafe { bindings::virtqueue_disable_cb(vq.as_ptr()) };
+        }
+    }
+
+    /// Asks for callbacks again; false if used buffers are waiting already (C:
+    /// `virtqueue_enable_cb`).
+    #[inline]
+    pub fn enable_cb(&mut self) -> bool {
+        self.ring.vq.is_none_or(|vq| {
+            // SAFETY: By the type invariant `vq` is live, and `&mut self` serializes the call.
+            unsafe { bindings::virtqueue_enable_cb(vq.as_ptr()) }
+        })
+    }
+
+    /// Asks for a callback when most buffers are used; false if many are waiting already (C:
+    /// `virtqueue_enable_cb_delayed`).
+    pub fn enable_cb_delayed(&mut self) -> bool {
+        self.ring.vq.is_none_or(|vq| {
+            // SAFETY: By the type invariant `vq` is live, and `&mut self` serializes the call.
+            unsafe { bindings::virtqueue_enable_cb_delayed(vq.as_ptr()) }
+        })
+    }
+
+    /// The descriptors that are free (C: `virtqueue::num_free`).
+    pub fn num_free(&self) -> u32 {
+        self.ring.vq.map_or(0, |vq| {
+            // SAFETY: By the type invariant `vq` is live; `num_free` changes under the lock only.
+            unsafe { (*vq.as_ptr()).num_free }
+        })
+    }
+
+    /// The descriptors that the ring has (C: `virtqueue_get_vring_size`).
+    pub fn vring_size(&self) -> u32 {
+        self.ring.vq.map_or(0, |vq| {
+            // SAFETY: By the type invariant `vq` is live.
+            unsafe { bindings::virtqueue_get_vring_size(vq.as_ptr()) }
+        })
+    }
+
+    /// Whether device and driver have stopped talking through this queue (C:
+    /// `virtqueue_is_broken`). A queue without a ring counts as broken.
+    pub fn is_broken(&self) -> bool {
+        self.ring.vq.is_none_or(|vq| {
+            // SAFETY: By the type invariant `vq` is live.
+            unsafe { bindings::virtqueue_is_broken(vq.as_ptr()) }
+        })
+    }
+}
+
+/// A queue, whatever its handler: what the adapter needs of it.
+pub(super) trait AnyVirtqueue: Send + Sync {
+    /// Runs the handler, in interrupt context.
+    fn interrupt(&self);
+
+    /// How the queue is to be set up.
+    fn info(&self) -> (*const c_char, Callback);
+
+    /// Gives the queue its ring.
+    ///
+    /// # Safety
+    ///
+    /// `vq` must be live, and operations on it must be left to this queue, until the rings of the
+    /// device are deleted. Before that, [`close`](Self::close) must have been called, an RCU grace
+    /// period have ended, and [`detach`](Self::detach) have returned.
+    unsafe fn attach(&self, vq: NonNull<bindings::virtqueue>);
+
+    /// Lets no more buffers in, and no more notifications out after an RCU grace period.
+    fn close(&self);
+
+    /// Gives buffers that the device has not used to the handler.
+    ///
+    /// # Safety
+    ///
+    /// The device must have been reset.
+    unsafe fn reclaim(&self);
+
+    /// Takes the ring away.
+    fn detach(&self);
+
+    /// Whether the queue is broken.
+    fn is_broken(&self) -> bool;
+}
+
+impl<H: Handler> Virtqueue<H> {
+    /// Takes a buffer out of the ring that the device has not used (C:
+    /// `virtqueue_detach_unused_buf`).
+    ///
+    /// # Safety
+    ///
+    /// The device must have been reset.
+    unsafe fn detach_unused(&self) -> Option<H::Token> {
+        let ring = self.ring.lock();
+        let vq = ring.vq?;
+
+        // SAFETY: By the type invariant `vq` is live, and the lock serializes the call. The queue
+        // is not active by the requirement of this function.
+        let data = unsafe { bindings::virtqueue_detach_unused_buf(vq.as_ptr()) };
+
+        // SAFETY: By the type invariant the pointer comes from `into_raw`; C clears its slot.
+        NonNull::new(data).map(|data| unsafe { H::Token::from_raw(data) })
+    }
+}
+
+impl<H: Handler> AnyVirtqueue for Virtqueue<H> {
+    fn interrupt(&self) {
+        H::done(self);
+    }
+
+    fn info(&self) -> (*const c_char, Callback) {
+        (self.name.as_char_ptr(), self.callback)
+    }
+
+    unsafe fn attach(&self, vq: NonNull<bindings::virtqueue>) {
+        let mut ring = self.ring.lock();
+
+        // INVARIANT: `vq` is live by the requirement of this function.
+        ring.vq = Some(vq);
+        ring.open = true;
+        // INVARIANT: As above, until after `close` and a grace period.
+        self.raw.store(vq.as_ptr(), Release);
+    }
+
+    fn close(&self) {
+        self.ring.lock().open = false;
+        // INVARIANT: Null.
+        self.raw.store(core::ptr::null_mut(), Release);
+    }
+
+    unsafe fn reclaim(&self) {
+        // SAFETY: The device was reset, by the requirement of this function.
+        while let Some(token) = unsafe { self.detach_unused() } {
+            H::detached(self, token);
+        }
+    }
+
+    fn detach(&self) {
+        // INVARIANT: None.
+        self.ring.lock().vq = None;
+    }
+
+    fn is_broken(&self) -> bool {
+        self.lock().is_broken()
+    }
+}

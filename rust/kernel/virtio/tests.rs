@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! KUnit suites of the virtio bus, on the software device of [`fake`](super::fake).
+//!
+//! One suite is one subject. Cases return an error when they fail, rather than end the thread as
+//! KUnit's own assertions do: so drivers and devices are unregistered, and one red case does not
+//! make the next ones red.
+
+/// Fails the case unless the condition holds.
+macro_rules! ensure {
+    ($condition:expr $(,)?) => {
+        if !$condition {
+            $crate::kunit::err($crate::prelude::fmt!(
+                "    {}:{}: expected {}\n",
+                file!(),
+                line!(),
+                stringify!($condition)
+            ));
+            return Err($crate::error::code::EINVAL);
+        }
+    };
+}
+
+/// Fails the case unless both values are equal.
+macro_rules! ensure_eq {
+    ($left:expr, $right:expr $(,)?) => {
+        match (&$left, &$right) {
+            (left, right) => {
+                if !(*left == *right) {
+                    $crate::kunit::err($crate::prelude::fmt!(
+                        "    {}:{}: {} is {:?}, expected {:?}\n",
+                        file!(),
+                        line!(),
+                        stringify!($left),
+                        left,
+                        right
+                    ));
+                    return Err($crate::error::code::EINVAL);
+                }
+            }
+        }
+    };
+}
+
+mod bench;
+mod driver;
+
+mod config;
+mod feature;
+mod parts;
+mod queue;
+mod setup;

@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! How a buffer is described to the device (law 5), and the tokens that own the memory.
+
+use super::{
+    super::{
+        fake::Chain,
+        Affinity,
+        Callback,
+        Device,
+        Handler,
+        Parts,
+        RingBox,
+        Segments,
+        Virtqueue, //
+    },
+    bench::{
+        Bench,
+        Plan,
+        Session,
+        MODERN, //
+    },
+};
+use crate::{
+    bindings,
+    device::Core,
+    prelude::*,
+    sync::Arc, //
+};
+
+/// Memory of all kinds.
+pub(super) struct Memory {
+    inline: [u8; 6],
+    second: [u8; 10],
+    kmalloc: KVec<u8>,
+    vmalloc: VVec<u8>,
+    empty: [u8; 0],
+    words: [u32; 4],
+}
+
+impl Memory {
+    fn new() -> Result<RingBox<Self>> {
+        let mut kmalloc = KVec::new();
+        let mut vmalloc = VVec::new();
+
+        kmalloc.extend_from_slice(b"kmalloc", GFP_KERNEL)?;
+        vmalloc.extend_from_slice(b"vmalloc", GFP_KERNEL)?;
+        RingBox::new(
+            Self {
+                inline: *b"inline",
+                second: *b"the second",
+                kmalloc,
+                vmalloc,
+                empty: [],
+                words: [0x0403_0201; 4],
+            },
+            GFP_KERNEL,
+        )
+    }
+}
+
+/// A queue for such memory.
+pub(super) struct Scratch;
+
+impl Handler for Scratch {
+    type Token = RingBox<Memory>;
+    type Context = ();
+
+    fn done(_: &Virtqueue<Self>) {}
+}
+
+/// The parts that one buffer can have.
+const MAX_PARTS: usize = 4;
+
+/// A device whose driver has a queue for [`Memory`].
+struct Setup {
+    session: Session,
+    queue: Arc<Virtqueue<Scratch>>,
+}
+
+impl Setup {
+    fn new() -> Result<Self> {
+        let plan = Plan {
+            queues: 0,
+            in_probe: Self::probe,
+            ..Plan::DEFAULT
+        };
+        let session = Session::new(plan, MODERN)?;
+        let queue = session.scratch.lock().take().ok_or(ENODEV)?;
+
+        Ok(Self { session, queue })
+    }
+
+    fn probe(dev: &Device<Core<'_>>, bench: &Arc<Bench>) -> Result {
+        let mut setup = dev.virtqueues()?;
+        let queue = setup.add::<Scratch>(c"scratch", Callback::Polled, MAX_PARTS, ())?;
+        let ready = setup.find(Affinity::Default)?.ready();
+
+        *bench.scratch.lock() = Some(queue.into_ready(&ready));
+        Ok(())
+    }
+
+    /// Describes a buffer and returns what the device sees of it.
+    fn describe<F>(&self, describe: F) -> Result<Chain>
+    where
+        F: for<'t> FnOnce(&'t mut Memory, &mut Parts<'t, '_>) -> Result,
+    {
+        let ret = self.queue.lock().add(Memory::new()?, describe);
+
+        ret.map_err(|err| err.error)?;
+        self.session.device().pop(0)?.ok_or(ENOENT)
+    }
+}
+
+/// Segments as a request has them.
+struct Pages<'a> {
+    memory: &'a mut [u8],
+    /// The length of one segment.
+    step: usize,
+    device_writable: bool,
+    /// What [`Segments::map`] says, instead of the truth.
+    claim: Option<Result<usize>>,
+}
+
+// SAFETY: The memory is borrowed from the token, and mutably, so the CPU cannot get at it.
+unsafe impl Segments for Pages<'_> {
+    fn device_writable(&self) -> bool {
+        self.device_writable
+    }
+
+    fn len(&self) -> u32 {
+        self.memory.len() as u32
+    }
+
+    fn map(&self, sgl: &mut [bindings::scatterlist]) -> Result<usize> {
+        if let Some(claim) = self.claim {
+            return claim;
+        }
+
+        let mut count = 0;
+        let mut last = None;
+
+        for chunk in self.memory.chunks(self.step) {
+            let sg = sgl.get_mut(count).ok_or(ENOSPC)?;
+
+            // SAFETY: `sg` is an initialized entry, and `chunk` in the linear mapping.
+            unsafe { bindings::sg_set_buf(sg, chunk.as_ptr().cast(), chunk.len() as u32) };
+            count += 1;
+            last = Some(sg);
+        }
+        // As the block layer does it.
+        if let Some(sg) = last {
+            // SAFETY: `sg` is an initialized entry.
+            unsafe { bindings::sg_mark_end(sg) };
+        }
+        Ok(count)
+    }
+}
+
+impl<'a> Pages<'a> {
+    fn new(memory: &'a mut [u8], step: usize, device_writable: bool) -> Self {
+        Self {
+            memory,
+            step,
+            device_writable,
+            claim: None,
+        }
+    }
+}
+
+/// Collects the lengths of the pieces that the device reads, and of those that it writes.
+fn lens(chain: &Chain) -> Result<(KVec<u32>, KVec<u32>)> {
+    let mut lens = (KVec::new(), KVec::new());
+
+    for len in chain.lens(false) {
+        lens.0.push(len, GFP_KERNEL)?;
+    }
+    for len in chain.lens(true) {
+        lens.1.push(len, GFP_KERNEL)?;
+    }
+    Ok(lens)
+}
+
+#[kunit_tests(rust_virtio_parts)]
+mod cases {
+    use super::*;
+
+    #[test]
+    fn parts_reach_the_device_in_order() -> Result {
+        let setup = Setup::new()?;
+        let chain = setup.describe(|memory, parts| {
+            parts.device_readable(&memory.inline)?;
+            parts.device_readable(&memory.words)?;
+            parts.device_writable(&mut memory.second)?;
+            parts.device_writable(&mut *memory.kmalloc)
+        })?;
+        let (readable, writable) = lens(&chain)?;
+
+        ensure_eq!(readable[..], [6, 16]);
+        ensure_eq!(writable[..], [10, 7]);
+        ensure_eq!(chain.capacity(), 17);
+        ensure_eq!(chain.read()?[..6], *b"inline");
+        ensure_eq!(chain.read()?[6..10], 0x0403_0201_u32.to_ne_bytes());
+        Ok(())
+    }
+
+    #[test]
+    fn what_the_device_writes_is_in_the_token() -> Result {
+        let setup = Setup::new()?;
+        let chain = setup.describe(|memory, parts| {
+            parts.device_writable(&mut memory.second)?;
+            parts.device_writable(&mut *memory.kmalloc)
+        })?;
+
+        ensure_eq!(chain.write(b"0123456789abcdefghij"), 17);
+        setup.session.device().push(0, &chain, 17)?;
+
+        let used = setup.queue.lock().pop().ok_or(ENOENT)?;
+        ensure_eq!((used.len(), used.capacity()), (17, 17));
+
+        let memory = used.token.into_inner();
+        ensure_eq!(memory.second, *b"0123456789");
+        ensure_eq!(memory.kmalloc[..], *b"abcdefg");
+        ensure_eq!(memory.inline, *b"inline");
+        Ok(())
+    }
+
+    #[test]
+    fn a_buffer_of_one_direction_will_do() -> Result {
+        let setup = Setup::new()?;
+        let chain = setup.describe(|memory, parts| parts.device_readable(&memory.inline))?;
+
+        ensure_eq!((chain.capacity(), chain.descriptors), (0, 1));
+
+        let chain = setup.describe(|memory, parts| parts.device_writable(&mut memory.inline))?;
+
+        ensure_eq!((chain.capacity(), chain.descriptors), (6, 1));
+        Ok(())
+    }
+
+    #[test]
+    fn parts_that_a_device_cannot_be_given_are_refused() -> Result {
+        type Describe = for<'t> fn(&'t mut Memory, &mut Parts<'t, '_>) -> Result;
+
+        let table: &[(&str, Error, Describe)] = &[
+            ("nothing", EINVAL, |_, _| Ok(())),
+            ("empty to read", EINVAL, |memory, parts| {
+                parts.device_readable(&memory.empty)
+            }),
+            ("empty to write", EINVAL, |memory, parts| {
+                parts.device_writable(&mut memory.empty)
+            }),
+            ("to read after to write", EINVAL, |memory, parts| {
+                parts.device_writable(&mut memory.inline)?;
+                parts.device_readable(&memory.second)
+            }),
+            ("vmalloc to read", EINVAL, |memory, parts| {
+                parts.device_readable(&*memory.vmalloc)
+            }),
+            ("vmalloc to write", EINVAL, |memory, parts| {
+                parts.device_writable(&mut *memory.vmalloc)
+            }),
+            ("too many", ENOSPC, |memory, parts| {
+                for _ in 0..=MAX_PARTS {
+                    parts.device_readable(&memory.inline)?;
+                }
+                Ok(())
+            }),
+            ("error of the driver", EDOM, |memory, parts| {
+                parts.device_readable(&memory.inline)?;
+                Err(EDOM)
+            }),
+            ("segments to read after to write", EINVAL, |memory, parts| {
+                parts.device_writable(&mut memory.inline)?;
+                parts.segments(&Pages::new(&mut memory.kmalloc, 4, false))
+            }),
+            ("more segments than parts", ENOSPC, |memory, parts| {
+                parts.segments(&Pages::new(&mut memory.second, 1, false))
+            }),
+        ];
+        let setup = Setup::new()?;
+
+        for &(name, error, describe) in table {
+            let ret = setup.queue.lock().add(Memory::new()?, describe);
+            let err = ret.err().ok_or(EINVAL)?;
+
+            ensure_eq!((name, err.error), (name, error));
+            // The token is whole, and the ring as it was.
+            ensure_eq!(err.token.inline, *b"inline");
+            ensure_eq!((name, setup.queue.lock().num_free()), (name, 8));
+            ensure!(setup.session.device().pop(0)?.is_none());
+        }
+
+        // After all that the queue still works.
+        setup.describe(|memory, parts| parts.device_readable(&memory.inline))?;
+        Ok(())
+    }
+
+    #[test]
+    fn segments_stand_between_parts() -> Result {
+        let setup = Setup::new()?;
+        let chain = setup.describe(|memory, parts| {
+            parts.device_readable(&memory.inline)?;
+            parts.segments(&Pages::new(&mut memory.second, 5, false))?;
+            parts.device_writable(&mut *memory.kmalloc)
+        })?;
+        let (readable, writable) = lens(&chain)?;
+
+        ensure_eq!(readable[..], [6, 5, 5]);
+        ensure_eq!(writable[..], [7]);
+        ensure_eq!(chain.read()?[..], *b"inlinethe second");
+
+        let chain = setup.describe(|memory, parts| {
+            parts.device_readable(&memory.inline)?;
+            parts.segments(&Pages::new(&mut memory.second, 6, true))?;
+            parts.device_writable(&mut *memory.kmalloc)
+        })?;
+        let (readable, writable) = lens(&chain)?;
+
+        ensure_eq!(readable[..], [6]);
+        ensure_eq!(writable[..], [6, 4, 7]);
+        ensure_eq!(chain.capacity(), 17);
+        Ok(())
+    }
+
+    #[test]
+    fn empty_segments_are_no_part() -> Result {
+        let setup = Setup::new()?;
+        let chain = setup.describe(|memory, parts| {
+            parts.device_writable(&mut memory.inline)?;
+            // Not even for their direction.
+            parts.segments(&Pages::new(&mut memory.empty, 1, false))
+        })?;
+
+        ensure_eq!((chain.descriptors, chain.capacity()), (1, 6));
+        Ok(())
+    }
+
+    #[test]
+    fn segments_cannot_claim_entries_that_do_not_exist() -> Result {
+        let setup = Setup::new()?;
+
+        for (claim, error) in [
+            (Ok(0), ENOSPC),
+            (Ok(MAX_PARTS + 1), ENOSPC),
+            (Ok(usize::MAX), ENOSPC),
+            (Err(EREMOTEIO), EREMOTEIO),
+        ] {
+            let ret = setup.describe(|memory, parts| {
+                parts.segments(&Pages {
+                    claim: Some(claim),
+                    ..Pages::new(&mut memory.kmalloc, 4, false)
+                })
+            });
+
+            ensure_eq!((claim, ret.err()), (claim, Some(error)));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_list_that_an_earlier_buffer_ended_goes_on() -> Result {
+        let setup = Setup::new()?;
+
+        // One entry, which ends its list; then more, in the same memory.
+        setup.describe(|memory, parts| parts.device_readable(&memory.inline))?;
+        let chain = setup.describe(|memory, parts| {
+            parts.segments(&Pages::new(&mut memory.kmalloc, 3, false))?;
+            parts.device_writable(&mut memory.second)
+        })?;
+
+        ensure_eq!(chain.descriptors, 4);
+        ensure_eq!(chain.read()?[..], *b"kmalloc");
+        Ok(())
+    }
+
+    #[test]
+    fn a_ring_box_is_its_value() -> Result {
+        let mut memory = Memory::new()?;
+
+        memory.inline[0] = b'I';
+        ensure_eq!(memory.inline, *b"Inline");
+        ensure_eq!(memory.into_inner().inline, *b"Inline");
+        Ok(())
+    }
+}

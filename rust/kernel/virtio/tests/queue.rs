@@ -1,0 +1,563 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Virtqueues in use: buffers go round, whatever the ring (laws 1, 5 and 8).
+
+use super::{
+    super::{
+        fake::{
+            map,
+            Event,
+            Options, //
+        },
+        Callback,
+        Virtqueue, //
+    },
+    bench::{
+        count_warnings,
+        Plan,
+        Session,
+        LEGACY,
+        MODERN, //
+    },
+    driver::{
+        Buffer,
+        Echo, //
+    },
+};
+use crate::{
+    bindings,
+    prelude::*,
+    sync::atomic::ordering::Relaxed, //
+};
+
+/// A driver that looks for used buffers by itself.
+const POLLED: Plan = Plan {
+    callback: Callback::Polled,
+    ..Plan::DEFAULT
+};
+
+/// Adds a buffer without a notification.
+fn add(session: &Session, queue: &Virtqueue<Echo>, id: u32) -> Result {
+    let buffer = session.buffer(id)?;
+    let ret = queue.lock().add(buffer, Buffer::describe);
+
+    ret.map_err(|err| err.error)
+}
+
+/// Takes a used buffer out and returns its number, length, and whether that was too much.
+fn pop(queue: &Virtqueue<Echo>) -> Option<(u32, u32, bool)> {
+    let used = queue.lock().pop();
+
+    used.map(|used| (used.token.id, used.len(), used.is_overrun()))
+}
+
+#[kunit_tests(rust_virtio_queue)]
+mod cases {
+    use super::*;
+
+    #[test]
+    fn a_buffer_goes_round_on_every_ring() -> Result {
+        let table: &[(&str, Options, &[u32])] = &[
+            ("legacy", LEGACY, &[]),
+            ("modern", MODERN, &[]),
+            ("indirect", MODERN, &[bindings::VIRTIO_RING_F_INDIRECT_DESC]),
+            ("event index", MODERN, &[bindings::VIRTIO_RING_F_EVENT_IDX]),
+            ("in order", MODERN, &[bindings::VIRTIO_F_IN_ORDER]),
+            ("platform", MODERN, &[bindings::VIRTIO_F_ACCESS_PLATFORM]),
+            ("packed", MODERN, &[bindings::VIRTIO_F_RING_PACKED]),
+            (
+                "packed, indirect",
+                MODERN,
+                &[
+                    bindings::VIRTIO_F_RING_PACKED,
+                    bindings::VIRTIO_RING_F_INDIRECT_DESC,
+                ],
+            ),
+            (
+                "packed, in order",
+                MODERN,
+                &[bindings::VIRTIO_F_RING_PACKED, bindings::VIRTIO_F_IN_ORDER],
+            ),
+            (
+                "all",
+                MODERN,
+                &[
+                    bindings::VIRTIO_RING_F_INDIRECT_DESC,
+                    bindings::VIRTIO_RING_F_EVENT_IDX,
+                    bindings::VIRTIO_F_ACCESS_PLATFORM,
+                    bindings::VIRTIO_F_RING_PACKED,
+                ],
+            ),
+        ];
+
+        for &(name, options, bits) in table {
+            let plan = Plan {
+                drain: true,
+                ..Plan::DEFAULT
+            };
+            let mut session = Session::new(plan, options.with_features(bits))?;
+
+            // More than the ring has room for, so that it wraps.
+            for id in 0..30 {
+                session.add(0, id)?;
+                ensure_eq!((name, session.buffers()), (name, 1));
+                session.serve(0)?;
+
+                let used = session.take_used().ok_or(ENOENT)?;
+
+                ensure_eq!((name, used.token.id), (name, id));
+                ensure_eq!((name, used.len(), used.capacity()), (name, 8, 16));
+                ensure!(!used.is_overrun() && !used.is_empty());
+                ensure_eq!(used.token.answer[..8], [id as u8; 8]);
+                ensure_eq!(used.token.answer[8..], [0; 8]);
+            }
+            ensure!(session.take_used().is_none());
+
+            session.remove_device();
+            ensure_eq!((name, session.buffers()), (name, 0));
+            ensure_eq!((name, session.device().mappings()), (name, 0));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn several_buffers_come_back_in_the_order_of_the_device() -> Result {
+        let session = Session::new(POLLED, MODERN)?;
+        let queue = session.queue(0)?;
+
+        for id in 0..3 {
+            add(&session, &queue, id)?;
+        }
+
+        let mut chains = [
+            session.device().pop(0)?.ok_or(ENOENT)?,
+            session.device().pop(0)?.ok_or(ENOENT)?,
+            session.device().pop(0)?.ok_or(ENOENT)?,
+        ];
+        chains.reverse();
+        for chain in &chains {
+            session.device().push(0, chain, 0)?;
+        }
+
+        ensure_eq!(pop(&queue), Some((2, 0, false)));
+        ensure_eq!(pop(&queue), Some((1, 0, false)));
+        ensure_eq!(pop(&queue), Some((0, 0, false)));
+        ensure_eq!(pop(&queue), None);
+        Ok(())
+    }
+
+    #[test]
+    fn pop_finds_nothing_before_the_device_has_used_a_buffer() -> Result {
+        let session = Session::new(POLLED, MODERN)?;
+        let queue = session.queue(0)?;
+
+        ensure_eq!(pop(&queue), None);
+        add(&session, &queue, 1)?;
+        ensure_eq!(pop(&queue), None);
+        let chain = session.device().pop(0)?.ok_or(ENOENT)?;
+        ensure_eq!(pop(&queue), None);
+        session.device().push(0, &chain, 3)?;
+        ensure_eq!(pop(&queue), Some((1, 3, false)));
+        Ok(())
+    }
+
+    #[test]
+    fn the_used_length_is_bounded_by_what_the_device_may_write() -> Result {
+        let session = Session::new(POLLED, MODERN)?;
+        let queue = session.queue(0)?;
+
+        for (said, len, overrun) in [
+            (0, 0, false),
+            (1, 1, false),
+            (16, 16, false),
+            (17, 16, true),
+            (u32::MAX, 16, true),
+        ] {
+            add(&session, &queue, 0)?;
+            let chain = session.device().pop(0)?.ok_or(ENOENT)?;
+            session.device().push(0, &chain, said)?;
+
+            let used = queue.lock().pop().ok_or(ENOENT)?;
+
+            ensure_eq!((used.len(), used.is_overrun()), (len, overrun));
+            ensure_eq!(used.is_empty(), said == 0);
+            ensure_eq!(used.capacity(), 16);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_buffer_that_was_never_added_does_not_come_back() -> Result {
+        // Out of range, not in use, and the middle of a buffer.
+        for id in [8, u32::MAX, 5, 1] {
+            let mut session = Session::new(POLLED, MODERN)?;
+            let queue = session.queue(0)?;
+
+            add(&session, &queue, 9)?;
+            session.device().push_bogus(0, id, 4)?;
+
+            ensure_eq!((id, pop(&queue)), (id, None));
+            ensure!(queue.lock().is_broken());
+            // The device still has the buffer.
+            ensure_eq!(session.buffers(), 1);
+            session.events()?;
+            session.remove_device();
+            ensure_eq!(session.log.count(Event::Detached { queue: 0, id: 9 }), 1);
+            ensure_eq!(session.buffers(), 0);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_buffer_that_is_returned_twice_comes_back_once() -> Result {
+        let mut session = Session::new(POLLED, MODERN)?;
+        let queue = session.queue(0)?;
+
+        add(&session, &queue, 3)?;
+        add(&session, &queue, 4)?;
+        let chain = session.device().pop(0)?.ok_or(ENOENT)?;
+        session.device().push(0, &chain, 0)?;
+        session.device().push(0, &chain, 0)?;
+
+        ensure_eq!(pop(&queue), Some((3, 0, false)));
+        ensure_eq!(pop(&queue), None);
+        ensure!(queue.lock().is_broken());
+        ensure_eq!(session.buffers(), 1);
+        session.remove_device();
+        ensure_eq!(session.buffers(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn a_full_ring_gives_the_token_back() -> Result {
+        let session = Session::new(POLLED, MODERN)?;
+        let queue = session.queue(0)?;
+
+        ensure_eq!(queue.lock().vring_size(), 8);
+        for id in 0..4 {
+            ensure_eq!(queue.lock().num_free(), 8 - 2 * id);
+            add(&session, &queue, id)?;
+        }
+        ensure_eq!(queue.lock().num_free(), 0);
+
+        let buffer = session.buffer(4)?;
+        let err = queue.lock().add(buffer, Buffer::describe).err().ok_or(EINVAL)?;
+
+        ensure_eq!((err.error, err.token.id), (ENOSPC, 4));
+        drop(err);
+        ensure_eq!(session.buffers(), 4);
+
+        session.serve(0)?;
+        ensure!(pop(&queue).is_some());
+        ensure_eq!(queue.lock().num_free(), 2);
+        ensure_eq!(add(&session, &queue, 5), Ok(()));
+        Ok(())
+    }
+
+    #[test]
+    fn an_indirect_buffer_takes_one_descriptor() -> Result {
+        let options = MODERN.with_features(&[bindings::VIRTIO_RING_F_INDIRECT_DESC]);
+        let session = Session::new(POLLED, options)?;
+        let queue = session.queue(0)?;
+
+        for id in 0..8 {
+            add(&session, &queue, id)?;
+        }
+        ensure_eq!(queue.lock().num_free(), 0);
+        ensure_eq!(add(&session, &queue, 8), Err(ENOSPC));
+        ensure!(session.device().pop(0)?.ok_or(ENOENT)?.indirect);
+        Ok(())
+    }
+
+    #[test]
+    fn a_buffer_that_never_fits_is_refused_without_a_warning() -> Result {
+        // The device, not the driver, chooses the size of the ring.
+        for bits in [&[][..], &[bindings::VIRTIO_F_RING_PACKED]] {
+            let options = Options {
+                queues: &[1],
+                ..MODERN.with_features(bits)
+            };
+            let session = Session::new(POLLED, options)?;
+            let queue = session.queue(0)?;
+            let (ret, warnings) = count_warnings(|| add(&session, &queue, 0));
+
+            ensure_eq!(ret, Err(EMSGSIZE));
+            ensure_eq!(warnings, 0);
+            ensure_eq!(session.buffers(), 0);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_broken_queue_gives_the_token_back() -> Result {
+        let session = Session::new(POLLED, MODERN)?;
+        let queue = session.queue(0)?;
+
+        ensure!(!queue.lock().is_broken());
+        session.device().break_queue(0);
+        ensure!(queue.lock().is_broken());
+
+        let buffer = session.buffer(1)?;
+        let err = queue.lock().add(buffer, Buffer::describe).err().ok_or(EINVAL)?;
+
+        ensure_eq!((err.error, err.token.id), (EIO, 1));
+        ensure_eq!(queue.notify(), Err(EIO));
+        ensure!(queue.lock().pop().is_none());
+        Ok(())
+    }
+
+    #[test]
+    fn a_failed_mapping_gives_the_token_back_and_leaves_none_behind() -> Result {
+        let options = MODERN.with_features(&[bindings::VIRTIO_F_ACCESS_PLATFORM]);
+        let session = Session::new(POLLED, options)?;
+        let queue = session.queue(0)?;
+        let mappings = session.device().mappings();
+
+        session.device().knobs.fail_maps.store(true, Relaxed);
+        ensure_eq!(add(&session, &queue, 1), Err(ENOMEM));
+        ensure_eq!(session.device().mappings(), mappings);
+        ensure_eq!(session.buffers(), 0);
+
+        session.device().knobs.fail_maps.store(false, Relaxed);
+        ensure_eq!(add(&session, &queue, 2), Ok(()));
+        ensure_eq!(session.device().mappings(), mappings + 2);
+        Ok(())
+    }
+
+    #[test]
+    fn the_largest_mapping_is_that_of_the_platform() -> Result {
+        let session = Session::new(POLLED, MODERN)?;
+        ensure_eq!(session.fake()?.bound()?.max_dma_size(), usize::MAX);
+        drop(session);
+
+        let options = MODERN.with_features(&[bindings::VIRTIO_F_ACCESS_PLATFORM]);
+        let session = Session::new(POLLED, options)?;
+        ensure_eq!(session.fake()?.bound()?.max_dma_size(), map::MAX_MAPPING);
+        Ok(())
+    }
+
+    #[test]
+    fn kick_prepare_tells_whether_the_device_wants_to_know() -> Result {
+        let session = Session::new(POLLED, MODERN)?;
+        let queue = session.queue(0)?;
+
+        add(&session, &queue, 0)?;
+        ensure!(queue.lock().kick_prepare());
+
+        session.device().set_no_notify(0, true)?;
+        add(&session, &queue, 1)?;
+        ensure!(!queue.lock().kick_prepare());
+
+        session.device().set_no_notify(0, false)?;
+        ensure!(queue.lock().kick_prepare());
+        Ok(())
+    }
+
+    #[test]
+    fn kick_prepare_follows_the_event_index() -> Result {
+        let options = MODERN.with_features(&[bindings::VIRTIO_RING_F_EVENT_IDX]);
+        let session = Session::new(POLLED, options)?;
+        let queue = session.queue(0)?;
+
+        // Not before the third buffer.
+        session.device().set_avail_event(0, 2)?;
+        for (id, wanted) in [(0, false), (1, false), (2, true), (3, false)] {
+            add(&session, &queue, id)?;
+            ensure_eq!((id, queue.lock().kick_prepare()), (id, wanted));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn notify_reaches_the_device_by_the_number_of_the_queue() -> Result {
+        let plan = Plan {
+            queues: 3,
+            ..POLLED
+        };
+        let session = Session::new(plan, MODERN)?;
+
+        session.events()?;
+        for index in [2, 0, 1] {
+            ensure_eq!(session.queue(index)?.notify(), Ok(()));
+        }
+        ensure_eq!(
+            session.events()?[..],
+            [Event::Notify(2), Event::Notify(0), Event::Notify(1)]
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn a_notification_that_fails_breaks_the_queue() -> Result {
+        let session = Session::new(POLLED, MODERN)?;
+        let queue = session.queue(0)?;
+
+        session.device().knobs.notify_fails.store(true, Relaxed);
+        ensure_eq!(queue.notify(), Err(EIO));
+        ensure!(queue.lock().is_broken());
+        Ok(())
+    }
+
+    #[test]
+    fn disable_cb_and_enable_cb_tell_the_device() -> Result {
+        let session = Session::new(Plan::DEFAULT, MODERN)?;
+        let queue = session.queue(0)?;
+
+        ensure!(!session.device().no_interrupt(0)?);
+        queue.lock().disable_cb();
+        ensure!(session.device().no_interrupt(0)?);
+        ensure!(queue.lock().enable_cb());
+        ensure!(!session.device().no_interrupt(0)?);
+        Ok(())
+    }
+
+    #[test]
+    fn enable_cb_sees_a_buffer_that_is_waiting() -> Result {
+        let session = Session::new(Plan::DEFAULT, MODERN)?;
+        let queue = session.queue(0)?;
+
+        queue.lock().disable_cb();
+        add(&session, &queue, 0)?;
+        let chain = session.device().pop(0)?.ok_or(ENOENT)?;
+        session.device().push(0, &chain, 0)?;
+
+        ensure!(!queue.lock().enable_cb());
+        ensure!(pop(&queue).is_some());
+        ensure!(queue.lock().enable_cb());
+        Ok(())
+    }
+
+    #[test]
+    fn enable_cb_delayed_asks_for_an_interrupt_after_most_buffers() -> Result {
+        let options = Options {
+            queues: &[16],
+            ..MODERN.with_features(&[bindings::VIRTIO_RING_F_EVENT_IDX])
+        };
+        let session = Session::new(Plan::DEFAULT, options)?;
+        let queue = session.queue(0)?;
+
+        for id in 0..8 {
+            add(&session, &queue, id)?;
+        }
+        queue.lock().disable_cb();
+        ensure!(queue.lock().enable_cb_delayed());
+        // Three quarters of them.
+        ensure_eq!(session.device().used_event(0)?, Some(6));
+
+        for _ in 0..7 {
+            let chain = session.device().pop(0)?.ok_or(ENOENT)?;
+            session.device().push(0, &chain, 0)?;
+        }
+        queue.lock().disable_cb();
+        ensure!(!queue.lock().enable_cb_delayed());
+        Ok(())
+    }
+
+    #[test]
+    fn drain_misses_no_buffer_that_is_used_meanwhile() -> Result {
+        let session = Session::new(POLLED, MODERN)?;
+        let queue = session.queue(0)?;
+
+        for id in 0..4 {
+            add(&session, &queue, id)?;
+        }
+
+        let chains = [
+            session.device().pop(0)?.ok_or(ENOENT)?,
+            session.device().pop(0)?.ok_or(ENOENT)?,
+            session.device().pop(0)?.ok_or(ENOENT)?,
+        ];
+        let mut ring = session.device().hold(0)?;
+        let mut next = chains.iter();
+        let mut ids = [None; 4];
+        let mut count = 0;
+
+        // Each buffer that is taken makes the device use the next one.
+        if let Some(chain) = next.next() {
+            ring.push(chain, 0);
+        }
+        queue.lock().drain(|used| {
+            ids[count] = Some(used.token.id);
+            count += 1;
+            if let Some(chain) = next.next() {
+                ring.push(chain, 0);
+            }
+        });
+        drop(ring);
+
+        ensure_eq!(ids, [Some(0), Some(1), Some(2), None]);
+        // Interrupts are wanted again.
+        ensure!(queue.lock().enable_cb());
+        Ok(())
+    }
+
+    #[test]
+    fn drain_ends_on_a_broken_queue() -> Result {
+        let session = Session::new(POLLED, MODERN)?;
+        let queue = session.queue(0)?;
+
+        add(&session, &queue, 0)?;
+        session.device().push_bogus(0, 7, 0)?;
+
+        let mut count = 0;
+        queue.lock().drain(|_| count += 1);
+
+        ensure_eq!(count, 0);
+        ensure!(queue.lock().is_broken());
+        Ok(())
+    }
+
+    #[test]
+    fn a_queue_without_its_ring_refuses_all_operations() -> Result {
+        let mut session = Session::new(Plan::DEFAULT, MODERN)?;
+        let queue = session.queue(0)?;
+
+        session.remove_device();
+
+        let buffer = session.buffer(6)?;
+        let err = queue.lock().add(buffer, Buffer::describe).err().ok_or(EINVAL)?;
+
+        ensure_eq!((err.error, err.token.id), (ENODEV, 6));
+        ensure_eq!(queue.notify(), Err(ENODEV));
+
+        let mut locked = queue.lock();
+        let none = (
+            locked.pop().is_none(),
+            locked.kick_prepare(),
+            locked.num_free(),
+            locked.vring_size(),
+            locked.is_broken(),
+        );
+        locked.disable_cb();
+        let enabled = (locked.enable_cb(), locked.enable_cb_delayed());
+        let mut drained = false;
+        locked.drain(|_| drained = true);
+        drop(locked);
+
+        ensure_eq!(none, (true, false, 0, 0, true));
+        // There is nothing to wait for.
+        ensure_eq!(enabled, (true, true));
+        ensure!(!drained);
+        // What does not need a ring goes on.
+        ensure_eq!(queue.index(), 0);
+        ensure_eq!(queue.name().to_bytes(), b"first");
+        ensure_eq!(queue.context().0.plan.queues, 1);
+        Ok(())
+    }
+
+    #[test]
+    fn a_device_that_never_answers_gives_all_buffers_back_at_the_end() -> Result {
+        let mut session = Session::new(Plan::DEFAULT, MODERN)?;
+
+        for id in 0..4 {
+            session.add(0, id)?;
+        }
+        ensure_eq!(session.buffers(), 4);
+        session.remove_device();
+        ensure_eq!(session.buffers(), 0);
+        for id in 0..4 {
+            ensure_eq!(session.log.count(Event::Detached { queue: 0, id }), 1);
+        }
+        Ok(())
+    }
+}
