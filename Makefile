@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# The door to everything: each target is a command of the host-side program in tools/xtask.
+#
+# Variables: RUSTC= BINDGEN= LLVM= QEMU= name tools, ACCEL=kvm|tcg the accelerator, JOBS= the parallel jobs,
+# BUILD= the build directory, KDIR= an unpacked Linux 7.3.y tree, KERNEL=plain|debug the kernel of run, shell,
+# ko and kernel, FILTER= the KUnit suites, V=1 more output.
+
+.DEFAULT_GOAL := help
+
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\): *## */\1|/p' $(firstword $(MAKEFILE_LIST)) | \
+		while IFS='|' read -r target text; do printf '  make %-14s %s\n' "$$target" "$$text"; done
+
+run: ## build Linux with the overlay, boot it in QEMU and show the driver at work on a disk
+test: ## run everything that must pass before a change lands
+kunit: ## run the KUnit suites in user-mode Linux, the fastest loop
+check: ## check formatting, lints, style and documentation
+soak: ## run the long versions of the tests
+shell: ## open a shell in the virtual machine; `reload virtio_blk_rs` there takes what `make ko` built
+ko: ## build the modules again after an edit
+kernel: ## build the kernel and all modules
+compile-fail: ## check what the abstractions must refuse to compile
+doc: ## make the documentation of the abstractions
+rust-analyzer: ## make rust-project.json for editors
+setup: ## install what is missing, fetch the kernel source, apply the overlay
+status: ## show versions, tree, overlay, kernels and accelerator
+apply: ## apply the overlay to the kernel tree
+unapply: ## restore the kernel tree to the byte
+clean: ## remove what was built
+distclean: ## remove what was built and downloaded
+
+TARGETS := run test kunit check soak shell ko kernel compile-fail doc rust-analyzer setup status apply unapply \
+	clean distclean
+
+.PHONY: help $(TARGETS)
+
+$(TARGETS):
+	@tools/bootstrap.sh $@

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-2.0
+# Modules, virtio disks and fio. Sourced after lib.sh.
+#
+# DRIVER is the module under test and the name of its driver, DISKS says which disks the machine has.
+
+VIRTIO=/sys/bus/virtio
+
+# module_file NAME: its .ko in the build tree; `-` and `_` are the same in a module's name.
+module_file() {
+	pattern=$(echo "$1" | sed 's/[-_]/[-_]/g')
+	file=$(sed -n "s|^\(.*/$pattern\)\.o$|\1.ko|p" /mnt/obj/modules.order 2>/dev/null | head -n 1)
+	# A module that was built by itself is not in the list.
+	[ -n "$file" ] || file=$(cd /mnt/obj && find drivers samples -name "$pattern.ko" 2>/dev/null | head -n 1)
+	[ -n "$file" ] || return 1
+	echo "/mnt/obj/$file"
+}
+
+# load NAME [PARAMETER...]
+load() {
+	module=$1
+	shift
+	file=$(module_file "$module") || {
+		fail "the build tree has no module $module"
+		return 1
+	}
+	insmod "$file" "$@"
+}
+
+loaded() {
+	grep -q "^$1 " /proc/modules
+}
+
+unload() {
+	rmmod "$1"
+	if loaded "$1"; then
+		fail "$1 is still loaded"
+	fi
+}
+
+# Names of all disks of the scenario.
+disk_names() {
+	echo "$DISKS" | tr ',' '\n' | sed 's/:.*//'
+}
+
+# virtio_of DISK: its device on the virtio bus, virtioN.
+virtio_of() {
+	slot=$(echo "$DISKS" | tr ',' '\n' | sed -n "s/^$1://p")
+	if [ -n "$slot" ]; then
+		# Directly in the slot, or on the bus behind a root port in the slot.
+		set -- /sys/devices/pci0000:00/0000:00:"$slot".0/virtio* /sys/devices/pci0000:00/0000:00:"$slot".0/0000:*/virtio*
+	else
+		set -- $(grep -lx 0x0002 $VIRTIO/devices/*/device | sed 's|/device$||')
+	fi
+	for path; do
+		[ -e "$path/features" ] && basename "$path" && return 0
+	done
+	return 1
+}
+
+# disk_of DISK: vdX. Fails while no driver serves it.
+disk_of() {
+	set -- $VIRTIO/devices/"$(virtio_of "$1")"/block/*
+	[ -e "$1/dev" ] && basename "$1"
+}
+
+# driver_of DISK
+driver_of() {
+	basename "$(readlink "$VIRTIO/devices/$(virtio_of "$1")/driver")"
+}
+
+# feature DISK BIT: 1 when it was negotiated, else 0.
+feature() {
+	cut -c $(($2 + 1)) "$VIRTIO/devices/$(virtio_of "$1")/features"
+}
+
+bind() {
+	device=$(virtio_of "$2")
+	echo "$device" >$VIRTIO/drivers/"$1"/bind
+}
+
+unbind() {
+	device=$(virtio_of "$2")
+	echo "$device" >$VIRTIO/drivers/"$1"/unbind
+}
+
+# Forgets what the page cache knows, so that the next read comes from the disk.
+drop_caches() {
+	sync
+	echo 3 >/proc/sys/vm/drop_caches
+}
+
+# written VDX: bytes that were written to the disk since it appeared.
+written() {
+	set -- $(cat "/sys/block/$1/stat")
+	echo $((${7} * 512))
+}
+
+# was_written VDX BYTES: whether more than that has been written.
+was_written() {
+	[ "$(written "$1")" -gt "$2" ]
+}
+
+# fio_job FILE: runs tests/guest/FILE.fio; DEV and the other variables of the job file are taken from the environment.
+fio_job() {
+	fio --output-format=terse --output="${FIO_OUT:-/tmp/fio.out}" "/mnt/guest/$1.fio"
+}
+
+# verify VDX [MIB]: fio writes and reads back MIB mebibytes per job, with checksums, at several sizes and depths.
+verify() {
+	before=$(written "$1")
+	export DEV=/dev/$1 MIB=${2:-4}
+	fio_job verify
+	was_written "$1" "$before" || fail "fio wrote nothing to $1"
+}
+
+# touch_disk VDX: a small quick verification, for loops.
+touch_disk() {
+	export DEV=/dev/$1
+	fio_job touch
+}

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0
+# Cases, their verdicts, and requests to the host. Sourced by every guest script.
+#
+# A script defines functions and ends with `cases NAME...`. Each function is one case: it runs in a shell of its own,
+# the first command that fails makes the case fail, and its output is shown then. It may call:
+#
+#   note TEXT            shown beside the verdict
+#   skip REASON          the case cannot be run here; not the same as passed
+#   fail REASON          the case failed
+#   refused COMMAND...   the command must fail
+#   host REQUEST         asks the host (see tools/vm/src/hostcmd.rs) and prints its answer
+#
+# File descriptor 3 is the line to the host; nothing but this file writes to it.
+
+# How many lines of a failed case the host gets to see.
+LAST_LINES=400
+
+say() {
+	printf '%s\n' "$*" >&3
+}
+
+note() {
+	say "@note $*"
+}
+
+skip() {
+	echo "$*" >/tmp/skip
+	exit 77
+}
+
+fail() {
+	echo "$*"
+	exit 1
+}
+
+refused() {
+	if "$@"; then
+		fail "succeeded, but should have been refused: $*"
+	fi
+}
+
+host() {
+	say "@host $*"
+	read -r answer <&3
+	case $answer in
+	ok*) echo "${answer#ok}" ;;
+	*) fail "host $*: $answer" ;;
+	esac
+}
+
+# wait_for SECONDS COMMAND...: until the command succeeds.
+wait_for() {
+	tries=$(($1 * 10))
+	shift
+	until "$@" >/dev/null; do
+		tries=$((tries - 1))
+		[ "$tries" -gt 0 ] || fail "waited in vain for: $*"
+		sleep 0.1
+	done
+}
+
+# Announces a complaint that the kernel is about to make because the test provokes it.
+expect_complaint() {
+	echo "vmtest: expect $*" >/dev/kmsg
+}
+
+expect_complaint_end() {
+	echo 'vmtest: expect-end' >/dev/kmsg
+}
+
+run_case() {
+	title=$(echo "$1" | tr _ ' ')
+	say "@begin $title"
+	echo "vmtest: case $title" >/dev/kmsg
+	rm -f /tmp/skip
+	(
+		set -ex
+		"$1"
+	) >/tmp/case.log 2>&1
+	status=$?
+	case $status in
+	0)
+		say "ok $number $title"
+		;;
+	77)
+		say "ok $number $title # SKIP $(cat /tmp/skip)"
+		;;
+	*)
+		tail -n "$LAST_LINES" /tmp/case.log | sed 's/^/# /' >&3
+		say "not ok $number $title"
+		;;
+	esac
+}
+
+# cases FUNCTION...: runs them in order. A kernel that can search for leaks has one case more.
+cases() {
+	leaks=/sys/kernel/debug/kmemleak
+	[ -e "$leaks" ] && set -- "$@" the_kernel_leaks_no_memory
+	say 'KTAP version 1'
+	say "1..$#"
+	number=0
+	for function; do
+		number=$((number + 1))
+		run_case "$function"
+	done
+}
+
+the_kernel_leaks_no_memory() {
+	# What was allocated in the last five seconds is not reported.
+	sleep 6
+	echo scan >"$leaks"
+	echo scan >"$leaks"
+	cat "$leaks" >/tmp/leaks
+	cat /tmp/leaks
+	[ ! -s /tmp/leaks ]
+}

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-2.0
+# Reads the scenario from the kernel command line, runs its script and powers off.
+
+# `vmtest.loops=50` becomes LOOPS=50.
+for word in $(cat /proc/cmdline); do
+	case $word in
+	vmtest.*=*)
+		name=${word%%=*}
+		name=$(echo "${name#vmtest.}" | tr 'a-z' 'A-Z')
+		export "$name=${word#*=}"
+		;;
+	esac
+done
+
+# Ends the machine. One without ACPI cannot power off, but its reboot ends QEMU as well.
+leave() {
+	sync
+	[ -d /sys/firmware/acpi ] || reboot -f
+	poweroff -f
+}
+
+if [ "$SCRIPT" = shell ]; then
+	export ENV=/mnt/guest/shell.sh
+	setsid cttyhack sh
+	leave
+fi
+
+# The memory of finished work must not look like leaks of the module under test: scan only when told to.
+echo scan=off 2>/dev/null >/sys/kernel/debug/kmemleak
+
+# A function is read before it runs: this file may be out of reach when the script has ended, see suspend.sh.
+run_script() {
+	stty -F /dev/ttyS1 115200 raw -echo
+	exec 3<>/dev/ttyS1
+	sh "/mnt/guest/$SCRIPT.sh" </dev/null
+	echo @done >&3
+	leave
+}
+run_script

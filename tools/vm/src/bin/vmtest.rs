@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Runs single scenarios by hand.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, Parser, Subcommand};
+use vm::scenario::{self, Overrides};
+use vm::{Host, Kernel, Tally, accel, kunit, runner};
+
+/// Runs single scenarios of the virtual machine tests by hand.
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Lists the scenarios.
+    List,
+    /// Runs scenarios, one after the other.
+    Run {
+        /// Names of scenarios, or `kunit`.
+        #[arg(required = true)]
+        names: Vec<String>,
+        /// Module under test.
+        #[arg(long)]
+        driver: Option<String>,
+        /// A variable of the guest script, such as `loops=5`.
+        #[arg(long = "set", value_parser = variable, value_name = "NAME=VALUE")]
+        vars: Vec<(String, String)>,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Starts the interactive machine.
+    Shell {
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Says which accelerator runs a guest here.
+    Accel {
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+#[derive(Args)]
+struct Target {
+    /// Build directory of the kernel.
+    #[arg(long)]
+    objdir: PathBuf,
+    /// Source tree of the kernel; by default the directory above the build directory.
+    #[arg(long)]
+    srcdir: Option<PathBuf>,
+    /// The checkout that holds tests/guest.
+    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../.."), hide_default_value = true)]
+    repo: PathBuf,
+    /// Directory for images, disks and logs; by default `vm` beside the build directory.
+    #[arg(long)]
+    work: Option<PathBuf>,
+    /// QEMU to use.
+    #[arg(long, default_value = "qemu-system-x86_64")]
+    qemu: PathBuf,
+    /// `kvm` or `tcg`; tried otherwise.
+    #[arg(long)]
+    accel: Option<String>,
+    /// Show also what passing cases have to say.
+    #[arg(long, short)]
+    verbose: bool,
+}
+
+impl Target {
+    fn open(self) -> Result<(Host, Kernel)> {
+        let absolute =
+            |path: &PathBuf| path.canonicalize().with_context(|| format!("no such directory: {}", path.display()));
+        let objdir = absolute(&self.objdir)?;
+        let parent = objdir.parent().context("the build directory has no parent")?.to_path_buf();
+        let name = if objdir.to_string_lossy().ends_with("debug") { "debug" } else { "plain" };
+        let host = Host {
+            work: self.work.unwrap_or_else(|| parent.join("vm")),
+            qemu: self.qemu,
+            accel: self.accel,
+            verbose: self.verbose,
+            repo: absolute(&self.repo)?,
+        };
+        std::fs::create_dir_all(&host.work).with_context(|| format!("cannot make {}", host.work.display()))?;
+        let kernel = Kernel { name: name.into(), objdir, srcdir: self.srcdir.unwrap_or(parent) };
+        Ok((host, kernel))
+    }
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE".into()),
+    }
+}
+
+fn main() -> ExitCode {
+    match execute(Cli::parse().command) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("vmtest: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn execute(command: Command) -> Result<bool> {
+    match command {
+        Command::List => {
+            for scenario in scenario::all() {
+                println!(
+                    "{:4}  {:12}  {:?}  {}",
+                    scenario.group.name(),
+                    scenario.name,
+                    scenario.kernel,
+                    scenario.about
+                );
+            }
+            Ok(true)
+        }
+        Command::Run { names, driver, vars, target } => run(&names, Overrides { driver, vars }, target),
+        Command::Shell { target } => {
+            let (host, kernel) = target.open()?;
+            vm::shell(&host, &kernel)?;
+            Ok(true)
+        }
+        Command::Accel { target } => {
+            let (host, kernel) = target.open()?;
+            println!("{}", accel::probe(&host, Some(&kernel))?);
+            Ok(true)
+        }
+    }
+}
+
+fn run(names: &[String], overrides: Overrides, target: Target) -> Result<bool> {
+    let (host, kernel) = target.open()?;
+    let all = scenario::all();
+    if let Some(name) = names.iter().find(|n| *n != "kunit" && !all.iter().any(|s| s.name == n.as_str())) {
+        bail!("there is no scenario `{name}`; `vmtest list` shows them");
+    }
+    let accel = accel::probe(&host, Some(&kernel))?;
+    let mut tally = Tally::default();
+    for name in names {
+        tally += match all.iter().find(|s| s.name == name) {
+            Some(scenario) => runner::run(&host, &kernel, &accel, scenario, &overrides)?.tally(),
+            None => kunit::boot(&host, &kernel)?,
+        };
+    }
+    println!("\n{} passed, {} failed, {} skipped", tally.passed, tally.failed, tally.skipped);
+    Ok(tally.success())
+}

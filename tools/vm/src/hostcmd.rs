@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a guest script may ask of the host, by a line `@host COMMAND`, answered by one line `ok …` or `error …`.
+//!
+//! | command | effect |
+//! |---|---|
+//! | `plug DISK` | plugs in a spare disk |
+//! | `unplug DISK` | asks the guest to let go of a disk and waits until it is gone |
+//! | `resize DISK BYTES` | changes the capacity of a disk |
+//! | `wakeup-on-suspend` | from now on, wakes the machine whenever it has gone to sleep |
+//! | `link DEVICE up`, `link DEVICE down` | plugs a network cable in or out |
+//! | `qmp JSON` | any QMP command: `{"execute": …, "arguments": {…}}` |
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+
+use crate::disk::Disk;
+use crate::machine::Config;
+use crate::qmp::Qmp;
+
+/// How long a guest may take to let go of a device.
+const UNPLUG_LIMIT: Duration = Duration::from_secs(60);
+
+/// The host's side of the requests of one machine.
+#[derive(Debug)]
+pub struct HostCommands<'a> {
+    config: &'a Config<'a>,
+    wake: bool,
+}
+
+impl<'a> HostCommands<'a> {
+    /// For the machine of `config`.
+    pub fn new(config: &'a Config<'a>) -> Self {
+        Self { config, wake: false }
+    }
+
+    /// Does what `request` says and returns the line for the guest.
+    pub fn answer(&mut self, request: &str, qmp: &mut Qmp) -> String {
+        match self.execute(request, qmp) {
+            Ok(value) if value.as_object().is_some_and(serde_json::Map::is_empty) => "ok".into(),
+            Ok(value) => format!("ok {value}"),
+            Err(error) => format!("error {error:#}").replace('\n', " "),
+        }
+    }
+
+    /// Looks after events that a request asked to be looked after.
+    ///
+    /// # Errors
+    ///
+    /// When QEMU refuses to wake the machine.
+    pub fn tick(&mut self, qmp: &mut Qmp) -> Result<()> {
+        while let Some(event) = qmp.event() {
+            if self.wake && event["event"] == "SUSPEND" {
+                qmp.execute("system_wakeup", json!({}))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn disk(&self, name: &str) -> Result<&'a Disk> {
+        let disk = self.config.disks.iter().find(|disk| disk.name == name);
+        disk.with_context(|| format!("this machine has no disk `{name}`"))
+    }
+
+    fn execute(&mut self, request: &str, qmp: &mut Qmp) -> Result<Value> {
+        if let Some(command) = request.strip_prefix("qmp ") {
+            let command: Value = serde_json::from_str(command).context("not JSON")?;
+            let name = command["execute"].as_str().context("no `execute`")?;
+            return qmp.execute(name, command.get("arguments").cloned().unwrap_or(json!({})));
+        }
+        match request.split_whitespace().collect::<Vec<_>>()[..] {
+            ["plug", name] => qmp.execute("device_add", self.config.spare_device(self.disk(name)?)),
+            ["unplug", name] => {
+                let id = self.disk(name)?.device_id();
+                qmp.execute("device_del", json!({ "id": id }))?;
+                qmp.wait_event(UNPLUG_LIMIT, |e| e["event"] == "DEVICE_DELETED" && e["data"]["device"] == id.as_str())
+                    .with_context(|| format!("the guest does not let go of {name}"))?;
+                Ok(json!({}))
+            }
+            ["resize", name, bytes] => {
+                let size: u64 = bytes.parse().with_context(|| format!("not a number of bytes: `{bytes}`"))?;
+                qmp.execute("block_resize", json!({ "node-name": self.disk(name)?.node(), "size": size }))
+            }
+            ["wakeup-on-suspend"] => {
+                self.wake = true;
+                Ok(json!({}))
+            }
+            ["link", device, state @ ("up" | "down")] => {
+                qmp.execute("set_link", json!({ "name": device, "up": state == "up" }))
+            }
+            _ => bail!("unknown request `{request}`"),
+        }
+    }
+}

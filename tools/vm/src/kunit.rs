@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! KUnit at boot, judged by the kernel's own parser.
+
+use std::fs::{self, File};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::accel::Accel;
+use crate::ktap::Tally;
+use crate::machine::{Config, Console, Machine};
+use crate::qemu::Child;
+use crate::report::Report;
+use crate::{Host, Kernel, accel, logscan};
+
+/// The suites: those of this project, upstream's Rust ones, and the documentation's examples.
+const SUITES: &str = "rust_*";
+/// Longest time for the boot, on an emulated CPU.
+const LIMIT: Duration = Duration::from_secs(600);
+
+/// Boots `kernel` so that it runs its KUnit suites and ends; reports and counts the cases.
+///
+/// # Errors
+///
+/// When the machine or the parser could not be started.
+pub fn boot(host: &Host, kernel: &Kernel) -> Result<Tally> {
+    let start = Instant::now();
+    let accel = accel::probe(host, Some(kernel))?;
+    let boot = host.work.join(format!("kunit-{}", kernel.name));
+    fs::create_dir_all(&boot).with_context(|| format!("cannot make {}", boot.display()))?;
+    let console = boot.join("console.log");
+    let config = Config {
+        machine: Machine::Q35,
+        accel: &accel,
+        memory: 1024,
+        cpus: 2,
+        bzimage: kernel.bzimage(),
+        initrd: None,
+        cmdline: format!(
+            "oops=panic kunit.enable=1 kunit.autorun=1 kunit.filter_glob={SUITES} kunit_shutdown=poweroff"
+        ),
+        shares: Vec::new(),
+        disks: &[],
+        console: Console::Log(console.clone()),
+        control: None,
+        qmp: None,
+        work: &host.work,
+        boot: &boot,
+    };
+    let report = Report::new(host.verbose);
+    report.boot(
+        "kunit",
+        "the KUnit suites and the documentation's examples",
+        &format!("{} kernel, {}", kernel.name, accel.name()),
+    );
+    let failure = run_to_end(host, &config, &boot.join("qemu.log"), &accel)?;
+    let bytes = fs::read(&console).with_context(|| format!("cannot read {}", console.display()))?;
+    let log = String::from_utf8_lossy(&bytes);
+    let (mut tally, text) = parse(kernel, &console)?;
+    if let Some(why) = &failure {
+        report.trouble(why);
+        report.tail(&console, &log);
+    }
+    if host.verbose || tally.failed > 0 {
+        println!("{text}");
+    }
+    let findings = logscan::scan(&log);
+    report.log(&findings, &console);
+    tally.failed += u32::from(failure.is_some()) + u32::from(!findings.is_empty());
+    report.summary(&format!("kunit ({} kernel)", kernel.name), tally, start.elapsed());
+    Ok(tally)
+}
+
+/// Runs the machine until it powers off. Returns why it had to be ended, if it had to.
+fn run_to_end(host: &Host, config: &Config<'_>, log: &std::path::Path, accel: &Accel) -> Result<Option<String>> {
+    let messages = File::create(log)?;
+    let mut child = Child::spawn(&host.qemu, &config.args(), |command| {
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(messages);
+    })?;
+    let limit = accel.limit(LIMIT);
+    let start = Instant::now();
+    while start.elapsed() < limit {
+        if let Some(status) = child.exited()? {
+            return Ok((!status.success()).then(|| format!("QEMU ended with {status}")));
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    Ok(Some(format!("the suites did not end within {} s", limit.as_secs())))
+}
+
+/// Lets `kunit.py parse` read a log. Returns its numbers, and its text for people.
+fn parse(kernel: &Kernel, console: &std::path::Path) -> Result<(Tally, String)> {
+    let json = console.with_file_name("kunit.json");
+    if json.exists() {
+        fs::remove_file(&json)?;
+    }
+    let output = Command::new("python3")
+        .arg("-B")
+        .arg(kernel.srcdir.join("tools/testing/kunit/kunit.py"))
+        .arg("parse")
+        .arg(format!("--json={}", json.display()))
+        .arg(console)
+        .output()
+        .context("cannot run python3 for the kernel's kunit.py")?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    // Without a single test the parser writes no usable file; its text says why.
+    let Ok(result) = fs::read_to_string(&json) else { bail!("kunit.py could not read {}:\n{text}", console.display()) };
+    let tally = count(&serde_json::from_str(&result).context("kunit.py's JSON")?)?;
+    Ok((tally, text))
+}
+
+/// The numbers in `kunit.py`'s JSON. A crashed case has failed, and an error of the log itself counts as one.
+fn count(result: &Value) -> Result<Tally> {
+    let number = |name: &str| -> Result<u32> {
+        let number = result["misc"][name].as_u64().with_context(|| format!("kunit.py's JSON has no `{name}`"))?;
+        Ok(u32::try_from(number)?)
+    };
+    let (passed, skipped) = (number("passed")?, number("skipped")?);
+    let failed = number("failed")? + number("crashed")? + number("errors")?;
+    let none = u32::from(passed + failed + skipped == 0);
+    Ok(Tally { passed, failed: failed + none, skipped })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn result(passed: u32, failed: u32, crashed: u32, errors: u32) -> Value {
+        json!({ "misc": {
+            "passed": passed, "failed": failed, "crashed": crashed, "skipped": 1, "errors": errors,
+        } })
+    }
+
+    #[test]
+    fn crashes_and_errors_count_as_failures() {
+        assert_eq!(count(&result(5, 1, 2, 3)).unwrap(), Tally { passed: 5, failed: 6, skipped: 1 });
+    }
+
+    #[test]
+    fn a_log_without_any_test_has_failed() {
+        let none = json!({ "misc": { "passed": 0, "failed": 0, "crashed": 0, "skipped": 0, "errors": 0 } });
+        assert_eq!(count(&none).unwrap().failed, 1);
+    }
+
+    #[test]
+    fn json_of_another_shape_is_an_error() {
+        assert!(count(&json!({})).is_err());
+    }
+}

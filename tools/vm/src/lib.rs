@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Boots the test kernels in QEMU, drives the guest and judges what it says.
+//!
+//! One boot is a [`scenario`]: a kernel, a [`machine`] with [`disk`]s, and a script in `tests/guest` that runs in
+//! the guest. The pieces of a boot, from the outside in:
+//!
+//! | module | subject |
+//! |---|---|
+//! | [`accel`] | which accelerator really runs a guest here |
+//! | [`image`] | the initramfs with the tools the guest scripts use |
+//! | [`machine`], [`disk`] | the QEMU command line |
+//! | [`qemu`] | the running process, its sockets and its end |
+//! | [`qmp`], [`hostcmd`] | what a guest script may ask of the host: hot-plug, resize, wake-up |
+//! | [`control`], [`ktap`], [`fio`] | the lines a guest script prints |
+//! | [`logscan`] | what must not be in a kernel log |
+//! | [`scenario`], [`runner`], [`report`] | the table of boots, one boot from start to verdict, and how it is shown |
+//! | [`kunit`] | KUnit at boot, read by the kernel's own parser |
+//! | [`shell`] | the interactive machine |
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+pub mod accel;
+pub mod control;
+pub mod disk;
+pub mod fio;
+pub mod hostcmd;
+pub mod image;
+pub mod ktap;
+pub mod kunit;
+pub mod logscan;
+pub mod machine;
+pub mod qemu;
+pub mod qmp;
+pub mod report;
+pub mod runner;
+pub mod scenario;
+pub mod shell;
+
+pub use ktap::Tally;
+pub use shell::shell;
+
+use scenario::{Group, Overrides};
+
+/// A built kernel.
+#[derive(Debug, Clone)]
+pub struct Kernel {
+    /// `plain` or `debug`, as reports name it.
+    pub name: String,
+    /// Build directory: holds `arch/x86/boot/bzImage`, `usr/gen_init_cpio` and, somewhere below, the modules.
+    pub objdir: PathBuf,
+    /// Source tree: holds `tools/testing/kunit/kunit.py`.
+    pub srcdir: PathBuf,
+}
+
+impl Kernel {
+    /// The image that QEMU boots.
+    pub fn bzimage(&self) -> PathBuf {
+        self.objdir.join("arch/x86/boot/bzImage")
+    }
+}
+
+/// Where and with what virtual machines are run.
+#[derive(Debug, Clone)]
+pub struct Host {
+    /// The checkout; `tests/guest` below it is shared with the guest.
+    pub repo: PathBuf,
+    /// Directory for images, disks and logs. Created when missing.
+    pub work: PathBuf,
+    /// The `qemu-system-x86_64` to use.
+    pub qemu: PathBuf,
+    /// `kvm` or `tcg` when the user insists; tried otherwise.
+    pub accel: Option<String>,
+    /// Show every line of the guest scripts, not only verdicts.
+    pub verbose: bool,
+}
+
+impl Host {
+    /// The directory of guest scripts.
+    pub fn guest_dir(&self) -> PathBuf {
+        self.repo.join("tests/guest")
+    }
+
+    /// A host for the checkout at `repo`, with QEMU from `PATH`.
+    pub fn new(repo: &Path, work: &Path) -> Self {
+        Self {
+            repo: repo.to_path_buf(),
+            work: work.to_path_buf(),
+            qemu: PathBuf::from("qemu-system-x86_64"),
+            accel: None,
+            verbose: false,
+        }
+    }
+}
+
+/// The demonstration: one disk, one file system, fio with verification and a short table of speeds.
+///
+/// # Errors
+///
+/// When the machine could not be started at all. A step that failed in the guest is counted in the [`Tally`].
+pub fn run(host: &Host, plain: &Kernel) -> Result<Tally> {
+    runner::run_group(host, Group::Run, plain, plain, &Overrides::default())
+}
+
+/// Everything that must pass before a change lands and needs a virtual machine.
+///
+/// # Errors
+///
+/// As for [`run`].
+pub fn test(host: &Host, plain: &Kernel, debug: &Kernel) -> Result<Tally> {
+    let mut tally = kunit::boot(host, plain)?;
+    tally += kunit::boot(host, debug)?;
+    tally += runner::run_group(host, Group::Test, plain, debug, &Overrides::default())?;
+    Ok(tally)
+}
+
+/// The long versions of what [`test`] does briefly.
+///
+/// `SOAK_LOOPS` (default 1000) is the number of bind and load cycles, `SOAK_SECONDS` (default 60) the time fio
+/// spends on each disk configuration.
+///
+/// # Errors
+///
+/// As for [`run`].
+pub fn soak(host: &Host, plain: &Kernel, debug: &Kernel) -> Result<Tally> {
+    runner::run_group(host, Group::Soak, plain, debug, &Overrides::default())
+}

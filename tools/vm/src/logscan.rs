@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Judges a kernel log: lines by which the kernel says that something is wrong with it.
+//!
+//! A guest script that provokes such a line on purpose announces it through `/dev/kmsg`:
+//!
+//! ```text
+//! vmtest: expect <regular expression>
+//! vmtest: expect-end
+//! ```
+//!
+//! Between the two, complaints that match are forgiven. An announcement that nothing matched is itself a finding.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+/// Lines shown around a finding.
+const BEFORE: usize = 2;
+const AFTER: usize = 25;
+
+/// A complaint of the kernel: what it looks like, and what looks like it but is harmless.
+struct Rule {
+    name: &'static str,
+    bad: Regex,
+    harmless: Option<Regex>,
+}
+
+static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
+    let table: [(&str, &str, &str); 22] = [
+        ("warning", r"\bWARNING: ", ""),
+        ("bug", r"\bBUG: |kernel BUG at", ""),
+        ("oops", r"\bOops\b|Unable to handle kernel", ""),
+        ("panic", r"Kernel panic", ""),
+        ("fault", r"general protection fault|double fault|stack segment|invalid opcode|traps: .* (?:trap|error)", ""),
+        ("page fault", r"unable to handle (?:page fault|kernel)", ""),
+        ("KASAN", r"\bKASAN: ", ""),
+        ("UBSAN", r"\bUBSAN: ", ""),
+        ("lockdep", r"possible recursive locking|possible circular locking|circular locking dependency", ""),
+        (
+            "lockdep",
+            r"inconsistent lock state|\bINFO: possible|held lock freed|bad unlock balance|Invalid wait context",
+            "",
+        ),
+        ("lockdep off", r"turning off the locking correctness validator|INFO: lockdep is turned off", ""),
+        ("RCU", r"suspicious RCU|Illegal context switch in RCU", ""),
+        ("stall", r"self-detected stall|detected stalls on CPUs|detected expedited stalls|rcu_\w+ kthread starved", ""),
+        ("hung task", r"INFO: task .* blocked for more than", ""),
+        ("lockup", r"soft lockup|hard LOCKUP|workqueue lockup", ""),
+        ("atomic sleep", r"scheduling while atomic|sleeping function called from invalid context", ""),
+        ("DMA", r"\bDMA-API: ", r"DMA-API: (?:preallocated|debugging enabled|enabled)"),
+        ("leak", r"unreferenced object|kmemleak: \d+ new suspected", ""),
+        ("reference count", r"\brefcount_t: ", ""),
+        ("list", r"list_(?:add|del) corruption", ""),
+        ("debug objects", r"\bODEBUG: ", r"ODEBUG: (?:selftest passed|Out of memory)|ODEBUG: \d+ of \d+"),
+        ("Rust panic", r"rust_kernel: panicked", ""),
+    ];
+    let regex = |text: &str| Regex::new(text).expect("a rule is a regular expression");
+    let rule = |(name, bad, harmless): (_, _, &str)| Rule {
+        name,
+        bad: regex(bad),
+        harmless: (!harmless.is_empty()).then(|| regex(harmless)),
+    };
+    table.into_iter().map(rule).collect()
+});
+
+static EXPECT: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"vmtest: expect (?<pattern>.+)$").expect("a regular expression"));
+
+/// Something that should not be in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Number of the line, from 1.
+    pub line: usize,
+    /// What it is.
+    pub what: String,
+    /// The line and its surroundings.
+    pub context: Vec<String>,
+}
+
+struct Expectation {
+    line: usize,
+    pattern: Regex,
+    met: bool,
+}
+
+/// Searches a log.
+pub fn scan(log: &str) -> Vec<Finding> {
+    let lines: Vec<&str> = log.lines().map(str::trim_end).collect();
+    let mut findings = Vec::new();
+    let mut expected: Option<Expectation> = None;
+    for (index, line) in lines.iter().enumerate() {
+        let mut finding =
+            |at: usize, what: String| findings.push(Finding { line: at + 1, what, context: context(&lines, at) });
+        if line.contains("vmtest: expect-end") {
+            match expected.take() {
+                Some(e) if !e.met => finding(e.line, format!("nothing matched the announced `{}`", e.pattern)),
+                Some(_) => {}
+                None => finding(index, "an announcement ends that never began".into()),
+            }
+            continue;
+        }
+        if let Some(pattern) = EXPECT.captures(line).map(|c| c["pattern"].to_owned()) {
+            match Regex::new(&pattern) {
+                Ok(pattern) => expected = Some(Expectation { line: index, pattern, met: false }),
+                Err(_) => finding(index, "the announced pattern is not a regular expression".into()),
+            }
+            continue;
+        }
+        let Some(rule) = complaint(line) else { continue };
+        match &mut expected {
+            Some(e) if e.pattern.is_match(line) => e.met = true,
+            _ => finding(index, rule.name.to_owned()),
+        }
+    }
+    if let Some(e) = expected {
+        let what = format!("the announcement of `{}` never ended", e.pattern);
+        findings.push(Finding { line: e.line + 1, what, context: context(&lines, e.line) });
+    }
+    findings
+}
+
+fn complaint(line: &str) -> Option<&'static Rule> {
+    let is_bad = |rule: &&Rule| rule.bad.is_match(line) && !rule.harmless.as_ref().is_some_and(|h| h.is_match(line));
+    RULES.iter().find(is_bad)
+}
+
+fn context(lines: &[&str], at: usize) -> Vec<String> {
+    let range = at.saturating_sub(BEFORE)..lines.len().min(at + AFTER);
+    lines[range].iter().map(|line| (*line).to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_complaint_is_found() {
+        for line in [
+            "[    1.0] WARNING: CPU: 0 PID: 1 at block/blk-mq.c:1 blk_mq_x+0x1/0x2",
+            "[    1.0] WARNING: possible circular locking dependency detected",
+            "[    1.0] BUG: kernel NULL pointer dereference, address: 0000000000000008",
+            "[    1.0] BUG: KASAN: slab-use-after-free in x+0x1/0x2",
+            "[    1.0] kernel BUG at lib/list.c:1!",
+            "[    1.0] Oops: general protection fault, probably for non-canonical address 0xdead: 0000 [#1] SMP",
+            "[    1.0] UBSAN: array-index-out-of-bounds in x.c:1:2",
+            "[    1.0] INFO: possible recursive locking detected",
+            "[    1.0] WARNING: inconsistent lock state",
+            "[    1.0] WARNING: suspicious RCU usage",
+            "[    1.0] INFO: task fio:123 blocked for more than 120 seconds.",
+            "[    1.0] watchdog: BUG: soft lockup - CPU#0 stuck for 22s! [fio:1]",
+            "[    1.0] DMA-API: virtio-pci 0000:00:10.0: device driver frees DMA memory with different size",
+            "[    1.0] unreferenced object 0xffff888000000000 (size 64):",
+            "[    1.0] kmemleak: 3 new suspected memory leaks (see /sys/kernel/debug/kmemleak)",
+            "[    1.0] BUG: scheduling while atomic: fio/1/0x00000002",
+            "[    1.0] BUG: sleeping function called from invalid context at mm/slab.h:1",
+            "[    1.0] refcount_t: underflow; use-after-free.",
+            "[    1.0] rcu: INFO: rcu_sched self-detected stall on CPU",
+            "[    1.0] rust_kernel: panicked at drivers/block/virtio_blk_rs/queue.rs:1:2:",
+            "[    1.0] ODEBUG: free active (active state 0) object: 00 object type: timer_list hint: x",
+            "[    1.0] list_add corruption. next->prev should be prev",
+            "[    1.0] Kernel panic - not syncing: Attempted to kill init!",
+        ] {
+            assert_eq!(scan(line).len(), 1, "{line}");
+        }
+    }
+
+    #[test]
+    fn harmless_lines_are_left_alone() {
+        for line in [
+            "[    0.0] kasan: KernelAddressSanitizer initialized (generic)",
+            "[    0.0] DMA-API: preallocated 65536 debug entries",
+            "[    0.0] DMA-API: debugging enabled by kernel config",
+            "[    0.0] Lock dependency validator: Copyright (c) 2006 Red Hat, Inc., Ingo Molnar",
+            "[    0.0] kmemleak: Kernel memory leak detector initialized (mem pool available: 1)",
+            "[    0.0] ODEBUG: selftest passed",
+            "[    0.0] rcu: RCU lockdep checking is enabled.",
+            "[    0.0] Spectre V2 : Mitigation: Retpolines",
+            "[    1.0] I/O error, dev vda, sector 0 op 0x0:(READ) flags 0x0 phys_seg 1 prio class 2",
+            "[    1.0] EXT4-fs (vda): mounted filesystem r/w with ordered data mode",
+            "[    1.0] DEBUG: nothing",
+        ] {
+            assert!(scan(line).is_empty(), "{line}");
+        }
+    }
+
+    #[test]
+    fn an_announced_complaint_is_forgiven_only_between_the_markers() {
+        let bad = "WARNING: CPU: 0 PID: 1 at x.c:1 broken_on_purpose+0x1/0x2";
+        let inside = format!("vmtest: expect broken_on_purpose\n{bad}\nvmtest: expect-end\n");
+        assert!(scan(&inside).is_empty());
+        assert_eq!(scan(&format!("{inside}{bad}\n")).len(), 1);
+    }
+
+    #[test]
+    fn another_complaint_between_the_markers_is_found() {
+        let log = "vmtest: expect on_purpose\nWARNING: on_purpose\nBUG: other\nvmtest: expect-end\n";
+        assert_eq!(scan(log).iter().map(|f| f.line).collect::<Vec<_>>(), [3]);
+    }
+
+    #[test]
+    fn an_announcement_that_nothing_matched_is_a_finding() {
+        assert_eq!(scan("vmtest: expect x\nvmtest: expect-end\n").len(), 1);
+        assert_eq!(scan("vmtest: expect x\nWARNING: x\n").len(), 1, "never ended");
+        assert_eq!(scan("vmtest: expect-end\n").len(), 1, "never began");
+        assert_eq!(scan("vmtest: expect (\n").len(), 1, "not a pattern");
+    }
+
+    #[test]
+    fn a_finding_shows_what_stands_around_it() {
+        let log = "one\ntwo\nthree\nBUG: x\nfive\n";
+        let findings = scan(log);
+        assert_eq!(findings[0].line, 4);
+        assert_eq!(findings[0].context, ["two", "three", "BUG: x", "five"]);
+    }
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a person sees of a boot: one line per case while it runs, the trouble in full, a summary at the end.
+
+use std::io::{IsTerminal, Write, stdout};
+use std::path::Path;
+use std::time::Duration;
+
+use crate::fio::{self, Speed};
+use crate::ktap::{Case, Tally, Verdict};
+use crate::logscan::Finding;
+
+/// Widest name in the tables.
+const NAME: usize = 48;
+
+/// Most lines that a case may say here; the rest is in the log of the guest script.
+const DIAGNOSTICS: usize = 25;
+
+/// Prints to standard output.
+#[derive(Debug)]
+pub struct Report {
+    terminal: bool,
+    verbose: bool,
+}
+
+impl Report {
+    /// A report; `verbose` shows also what passing cases had to say.
+    pub fn new(verbose: bool) -> Self {
+        Self { terminal: stdout().is_terminal(), verbose }
+    }
+
+    /// A boot begins.
+    pub fn boot(&self, name: &str, about: &str, machine: &str) {
+        println!("\n{name}: {about}\n  {machine}");
+    }
+
+    /// A case begins. Shown only where the line can be overwritten.
+    pub fn begin(&self, name: &str) {
+        if self.terminal {
+            print!("  ..    {name}");
+            let _ = stdout().flush();
+        }
+    }
+
+    fn clear(&self) {
+        if self.terminal {
+            print!("\r\x1b[K");
+        }
+    }
+
+    /// A case has ended.
+    pub fn case(&self, case: &Case) {
+        self.clear();
+        let (word, reason) = match &case.verdict {
+            Verdict::Passed => ("ok   ", case.notes.join(", ")),
+            Verdict::Failed => ("FAIL ", case.notes.join(", ")),
+            Verdict::Skipped(why) => ("skip ", why.clone()),
+        };
+        let line = format!("  {word} {:NAME$} {:>7}  {reason}", case.name, seconds(case.duration));
+        println!("{}", line.trim_end());
+        if self.verbose || case.verdict == Verdict::Failed {
+            let hidden = case.diagnostics.len().saturating_sub(DIAGNOSTICS);
+            for line in &case.diagnostics[hidden..] {
+                println!("          {line}");
+            }
+        }
+    }
+
+    /// Something is wrong that is not a case of the guest script.
+    pub fn trouble(&self, text: &str) {
+        self.clear();
+        println!("  FAIL  {text}");
+    }
+
+    /// The judgement of the kernel log.
+    pub fn log(&self, findings: &[Finding], console: &Path) {
+        self.clear();
+        if findings.is_empty() {
+            println!("  ok    {:NAME$}", "the kernel log has no complaint");
+            return;
+        }
+        println!("  FAIL  the kernel log has {} complaint(s), see {}", findings.len(), console.display());
+        // The first one is the cause more often than not, so it is the one shown in full.
+        for (index, finding) in findings.iter().enumerate() {
+            println!("        line {}: {}", finding.line, finding.what);
+            let shown = if index == 0 { finding.context.len() } else { finding.context.len().min(3) };
+            for line in &finding.context[..shown] {
+                println!("          {line}");
+            }
+        }
+    }
+
+    /// The last lines of a log, when the machine did not come to its end.
+    pub fn tail(&self, console: &Path, log: &str) {
+        let lines: Vec<&str> = log.lines().collect();
+        println!("        the kernel's last words, from {}:", console.display());
+        for line in &lines[lines.len().saturating_sub(12)..] {
+            println!("          {}", line.trim_end());
+        }
+    }
+
+    /// A table of speeds.
+    pub fn speeds(&self, speeds: &[Speed]) {
+        let table = fio::table(speeds);
+        if !table.is_empty() {
+            println!();
+        }
+        for line in table {
+            println!("  {line}");
+        }
+    }
+
+    /// The end of one or several boots.
+    pub fn summary(&self, what: &str, tally: Tally, duration: Duration) {
+        let skipped = if tally.skipped > 0 { format!(", {} skipped", tally.skipped) } else { String::new() };
+        let verdict = if tally.success() { "PASSED" } else { "FAILED" };
+        println!(
+            "\n{what}: {verdict}: {} passed, {} failed{skipped} in {}",
+            tally.passed,
+            tally.failed,
+            seconds(duration)
+        );
+    }
+}
+
+/// A duration as a person reads it.
+pub fn seconds(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    if seconds < 100.0 {
+        format!("{seconds:.1} s")
+    } else {
+        format!("{} min {:02} s", seconds as u64 / 60, seconds as u64 % 60)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_readable() {
+        assert_eq!(seconds(Duration::from_millis(1234)), "1.2 s");
+        assert_eq!(seconds(Duration::from_secs(754)), "12 min 34 s");
+    }
+}

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The table of boots. A scenario says what machine to make and which script of `tests/guest` to run in it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::disk::Disk;
+use crate::machine::Machine;
+
+mod demo;
+mod long;
+mod short;
+
+/// When a scenario is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    /// The demonstration.
+    Run,
+    /// Before every change.
+    Test,
+    /// When there is time.
+    Soak,
+}
+
+impl Group {
+    /// As users name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Test => "test",
+            Self::Soak => "soak",
+        }
+    }
+}
+
+/// Which kernel a scenario needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flavour {
+    /// Fast.
+    Plain,
+    /// With every checker.
+    Debug,
+}
+
+/// One boot.
+#[derive(Debug, Clone)]
+pub struct Scenario {
+    /// Name: lower case and dashes; also the name of its directory of logs.
+    pub name: &'static str,
+    /// What it shows, in a few words.
+    pub about: &'static str,
+    /// When it is run.
+    pub group: Group,
+    /// Which kernel.
+    pub kernel: Flavour,
+    /// Guest script, without `.sh`.
+    pub script: &'static str,
+    /// Variables of the script.
+    pub vars: Vec<(&'static str, String)>,
+    /// Disks.
+    pub disks: Vec<Disk>,
+    /// Kind of machine.
+    pub machine: Machine,
+    /// Memory in MiB.
+    pub memory: u32,
+    /// Virtual CPUs.
+    pub cpus: u32,
+    /// Additional words for the kernel.
+    pub kernel_words: &'static str,
+    /// Longest time for the whole boot, on an emulated CPU.
+    pub limit: Duration,
+    /// Longest time without any line, on an emulated CPU.
+    pub idle: Duration,
+}
+
+/// What a person changes for one run.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// The module under test, instead of `virtio_blk_rs`.
+    pub driver: Option<String>,
+    /// Script variables that replace those of the table.
+    pub vars: Vec<(String, String)>,
+}
+
+impl Scenario {
+    /// A scenario of the debug kernel with one CPU pair and no disk.
+    fn debug(name: &'static str, about: &'static str, script: &'static str) -> Self {
+        Self {
+            name,
+            about,
+            group: Group::Test,
+            kernel: Flavour::Debug,
+            script,
+            vars: Vec::new(),
+            disks: Vec::new(),
+            machine: Machine::Q35,
+            memory: 2048,
+            cpus: 2,
+            kernel_words: "",
+            limit: minutes(15),
+            idle: minutes(5),
+        }
+    }
+
+    fn disk(mut self, disk: Disk) -> Self {
+        self.disks.push(disk);
+        self
+    }
+
+    fn var(mut self, name: &'static str, value: impl ToString) -> Self {
+        self.vars.push((name, value.to_string()));
+        self
+    }
+
+    /// What the kernel is told: the guest's init reads every word that begins with `vmtest.`.
+    pub fn cmdline(&self, disk_map: &str, overrides: &Overrides) -> String {
+        let mut vars = BTreeMap::from([("driver", "virtio_blk_rs"), ("oracle", "virtio_blk")]);
+        vars.extend(self.vars.iter().map(|(name, value)| (*name, value.as_str())));
+        vars.extend(overrides.vars.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        if let Some(driver) = &overrides.driver {
+            vars.insert("driver", driver);
+        }
+        vars.insert("script", self.script);
+        vars.insert("disks", disk_map);
+        // A crash must end the boot at once: what follows would only hide the cause.
+        let mut words = vec!["oops=panic".to_owned()];
+        if !self.kernel_words.is_empty() {
+            words.push(self.kernel_words.to_owned());
+        }
+        words.extend(vars.iter().map(|(name, value)| format!("vmtest.{name}={value}")));
+        words.join(" ")
+    }
+}
+
+fn minutes(minutes: u64) -> Duration {
+    Duration::from_secs(60 * minutes)
+}
+
+/// Every scenario.
+pub fn all() -> Vec<Scenario> {
+    [demo::scenarios(), short::scenarios(), long::scenarios()].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_every_script_exists() {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/guest");
+        let mut names = BTreeSet::new();
+        for scenario in all() {
+            assert!(names.insert(scenario.name), "two scenarios are called {}", scenario.name);
+            let script = dir.join(scenario.script).with_extension("sh");
+            assert!(script.is_file(), "{} is missing", script.display());
+        }
+    }
+
+    #[test]
+    fn disk_names_are_unique_within_a_scenario() {
+        for scenario in all() {
+            let names: BTreeSet<_> = scenario.disks.iter().map(|d| &d.name).collect();
+            assert_eq!(names.len(), scenario.disks.len(), "{}", scenario.name);
+        }
+    }
+
+    #[test]
+    fn a_persons_choice_replaces_that_of_the_table() {
+        let scenario = Scenario::debug("x", "", "x").var("loops", 50).var("size", 1);
+        let overrides = Overrides { driver: Some("virtio_blk".into()), vars: vec![("loops".into(), "5".into())] };
+        let cmdline = scenario.cmdline("a:10", &overrides);
+        for word in ["vmtest.driver=virtio_blk", "vmtest.loops=5", "vmtest.size=1", "vmtest.disks=a:10"] {
+            assert!(cmdline.split(' ').any(|w| w == word), "{word} is not in {cmdline}");
+        }
+    }
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What must pass before a change lands. A debug kernel boots slowly under emulation, so each boot serves many cases.
+
+use super::{Scenario, minutes};
+use crate::disk::Disk;
+
+/// The scenarios of this file.
+pub fn scenarios() -> Vec<Scenario> {
+    vec![disks(), rebind(), handover(), rnull()]
+}
+
+/// Disks of every kind side by side, and a module that comes and goes.
+fn disks() -> Scenario {
+    let mut scenario = Scenario::debug("disks", "several kinds of disks at once, load and unload", "disks")
+        .var("loops", 50)
+        .disk(Disk::scratch("four", 256).with(|p| p.num_queues = Some(4)))
+        .disk(Disk::scratch("one", 256).with(|p| p.num_queues = Some(1)))
+        .disk(Disk::scratch("packed", 256).with(|p| p.packed = Some(true)))
+        .disk(Disk::scratch("legacy", 256).with(|p| {
+            p.disable_modern = Some(true);
+            p.disable_legacy = Some(false);
+        }))
+        .disk(Disk::scratch("readonly", 64).readonly());
+    // As many as the disk with most queues has, so that each queue gets requests.
+    scenario.cpus = 4;
+    scenario.limit = minutes(20);
+    scenario
+}
+
+/// One disk that is unbound and bound, idle and busy, while a second one must not notice.
+fn rebind() -> Scenario {
+    Scenario::debug("rebind", "unbind and bind, between and during fio", "rebind")
+        .var("loops", 50)
+        .var("busy_loops", 5)
+        .disk(Disk::scratch("main", 256))
+        .disk(Disk::scratch("other", 64))
+}
+
+/// The C driver and the driver under test take turns on one disk.
+fn handover() -> Scenario {
+    Scenario::debug("handover", "what one driver wrote, the other reads back", "handover")
+        .disk(Disk::scratch("main", 256))
+        .disk(Disk::scratch("second", 64))
+        .disk(Disk::scratch("third", 64))
+}
+
+/// The upstream Rust block driver, on the abstraction that must stay as it is.
+fn rnull() -> Scenario {
+    Scenario::debug("rnull", "upstream's rnull still serves I/O", "rnull")
+}

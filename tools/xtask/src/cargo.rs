@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Running cargo on the host tools, with what is there and without network.
+
+use std::env;
+use std::process::Command;
+
+use anyhow::Result;
+use vm::Tally;
+
+use crate::progress::{Step, read_lossy};
+use crate::project::Project;
+
+/// A cargo command on the workspace of the host tools.
+pub fn command(project: &Project, verb: &str) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.arg(verb).arg("--manifest-path").arg(project.repo.join("tools/Cargo.toml"));
+    // Tests and lints must not depend on what the user overrides for a kernel build, nor on the calling make.
+    for name in ["ACCEL", "BINDGEN", "BUILD", "JOBS", "KDIR", "LLVM", "MAKEFLAGS", "MFLAGS", "QEMU", "RUSTC"] {
+        command.env_remove(name);
+    }
+    command.env("CARGO_TARGET_DIR", project.build.join("target"));
+    command
+}
+
+/// Runs the tests of the host tools.
+///
+/// # Errors
+///
+/// They cannot be built, or cargo cannot be started. Failed tests are counted, not an error.
+pub fn test(project: &Project) -> Result<Tally> {
+    let log = project.log("cargo-test")?;
+    let is_test: fn(&str) -> bool = |line| line.starts_with("test ");
+    let result = Step { title: "testing the host tools (tests)", log: &log, counts: Some(is_test), expected: None }
+        .run(command(project, "test").args(["--workspace", "--offline", "--locked", "--no-fail-fast"]));
+    let tally = tally(&read_lossy(&log));
+    match result {
+        Err(error) if tally.failed == 0 => Err(error),
+        _ => Ok(tally),
+    }
+}
+
+/// Adds up the `test result:` lines of the test programs.
+fn tally(log: &str) -> Tally {
+    let results = log.lines().filter_map(|line| line.strip_prefix("test result:"));
+    results
+        .map(|line| {
+            let number = |what: &str| {
+                let words: Vec<&str> = line.split([' ', ';']).filter(|word| !word.is_empty()).collect();
+                let at = words.iter().position(|word| *word == what)?;
+                words.get(at.checked_sub(1)?)?.parse().ok()
+            };
+            Tally {
+                passed: number("passed").unwrap_or(0),
+                failed: number("failed").unwrap_or(0),
+                skipped: number("ignored").unwrap_or(0),
+            }
+        })
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_results_of_several_test_programs_add_up() {
+        let log = "test a ... ok\ntest result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out\n\
+                   test result: FAILED. 2 passed; 4 failed; 0 ignored; 0 measured; 0 filtered out\n";
+        assert_eq!(tally(log), Tally { passed: 5, failed: 4, skipped: 1 });
+    }
+
+    #[test]
+    fn a_build_that_failed_has_no_results() {
+        assert_eq!(tally("error: could not compile\n"), Tally::default());
+    }
+}

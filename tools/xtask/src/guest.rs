@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Handing built kernels to the virtual machines.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use vm::{Host, Kernel, Tally};
+
+use crate::kernel::{self, Variant, Workshop, build};
+use crate::project::{Project, variable};
+use crate::source::Tree;
+
+/// Where and with what virtual machines are run.
+pub fn host(project: &Project) -> Host {
+    Host {
+        repo: project.repo.clone(),
+        work: project.build.join("vm"),
+        qemu: PathBuf::from(variable("QEMU").unwrap_or_else(|| "qemu-system-x86_64".into())),
+        accel: variable("ACCEL"),
+        verbose: project.verbose,
+    }
+}
+
+/// A kernel as the virtual machines know it.
+pub fn kernel(project: &Project, tree: &Tree, variant: Variant) -> Kernel {
+    Kernel {
+        name: variant.name().to_string(),
+        objdir: kernel::objdir(project, tree, variant),
+        srcdir: tree.root.clone(),
+    }
+}
+
+/// The kernel that `KERNEL=` asks for; plain unless it says debug.
+///
+/// # Errors
+///
+/// It says something else.
+pub fn wanted() -> Result<Variant> {
+    match variable("KERNEL").as_deref() {
+        None | Some("plain") => Ok(Variant::Plain),
+        Some("debug") => Ok(Variant::Debug),
+        Some(other) => bail!("KERNEL={other}: there is plain and debug"),
+    }
+}
+
+/// `make run`: the demonstration.
+///
+/// # Errors
+///
+/// The kernel cannot be built or no machine can be started.
+pub fn run(workshop: Workshop) -> Result<Tally> {
+    let (host, kernel) = ready(workshop)?;
+    vm::run(&host, &kernel)
+}
+
+/// `make shell`: the interactive machine.
+///
+/// # Errors
+///
+/// The kernel cannot be built or no machine can be started.
+pub fn shell(workshop: Workshop) -> Result<()> {
+    let (host, kernel) = ready(workshop)?;
+    vm::shell(&host, &kernel)
+}
+
+/// Builds the wanted kernel, and lets go of the lock: modules may be built again while a guest runs.
+fn ready(workshop: Workshop) -> Result<(Host, Kernel)> {
+    let variant = wanted()?;
+    build::kernel(&workshop, variant)?;
+    Ok((host(&workshop.project), kernel(&workshop.project, &workshop.tree, variant)))
+}
+
+/// The part of `make test` that needs virtual machines, and `make soak`.
+///
+/// # Errors
+///
+/// A kernel cannot be built or no machine can be started.
+pub fn scenarios(workshop: &Workshop, run: fn(&Host, &Kernel, &Kernel) -> Result<Tally>) -> Result<Tally> {
+    for variant in [Variant::Plain, Variant::Debug] {
+        build::kernel(workshop, variant)?;
+    }
+    let kernel = |variant| kernel(&workshop.project, &workshop.tree, variant);
+    run(&host(&workshop.project), &kernel(Variant::Plain), &kernel(Variant::Debug))
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0
+//! The host-side program behind `make`: sets up, builds, checks and tests. See `make help`.
+
+mod cargo;
+mod check;
+mod clean;
+mod compile_fail;
+mod guest;
+mod kernel;
+mod kunit;
+mod lock;
+mod overlay;
+mod progress;
+mod project;
+mod setup;
+mod source;
+mod status;
+mod suite;
+mod toolchain;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use clap::{Parser, Subcommand};
+use vm::Tally;
+
+use crate::check::rustdoc;
+use crate::kernel::{Variant, Workshop, build, modules};
+use crate::overlay::Overlay;
+use crate::progress::say;
+use crate::project::{Project, variable};
+
+#[derive(Parser)]
+#[command(about, version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// One target of the Makefile each.
+#[derive(Subcommand)]
+enum Command {
+    /// Install what is missing and fetch the kernel source
+    Setup,
+    /// Show versions, tree, overlay, kernels, accelerator
+    Status,
+    /// Apply the overlay to the kernel tree
+    Apply,
+    /// Restore the kernel tree
+    Unapply,
+    /// Build the kernel that KERNEL= names, with all modules
+    Kernel,
+    /// Build the modules of this project again
+    Ko,
+    /// Show the driver at work in a virtual machine
+    Run,
+    /// Open a shell in a virtual machine
+    Shell,
+    /// Run everything that must pass before a change lands
+    Test,
+    /// Run the long tests
+    Soak,
+    /// Run the KUnit suites in user-mode Linux
+    Kunit,
+    /// Check formatting, lints and documentation
+    Check,
+    /// Check what the abstractions must refuse to compile
+    CompileFail,
+    /// Make the documentation of the abstractions
+    Doc,
+    /// Make rust-project.json for rust-analyzer
+    RustAnalyzer,
+    /// Remove what was built
+    Clean,
+    /// Remove what was built and fetched
+    Distclean,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match execute(&arguments.command) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Carries out a command; `false` when it ran and found something wrong.
+fn execute(command: &Command) -> Result<bool> {
+    let project = Project::discover(variable("V").is_some_and(|value| value != "0"))?;
+    match command {
+        Command::Status => status::print(&project)?,
+        Command::Clean => clean::objects(&project)?,
+        Command::Distclean => clean::everything(&project)?,
+        Command::Unapply => unapply(&project)?,
+        _ => return work(command, Workshop::open(project)?),
+    }
+    Ok(true)
+}
+
+/// Carries out a command that needs the tools and the tree with the overlay.
+fn work(command: &Command, workshop: Workshop) -> Result<bool> {
+    match command {
+        Command::Kernel => build::kernel(&workshop, guest::wanted()?)?,
+        Command::Ko => modules::rebuild(&workshop, guest::wanted()?)?,
+        Command::Run => return Ok(guest::run(workshop)?.success()),
+        Command::Shell => guest::shell(workshop)?,
+        Command::Test => return Ok(tell(suite::run(&workshop))),
+        Command::Soak => return Ok(tell(guest::scenarios(&workshop, vm::soak)?)),
+        Command::Kunit => return Ok(tell(kunit::run(&workshop)?)),
+        Command::Check => return Ok(tell(check::all(&workshop))),
+        Command::CompileFail => {
+            build::kernel(&workshop, Variant::Um)?;
+            return Ok(tell(compile_fail::run(&workshop)?));
+        }
+        Command::Doc => doc(&workshop)?,
+        Command::RustAnalyzer => rust_analyzer(&workshop)?,
+        Command::Apply => say(&format!("the overlay is applied to {}", workshop.tree.root.display())),
+        _ => say(&format!("ready: {}, Linux {}", workshop.toolchain, workshop.tree.version)),
+    }
+    Ok(true)
+}
+
+fn unapply(project: &Project) -> Result<()> {
+    let _lock = lock::BuildLock::take(project)?;
+    let tree = source::find(project)?.context("there is no kernel tree yet, so there is nothing to restore")?;
+    let changed = Overlay::new(&project.repo, &tree.root).unapply()?;
+    let what = if changed { "restored" } else { "nothing to restore in" };
+    say(&format!("{what} {}", tree.root.display()));
+    Ok(())
+}
+
+fn doc(workshop: &Workshop) -> Result<()> {
+    let findings = rustdoc::check(workshop)?;
+    if !findings.is_empty() {
+        bail!("rustdoc has {} complaints about our files:\n{}", findings.len(), findings.join("\n"));
+    }
+    for page in rustdoc::pages(workshop)? {
+        println!("{}", page.display());
+    }
+    Ok(())
+}
+
+/// The kernel's target writes the file where objects are; editors look for it in the checkout.
+fn rust_analyzer(workshop: &Workshop) -> Result<()> {
+    let variant = guest::wanted()?;
+    build::targets(workshop, variant, "describing the crates", &["rust-analyzer".to_string()])?;
+    let made = workshop.objdir(variant).join("rust-project.json");
+    let wanted = workshop.project.repo.join("rust-project.json");
+    std::fs::copy(&made, &wanted).with_context(|| format!("cannot copy {}", made.display()))?;
+    say(&format!("wrote {}", wanted.display()));
+    Ok(())
+}
+
+/// Ends a run with the line that says what came out, and tells whether that is good.
+fn tell(tally: Tally) -> bool {
+    println!("{}", suite::line(&tally));
+    tally.success()
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Where things are: the checkout, the cache outside git, and what the user overrode.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use sha2::{Digest, Sha256};
+
+/// The kernel series the overlay is written for.
+pub const KERNEL_SERIES: &str = "7.3";
+
+/// The name of the directories below the user's cache.
+const CACHE_NAME: &str = "linux-virtio-rs";
+
+/// The paths and overrides of one invocation.
+#[derive(Debug)]
+pub struct Project {
+    /// The checkout, canonical.
+    pub repo: PathBuf,
+    /// What all checkouts of this user share: downloads, tools, ccache.
+    pub cache: PathBuf,
+    /// What belongs to this checkout alone: kernel tree, object directories, logs, images.
+    pub build: PathBuf,
+    /// The kernel tree the user named with `KDIR=`.
+    pub kdir: Option<PathBuf>,
+    /// Parallel jobs of a kernel build.
+    pub jobs: usize,
+    /// Ask child programs to say more.
+    pub verbose: bool,
+}
+
+/// The value of a make variable, which reaches us as an environment variable.
+///
+/// An empty value means "not given", as it does in a makefile.
+pub fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+impl Project {
+    /// Finds the checkout around the current directory and reads the overrides.
+    ///
+    /// # Errors
+    ///
+    /// Not started from within a checkout, no home directory, or an override that cannot be right.
+    pub fn discover(verbose: bool) -> Result<Self> {
+        let here = env::current_dir()?.canonicalize()?;
+        let repo = here
+            .ancestors()
+            .find(|dir| dir.join("overlay.toml").is_file())
+            .context("overlay.toml not found here or above: run this from the checkout")?
+            .to_path_buf();
+        let cache = match variable("XDG_CACHE_HOME") {
+            Some(dir) => PathBuf::from(dir),
+            None => PathBuf::from(variable("HOME").context("neither XDG_CACHE_HOME nor HOME is set")?).join(".cache"),
+        }
+        .join(CACHE_NAME);
+        let build = match variable("BUILD") {
+            Some(dir) => here.join(dir),
+            None => cache.join("checkouts").join(name_for(&repo)),
+        };
+        let kdir = match variable("KDIR") {
+            Some(dir) => Some(here.join(&dir).canonicalize().with_context(|| format!("KDIR={dir} cannot be opened"))?),
+            None => None,
+        };
+        let jobs = match variable("JOBS") {
+            Some(text) => match text.parse() {
+                Ok(jobs) if jobs > 0 => jobs,
+                _ => bail!("JOBS={text} is not a positive number"),
+            },
+            None => std::thread::available_parallelism().map_or(1, usize::from),
+        };
+        Ok(Self { repo, cache, build, kdir, jobs, verbose })
+    }
+
+    /// Where downloaded packages are kept.
+    pub fn downloads(&self) -> PathBuf {
+        self.cache.join("downloads")
+    }
+
+    /// Where the full log of a long step goes.
+    ///
+    /// # Errors
+    ///
+    /// The directory of the logs cannot be created.
+    pub fn log(&self, step: &str) -> Result<PathBuf> {
+        let dir = self.build.join("logs");
+        create_dir(&dir)?;
+        Ok(dir.join(format!("{step}.log")))
+    }
+}
+
+/// Creates a directory and its parents, naming it when that fails.
+///
+/// # Errors
+///
+/// The directory does not exist and cannot be created.
+pub fn create_dir(dir: &Path) -> Result<()> {
+    fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))
+}
+
+/// A name for a directory that is readable and differs between two directories of one machine.
+///
+/// `tools/bootstrap.sh` forms the same name for the checkout.
+pub fn name_for(dir: &Path) -> String {
+    let base = dir.file_name().unwrap_or_default().to_string_lossy();
+    let hash = hex(&Sha256::digest(dir.as_os_str().as_encoded_bytes()));
+    format!("{base}-{}", &hash[..8])
+}
+
+/// Lower-case hexadecimal digits of `bytes`.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checkouts_of_the_same_base_name_get_different_names() {
+        let one = name_for(Path::new("/a/linux"));
+        let two = name_for(Path::new("/b/linux"));
+        assert!(one.starts_with("linux-") && two.starts_with("linux-"));
+        assert_ne!(one, two);
+    }
+
+    #[test]
+    fn hex_pads_small_bytes() {
+        assert_eq!(hex(&[0, 10, 255]), "000aff");
+    }
+}

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: GPL-2.0
+//! The kernel source: fetched with the system's own package manager, or a tree the user has.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::progress::{Step, output, say};
+use crate::project::{KERNEL_SERIES, Project, create_dir};
+
+/// The Debian package with the source, and the suite that has it.
+const PACKAGE: &str = "linux-source-7.3";
+const SUITE: &str = "trixie-backports";
+
+/// Space that the packed and the unpacked source need.
+const NEEDED_BYTES: u64 = 3 << 30;
+
+/// Files in the archive, for the progress bar.
+const ARCHIVE_FILES: u64 = 95_000;
+
+/// A kernel source tree of the right series.
+#[derive(Clone, Debug)]
+pub struct Tree {
+    /// Its root.
+    pub root: PathBuf,
+    /// Its version, such as `7.3.4`.
+    pub version: String,
+}
+
+impl Tree {
+    /// Opens a tree and checks its version.
+    ///
+    /// # Errors
+    ///
+    /// It is not a kernel tree, or one of another series.
+    pub fn open(root: &Path) -> Result<Self> {
+        let makefile = fs::read_to_string(root.join("Makefile"))
+            .with_context(|| format!("{} is not a kernel source tree", root.display()))?;
+        let version = version(&makefile)
+            .with_context(|| format!("{} is not a kernel source tree: no VERSION in its Makefile", root.display()))?;
+        if version != KERNEL_SERIES && !version.starts_with(&format!("{KERNEL_SERIES}.")) {
+            bail!("{} is Linux {version}, but the overlay is for {KERNEL_SERIES}", root.display());
+        }
+        Ok(Self { root: root.to_path_buf(), version })
+    }
+}
+
+/// The tree in use, if there is one already.
+///
+/// # Errors
+///
+/// `KDIR=` names something else than a tree of the right series.
+pub fn find(project: &Project) -> Result<Option<Tree>> {
+    if let Some(kdir) = &project.kdir {
+        return Tree::open(kdir).map(Some);
+    }
+    let Ok(entries) = fs::read_dir(&project.build) else {
+        return Ok(None);
+    };
+    let prefix = format!("linux-{KERNEL_SERIES}");
+    let ours = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&prefix));
+    let trees = entries.flatten().map(|entry| entry.path()).filter(ours);
+    // A point release more does not throw away what was built on the one before.
+    Ok(trees.filter_map(|path| Tree::open(&path).ok()).min_by_key(|tree| tree.root.clone()))
+}
+
+/// The tree in use, fetched and unpacked if need be.
+///
+/// # Errors
+///
+/// `KDIR=` is wrong, or the source cannot be fetched or does not fit on the disk.
+pub fn ensure(project: &Project) -> Result<Tree> {
+    match find(project)? {
+        Some(tree) => Ok(tree),
+        None => unpack(project),
+    }
+}
+
+fn unpack(project: &Project) -> Result<Tree> {
+    create_dir(&project.build)?;
+    let free = fs4::available_space(&project.build)?;
+    if free < NEEDED_BYTES {
+        bail!(
+            "{} has {} MB free, but the kernel source needs {} MB: free some space or set BUILD=",
+            project.build.display(),
+            free >> 20,
+            NEEDED_BYTES >> 20
+        );
+    }
+    // Unpacked beside its final place and renamed at the end: an interruption leaves no half tree.
+    let scratch = tempfile::Builder::new().prefix("unpack-").tempdir_in(&project.build)?;
+    let archive = archive(project, scratch.path())?;
+    let is_file: fn(&str) -> bool = |_| true;
+    Step {
+        title: "unpacking the kernel source (files)",
+        log: &project.log("unpack")?,
+        counts: Some(is_file),
+        expected: Some(ARCHIVE_FILES),
+    }
+    .run(Command::new("tar").arg("-xvf").arg(&archive).arg("-C").arg(scratch.path()))?;
+    let tree = Tree::open(&scratch.path().join(PACKAGE))?;
+    let root = project.build.join(format!("linux-{}", tree.version));
+    fs::rename(&tree.root, &root).with_context(|| format!("cannot create {}", root.display()))?;
+    Ok(Tree { root, ..tree })
+}
+
+/// The packed source: of an installed package, or of one that is downloaded but not installed.
+fn archive(project: &Project, scratch: &Path) -> Result<PathBuf> {
+    let name = format!("{PACKAGE}.tar.xz");
+    let installed = Path::new("/usr/src").join(&name);
+    if installed.is_file() {
+        return Ok(installed);
+    }
+    let package = match downloaded(project) {
+        Some(package) => package,
+        None => download(project)?,
+    };
+    let root = scratch.join("package");
+    output(Command::new("dpkg-deb").arg("-x").arg(&package).arg(&root))?;
+    Ok(root.join("usr/src").join(name))
+}
+
+fn downloaded(project: &Project) -> Option<PathBuf> {
+    let entries = fs::read_dir(project.downloads()).ok()?;
+    let packages = entries.flatten().map(|entry| entry.path()).filter(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with(&format!("{PACKAGE}_")) && name.ends_with(".deb")
+    });
+    packages.max()
+}
+
+/// Downloads the package from the mirror that the system uses already, with lists and caches of our own, so
+/// that the system's configuration stays as it is.
+fn download(project: &Project) -> Result<PathBuf> {
+    let mirror = mirror().with_context(|| {
+        format!(
+            "the kernel source cannot be fetched here; unpack any Linux {KERNEL_SERIES}.y and give KDIR=its directory"
+        )
+    })?;
+    let keyring = ["gpg", "pgp"]
+        .map(|kind| PathBuf::from(format!("/usr/share/keyrings/debian-archive-keyring.{kind}")))
+        .into_iter()
+        .find(|path| path.is_file())
+        .context("the Debian archive keyring is missing: install debian-archive-keyring")?;
+    let downloads = project.downloads();
+    create_dir(&downloads)?;
+    let scratch = tempfile::Builder::new().prefix("apt-").tempdir_in(&downloads)?;
+    let dir = scratch.path();
+    for sub in ["lists/partial", "cache/archives/partial"] {
+        create_dir(&dir.join(sub))?;
+    }
+    let sources = dir.join("kernel.sources");
+    let keyring = keyring.display();
+    fs::write(
+        &sources,
+        format!("Types: deb\nURIs: {mirror}\nSuites: {SUITE}\nComponents: main\nSigned-By: {keyring}\n"),
+    )?;
+    let apt = |verb: &[&str]| {
+        let mut command = Command::new("apt-get");
+        command.current_dir(dir).env("LC_ALL", "C");
+        for (option, value) in [
+            ("Dir::Etc::sourcelist", sources.display().to_string()),
+            ("Dir::Etc::sourceparts", "/dev/null".into()),
+            ("Dir::State::lists", dir.join("lists").display().to_string()),
+            ("Dir::Cache", dir.join("cache").display().to_string()),
+            ("APT::Sandbox::User", "root".into()),
+        ] {
+            command.args(["-o", &format!("{option}={value}")]);
+        }
+        command.args(verb);
+        command
+    };
+    let log = project.log("download")?;
+    let step = |title| Step { title, log: &log, counts: None, expected: None };
+    step("reading the package list of the kernel source").run(&mut apt(&["update"]))?;
+    step("downloading the kernel source (about 160 MB)").run(&mut apt(&["download", PACKAGE]))?;
+    let package = fs::read_dir(dir)?
+        .flatten()
+        .map(|entry| entry.path())
+        .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
+        .with_context(|| format!("apt-get downloaded no package; log: {}", log.display()))?;
+    let kept = downloads.join(package.file_name().unwrap_or_default());
+    fs::rename(&package, &kept).with_context(|| format!("cannot create {}", kept.display()))?;
+    say(&format!("kernel source package kept as {}", kept.display()));
+    Ok(kept)
+}
+
+/// The first mirror of Debian's main archive in the system's package configuration.
+fn mirror() -> Result<String> {
+    let targets = output(Command::new("apt-get").args([
+        "indextargets",
+        "--format",
+        "$(REPO_URI)|$(ORIGIN)|$(LABEL)|$(COMPONENT)",
+        "Created-By: Packages",
+    ]))?;
+    main_archive(&targets).context("apt is not configured with a Debian mirror")
+}
+
+fn main_archive(targets: &str) -> Option<String> {
+    let main = targets.lines().find_map(|line| line.strip_suffix("|Debian|Debian|main"));
+    main.map(str::to_string)
+}
+
+/// The version in the text of a kernel Makefile, such as `7.3.4`, or `7.3` for a first release.
+fn version(makefile: &str) -> Option<String> {
+    let field = |name: &str| {
+        makefile.lines().take(10).find_map(|line| {
+            let (key, value) = line.split_once('=')?;
+            (key.trim() == name).then(|| value.trim().to_string())
+        })
+    };
+    let (major, minor) = (field("VERSION")?, field("PATCHLEVEL")?);
+    Some(match field("SUBLEVEL").as_deref() {
+        None | Some("" | "0") => format!("{major}.{minor}"),
+        Some(point) => format!("{major}.{minor}.{point}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(version: &str, patchlevel: &str) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        let text = format!("# SPDX\nVERSION = {version}\nPATCHLEVEL = {patchlevel}\nSUBLEVEL = 4\nEXTRAVERSION =\n");
+        fs::write(dir.path().join("Makefile"), text).unwrap();
+        dir
+    }
+
+    #[test]
+    fn a_tree_of_the_series_is_opened() {
+        assert_eq!(Tree::open(tree("7", "3").path()).unwrap().version, "7.3.4");
+    }
+
+    #[test]
+    fn a_tree_of_another_series_is_refused_with_both_versions() {
+        for (version, patchlevel) in [("7", "30"), ("7", "2"), ("6", "3")] {
+            let error = Tree::open(tree(version, patchlevel).path()).unwrap_err().to_string();
+            assert!(error.contains(&format!("Linux {version}.{patchlevel}.4")), "{error}");
+            assert!(error.contains("for 7.3"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_directory_without_makefile_is_no_kernel_tree() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(Tree::open(dir.path()).unwrap_err().to_string().contains("not a kernel source tree"));
+    }
+
+    #[test]
+    fn a_first_release_has_no_point() {
+        assert_eq!(version("VERSION = 7\nPATCHLEVEL = 3\nSUBLEVEL = 0\n").unwrap(), "7.3");
+    }
+
+    #[test]
+    fn the_main_archive_is_told_from_security_and_foreign_ones() {
+        let targets =
+            "a|Other|Other|main\nb|Debian|Debian-Security|main\nc|Debian|Debian|contrib\nd/|Debian|Debian|main\n";
+        assert_eq!(main_archive(targets).as_deref(), Some("d/"));
+        assert_eq!(main_archive("a|Other|Other|main\n"), None);
+    }
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0
+//! `make test`: everything that must pass before a change lands.
+
+use anyhow::Result;
+use vm::Tally;
+
+use crate::kernel::Workshop;
+use crate::progress::say;
+use crate::{cargo, check, compile_fail, guest, kunit};
+
+type Stage = fn(&Workshop) -> Result<Tally>;
+
+/// The stages, quick ones first.
+const STAGES: [(&str, Stage); 5] = [
+    ("checks", |workshop| Ok(check::all(workshop))),
+    ("host tools", |workshop| cargo::test(&workshop.project)),
+    ("KUnit", kunit::run),
+    ("compile-fail", compile_fail::run),
+    ("virtual machines", |workshop| guest::scenarios(workshop, vm::test)),
+];
+
+/// Runs every stage, also after one that failed, so that one run tells everything.
+pub fn run(workshop: &Workshop) -> Tally {
+    let results: Vec<(&str, Tally)> =
+        STAGES.iter().map(|(name, stage)| (*name, run_stage(name, *stage, workshop))).collect();
+    say("summary");
+    for (name, tally) in &results {
+        println!("    {name:18} {}", line(tally));
+    }
+    results.into_iter().map(|(_, tally)| tally).sum()
+}
+
+/// Runs a stage; one that could not run has failed.
+fn run_stage(name: &str, stage: Stage, workshop: &Workshop) -> Tally {
+    say(name);
+    stage(workshop).unwrap_or_else(|error| {
+        say(&format!("{name}: {error:#}"));
+        Tally { failed: 1, ..Tally::default() }
+    })
+}
+
+/// A tally as the last line of a run shows it.
+pub fn line(tally: &Tally) -> String {
+    format!("{} passed, {} failed, {} skipped", tally.passed, tally.failed, tally.skipped)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_has_the_form_that_is_read_by_machines() {
+        assert_eq!(line(&Tally { passed: 3, failed: 0, skipped: 1 }), "3 passed, 0 failed, 1 skipped");
+    }
+}
