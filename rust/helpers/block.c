@@ -7,6 +7,7 @@
 #include <linux/bvec.h>
 #include <linux/module.h>
 #include <linux/percpu-refcount.h>
+#include <linux/srcu.h>
 
 __rust_helper bool
 rust_helper_blk_mq_add_to_batch(struct request *req, struct io_comp_batch *iob,
@@ -37,6 +38,22 @@ __rust_helper struct queue_limits
 rust_helper_queue_limits_start_update(struct request_queue *q)
 {
 	return queue_limits_start_update(q);
+}
+
+/*
+ * If blk_mq_alloc_tag_set() fails after it has made some requests, then
+ * cleanup_srcu_struct() finds callbacks pending that refer to the set, and
+ * leaves it at that. Wait for them, and clean up, before the set is freed.
+ */
+__rust_helper void
+rust_helper_blk_mq_settle_failed_tag_set(struct blk_mq_tag_set *set)
+{
+#ifdef CONFIG_TREE_SRCU
+	if (set->tags_srcu.srcu_sup) {
+		srcu_barrier(&set->tags_srcu);
+		cleanup_srcu_struct(&set->tags_srcu);
+	}
+#endif
 }
 
 __rust_helper void

@@ -12,7 +12,10 @@ use crate::{
         Core, //
     },
     prelude::*,
-    sync::aref::AlwaysRefCounted,
+    sync::{
+        aref::AlwaysRefCounted,
+        Arc, //
+    },
     types::Opaque, //
 };
 use core::{
@@ -28,6 +31,7 @@ mod disk_index;
 #[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
 mod fake;
 pub mod feature;
+mod handle;
 mod id;
 mod parts;
 mod queue;
@@ -41,6 +45,7 @@ mod transport;
 pub use self::{
     adapter::Adapter,
     disk_index::DiskIndex,
+    handle::DeviceHandle,
     id::{
         DeviceId,
         IdTable, //
@@ -391,6 +396,15 @@ impl Device<Bound> {
 }
 
 impl<'core> Device<Core<'core>> {
+    /// A way to the device for data that can outlive its binding.
+    ///
+    /// # Errors
+    ///
+    /// [`ENODEV`]: the device is not being bound by a driver of this abstraction.
+    pub fn handle(&self) -> Result<Arc<DeviceHandle>> {
+        Ok(self.state().ok_or(ENODEV)?.handle().clone())
+    }
+
     /// Starts to set up the queues of the device.
     ///
     /// # Errors

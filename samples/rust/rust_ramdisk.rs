@@ -113,7 +113,7 @@ struct RamDiskModule {
 
 impl kernel::Module for RamDiskModule {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let size = u64::from(*module_parameters::size_mib.value()) << 20;
+        let size = u64::from(module_parameters::size_mib.value()) << 20;
         let bytes = KVVec::from_elem(0u8, usize::try_from(size)?, GFP_KERNEL)?;
         let tag_set = Arc::pin_init(TagSet::new(TagSetOptions::default(), ()), GFP_KERNEL)?;
 

@@ -5,6 +5,8 @@
 
 VIRTIO=/sys/bus/virtio
 
+# The loops of the tests call these functions thousands of times on an emulated CPU, so they avoid starting processes.
+
 # module_file NAME: its .ko in the build tree; `-` and `_` are the same in a module's name.
 module_file() {
 	pattern=$(echo "$1" | sed 's/[-_]/[-_]/g')
@@ -17,17 +19,19 @@ module_file() {
 
 # load NAME [PARAMETER...]
 load() {
-	module=$1
+	if [ "$1" != "$found" ]; then
+		found_file=$(module_file "$1") || {
+			fail "the build tree has no module $1"
+			return 1
+		}
+		found=$1
+	fi
 	shift
-	file=$(module_file "$module") || {
-		fail "the build tree has no module $module"
-		return 1
-	}
-	insmod "$file" "$@"
+	insmod "$found_file" "$@"
 }
 
 loaded() {
-	grep -q "^$1 " /proc/modules
+	[ -d "/sys/module/$1" ]
 }
 
 unload() {
@@ -44,15 +48,22 @@ disk_names() {
 
 # virtio_of DISK: its device on the virtio bus, virtioN.
 virtio_of() {
-	slot=$(echo "$DISKS" | tr ',' '\n' | sed -n "s/^$1://p")
+	slot=",$DISKS,"
+	slot=${slot#*",$1:"}
+	slot=${slot%%,*}
 	if [ -n "$slot" ]; then
 		# Directly in the slot, or on the bus behind a root port in the slot.
-		set -- /sys/devices/pci0000:00/0000:00:"$slot".0/virtio* /sys/devices/pci0000:00/0000:00:"$slot".0/0000:*/virtio*
+		slot=/sys/devices/pci0000:00/0000:00:$slot.0
+		set -- "$slot"/virtio* "$slot"/0000:*/virtio*
 	else
-		set -- $(grep -lx 0x0002 $VIRTIO/devices/*/device | sed 's|/device$||')
+		set -- $(grep -lx 0x0002 $VIRTIO/devices/*/device)
+		set -- "${1%/device}"
 	fi
 	for path; do
-		[ -e "$path/features" ] && basename "$path" && return 0
+		if [ -e "$path/features" ]; then
+			echo "${path##*/}"
+			return 0
+		fi
 	done
 	return 1
 }
@@ -60,7 +71,7 @@ virtio_of() {
 # disk_of DISK: vdX. Fails while no driver serves it.
 disk_of() {
 	set -- $VIRTIO/devices/"$(virtio_of "$1")"/block/*
-	[ -e "$1/dev" ] && basename "$1"
+	[ -e "$1/dev" ] && echo "${1##*/}"
 }
 
 # driver_of DISK
@@ -91,8 +102,8 @@ drop_caches() {
 
 # written VDX: bytes that were written to the disk since it appeared.
 written() {
-	set -- $(cat "/sys/block/$1/stat")
-	echo $((${7} * 512))
+	read -r _ _ _ _ _ _ sectors _ <"/sys/block/$1/stat"
+	echo $((sectors * 512))
 }
 
 # was_written VDX BYTES: whether more than that has been written.

@@ -50,12 +50,12 @@ host() {
 
 # wait_for SECONDS COMMAND...: until the command succeeds.
 wait_for() {
-	tries=$(($1 * 10))
+	tries=$(($1 * 20))
 	shift
 	until "$@" >/dev/null; do
 		tries=$((tries - 1))
 		[ "$tries" -gt 0 ] || fail "waited in vain for: $*"
-		sleep 0.1
+		sleep 0.05
 	done
 }
 

@@ -10,13 +10,15 @@ fail() {
 
 # reload NAME [PARAMETER...]: swaps a module for what the host has built last.
 reload() {
-	if loaded "$1"; then
-		rmmod "$1" || return
+	module=$(echo "$1" | tr - _)
+	shift
+	if loaded "$module"; then
+		rmmod "$module" || return
 	fi
-	load "$@" && echo "$1 loaded from $file"
+	load "$module" "$@" && echo "$module loaded from $found_file"
 }
 
-alias poweroff='sync; /bin/poweroff -f'
+alias poweroff='sync; reboot -f'
 PS1='guest# '
 cat <<END
 

@@ -2,9 +2,18 @@
 
 //! The limits that the device sets, checked.
 
-use super::wire::Config;
+use super::{
+    wire::{
+        Config,
+        Features, //
+    },
+    zoned, //
+};
 use kernel::{
-    block::blk_mq::QueueLimits,
+    block::blk_mq::{
+        LimitError,
+        QueueLimits, //
+    },
     device::Bound,
     prelude::*,
     virtio::{
@@ -19,8 +28,11 @@ pub(crate) const EXTRA_DESCRIPTORS: u32 = 2;
 /// The largest ring has this many descriptors.
 const MAX_DESCRIPTORS: u32 = 32768;
 
-/// The block size of devices that do not tell theirs.
+/// The block size of devices that do not tell theirs, and the unit of sectors.
 const SECTOR_SIZE: u32 = 512;
+
+/// More ranges than these are not put into a discard.
+const MAX_DISCARD_SEGMENTS: u32 = 256;
 
 /// Reads how many segments a request may have, before the size of the rings is known.
 pub(crate) fn seg_max(dev: &virtio::Device<Bound>) -> Result<u32> {
@@ -35,7 +47,7 @@ pub(crate) fn seg_max(dev: &virtio::Device<Bound>) -> Result<u32> {
 /// Returns how many segments a request may have in a ring with `vring_size` descriptors.
 pub(crate) fn max_segments(dev: &virtio::Device<Bound>, seg_max: u32, vring_size: u32) -> u32 {
     if dev
-        .features::<super::wire::Features>()
+        .features::<Features>()
         .has(feature::RingIndirectDesc)
     {
         return seg_max;
@@ -66,7 +78,92 @@ pub(crate) fn read(dev: &virtio::Device<Bound>, max_segments: u32) -> Result<Que
     logged(dev, limits.set_max_segment_size(size_max.min(dma_size)))?;
 
     read_topology(dev, &config, &mut limits, block_size)?;
+    read_discard(dev, &config, &mut limits, max_segments)?;
+    if let Some(sectors) = config.read_if(&Config::MAX_WRITE_ZEROES_SECTORS)? {
+        limits.set_max_write_zeroes_sectors(unlimited_if_zero(sectors));
+    }
+    zoned::read_limits(dev, &mut limits)?;
     Ok(limits)
+}
+
+/// Devices that set no limit say so with a zero.
+fn unlimited_if_zero(value: u32) -> u32 {
+    if value == 0 {
+        u32::MAX
+    } else {
+        value
+    }
+}
+
+/// The smaller of two values of which zero means none.
+fn min_not_zero(a: u32, b: u32) -> u32 {
+    match (a, b) {
+        (0, other) | (other, 0) => other,
+        (a, b) => a.min(b),
+    }
+}
+
+/// Reads the limits of discard and secure erase, of which the block layer has some in common.
+fn read_discard(
+    dev: &virtio::Device<Bound>,
+    config: &virtio::config::Config<'_, Config>,
+    limits: &mut QueueLimits,
+    max_segments: u32,
+) -> Result {
+    let mut segments = 0;
+    let mut alignment = 0;
+
+    let max_discard = config.read_if(&Config::MAX_DISCARD_SECTORS)?;
+    if let Some(sectors) = max_discard {
+        limits.set_max_hw_discard_sectors(unlimited_if_zero(sectors));
+        segments = config.read_if(&Config::MAX_DISCARD_SEG)?.unwrap_or(0);
+        alignment = config
+            .read_if(&Config::DISCARD_SECTOR_ALIGNMENT)?
+            .unwrap_or(0);
+    }
+
+    let max_erase = config.read_if(&Config::MAX_SECURE_ERASE_SECTORS)?;
+    if let Some(sectors) = max_erase {
+        let erase_segments = config.read_if(&Config::MAX_SECURE_ERASE_SEG)?.unwrap_or(0);
+        let erase_alignment = config
+            .read_if(&Config::SECURE_ERASE_SECTOR_ALIGNMENT)?
+            .unwrap_or(0);
+
+        if sectors == 0 || erase_segments == 0 || erase_alignment == 0 {
+            dev_err!(
+                dev,
+                "secure erase of {} sectors in {} ranges aligned to {} sectors: none may be 0\n",
+                sectors,
+                erase_segments,
+                erase_alignment
+            );
+            return Err(EINVAL);
+        }
+        limits.set_max_secure_erase_sectors(sectors);
+        segments = min_not_zero(segments, erase_segments);
+        alignment = min_not_zero(alignment, erase_alignment);
+    }
+
+    if max_discard.is_none() && max_erase.is_none() {
+        return Ok(());
+    }
+
+    let segments = if segments == 0 { max_segments } else { segments };
+    logged(
+        dev,
+        limits.set_max_discard_segments(segments.min(MAX_DISCARD_SEGMENTS)),
+    )?;
+
+    let granularity = if alignment == 0 {
+        limits.logical_block_size()
+    } else {
+        alignment.checked_mul(SECTOR_SIZE).ok_or_else(|| {
+            dev_err!(dev, "discard alignment of {} sectors is too large\n", alignment);
+            EINVAL
+        })?
+    };
+    logged(dev, limits.set_discard_granularity(granularity))?;
+    Ok(())
 }
 
 fn read_topology(
@@ -134,7 +231,7 @@ fn read_topology(
 /// Logs why a limit was refused.
 fn logged<T>(
     dev: &virtio::Device<Bound>,
-    result: Result<T, kernel::block::blk_mq::LimitError>,
+    result: Result<T, LimitError>,
 ) -> Result<T> {
     result.map_err(|err| {
         dev_err!(dev, "the device's limits make no sense: {}\n", err);

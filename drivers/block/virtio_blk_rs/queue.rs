@@ -2,28 +2,41 @@
 
 //! The request queues: from the block layer to the rings and back.
 
-use super::request::{
-    self,
-    RequestData, //
+use super::{
+    attributes,
+    request::{
+        self,
+        RequestData, //
+    },
+    zoned, //
 };
 use kernel::{
     block::blk_mq::{
+        CompletionBatch,
+        CpuQueues,
+        GenDisk,
+        Geometry,
         HwQueue,
         Idle,
+        MapType,
         Operations,
+        QueueMaps,
         Rejected,
         Request,
         RequestList,
         Run,
-        Status, //
+        Status,
+        ZoneReporter, //
     },
     prelude::*,
     sync::Arc,
     virtio::{
         config::ByteOrder,
+        DeviceHandle,
         DiskIndex,
         Handler,
         LockedVirtqueue,
+        Used,
         Virtqueue, //
     },
 };
@@ -41,15 +54,56 @@ pub(crate) struct QueueContext {
     pub(crate) order: ByteOrder,
     /// Whether the used length counts.
     pub(crate) strict: bool,
+    /// The size of zones in sectors, or zero.
+    pub(crate) zone_sectors: u32,
 }
 
-/// The queues of a device, by number.
-pub(crate) struct Queues(pub(crate) KVec<Arc<Virtqueue<RequestQueue>>>);
+/// The queues of a device.
+pub(crate) struct Queues {
+    /// The queues, by number: first those with interrupts, then those that are polled.
+    pub(crate) vqs: KVec<Arc<Virtqueue<RequestQueue>>>,
+    /// The CPUs that the former interrupt.
+    pub(crate) irq_cpus: CpuQueues,
+    /// The number of the former.
+    pub(crate) num_default: u32,
+    /// The number of the latter.
+    pub(crate) num_poll: u32,
+}
 
 /// What lives as long as somebody has the disk open.
 pub(crate) struct DiskData {
     /// Keeps the name of the disk from being used again.
     pub(crate) _index: DiskIndex,
+    /// The way to the device.
+    pub(crate) dev: Arc<DeviceHandle>,
+    /// The size of zones in sectors, or zero.
+    pub(crate) zone_sectors: u32,
+}
+
+/// Takes what the device has used, and ends it along with `batch` where it may end on this CPU.
+///
+/// Returns a function for the loop over used buffers.
+fn completer<'a, 'b: 'a>(
+    context: &'a QueueContext,
+    batch: &'a mut CompletionBatch<'b, Disk>,
+) -> impl FnMut(Used<Request<Disk>>) + use<'a, 'b> {
+    let mut is_first = true;
+
+    move |used| {
+        let rq = request::finish(used, context);
+
+        // While the request has not ended, its hardware queue exists. The worker that this wakes
+        // up waits for the lock, so it finds the room that all of them have made.
+        if is_first {
+            rq.hw_queue().start_stopped(Run::Async);
+            is_first = false;
+        }
+        if let Some(mut rq) = rq.complete_remote() {
+            let outcome = rq.data_mut().release();
+
+            batch.end(rq, outcome);
+        }
+    }
 }
 
 impl Handler for RequestQueue {
@@ -57,20 +111,10 @@ impl Handler for RequestQueue {
     type Context = QueueContext;
 
     fn done(queue: &Virtqueue<Self>) {
-        let strict = queue.context().strict;
-        let mut room = false;
+        // Ends the requests after the lock was released.
+        let mut batch = CompletionBatch::new();
 
-        queue.lock().drain(|used| {
-            let rq = request::finish(used, strict);
-
-            // While the request has not ended, its hardware queue exists. The worker that this
-            // wakes up waits for the lock, so it finds the room that all of them have made.
-            if !room {
-                rq.hw_queue().start_stopped(Run::Async);
-                room = true;
-            }
-            rq.complete();
-        });
+        queue.lock().drain(completer(queue.context(), &mut batch));
     }
 }
 
@@ -88,15 +132,17 @@ fn add(
         return Err(rq.reject(status));
     }
 
-    let Err(err) = queue.add(rq.start(), |(data, payload), parts| {
+    let added = queue.add(rq.start(), |(data, payload), parts| {
         data.describe(payload, parts)
-    }) else {
+    });
+    let Err(mut err) = added else {
         return Ok(());
     };
 
+    err.token.data_mut().release();
     Err(match err.error {
         ENOSPC => {
-            // `done` starts the queue again under the same lock.
+            // The completer starts the queue again under the same lock.
             err.token.hw_queue().stop();
             err.token.reject(Status::DEV_RESOURCE)
         }
@@ -131,7 +177,7 @@ impl Operations for Disk {
     fn init_hctx(set: &Queues, index: u32) -> impl PinInit<Self::HwData, Error> {
         usize::try_from(index)
             .ok()
-            .and_then(|index| set.0.get(index))
+            .and_then(|index| set.vqs.get(index))
             .cloned()
             .ok_or(EINVAL)
     }
@@ -176,9 +222,45 @@ impl Operations for Disk {
         kick(queue, queue.lock());
     }
 
-    fn complete(rq: Request<Self>) {
-        let outcome = rq.data().outcome();
+    fn complete(mut rq: Request<Self>) {
+        let outcome = rq.data_mut().release();
 
         rq.end(outcome);
+    }
+
+    fn poll(hctx: HwQueue<'_, Self>, batch: &mut CompletionBatch<'_, Self>) -> u32 {
+        let queue = hctx.data();
+        let mut complete = completer(queue.context(), batch);
+        let mut locked = queue.lock();
+        let mut found = 0;
+
+        while let Some(used) = locked.pop() {
+            complete(used);
+            found += 1;
+        }
+        found
+    }
+
+    fn map_queues(maps: &mut QueueMaps<'_>, set: &Queues) {
+        // Where the set has got fewer hardware queues than there are virtqueues, the maps of the
+        // block layer do.
+        let _ = maps.assign(MapType::Default, 0, &set.irq_cpus);
+
+        if maps.has(MapType::Poll) {
+            let _ = maps.spread(MapType::Read, 0, 0);
+            let _ = maps.spread(MapType::Poll, set.num_default, set.num_poll);
+        }
+    }
+
+    fn getgeo(disk: &GenDisk<Self>) -> Result<Geometry> {
+        attributes::geometry(disk)
+    }
+
+    fn report_zones(
+        disk: &GenDisk<Self>,
+        sector: u64,
+        reporter: &mut ZoneReporter<'_>,
+    ) -> Result {
+        zoned::report(disk, sector, reporter)
     }
 }

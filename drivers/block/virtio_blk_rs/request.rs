@@ -3,15 +3,21 @@
 //! A request on its way to the device and back.
 
 use super::{
-    queue::Disk,
+    queue::{
+        Disk,
+        QueueContext, //
+    },
     wire::{
         status,
+        InHdr,
         OutHdr,
+        Range,
         RequestType, //
     },
 };
 use kernel::{
     block::blk_mq::{
+        Flags,
         Op,
         Payload,
         Request,
@@ -29,7 +35,13 @@ use kernel::{
 /// What the driver keeps with each request: the parts that are not the caller's data.
 pub(crate) struct RequestData {
     out_hdr: OutHdr,
-    status: u8,
+    in_hdr: InHdr,
+    /// Whether the whole of `in_hdr` is for the device to write.
+    is_append: bool,
+    /// The ranges of a discard and its kin. Empty otherwise.
+    ranges: KVec<Range>,
+    /// The request that the driver makes by itself, as [`Op::DrvIn`].
+    command: (RequestType, u64),
     /// The outcome, between the interrupt and the end of the request.
     outcome: Status,
 }
@@ -39,63 +51,137 @@ impl RequestData {
     pub(crate) fn new() -> Self {
         Self {
             out_hdr: OutHdr::new(ByteOrder::Little, RequestType::In, 0, 0),
-            status: status::NOT_WRITTEN,
+            in_hdr: InHdr {
+                append_sector: [0; 8],
+                status: status::NOT_WRITTEN,
+            },
+            is_append: false,
+            ranges: KVec::new(),
+            command: (RequestType::GetId, 0),
             outcome: Status::IOERR,
         }
     }
 
-    /// The outcome that [`finish`] has noted.
-    pub(crate) fn outcome(&self) -> Status {
+    /// Makes this a request of the driver itself.
+    pub(crate) fn set_command(&mut self, ty: RequestType, sector: u64) {
+        self.command = (ty, sector);
+    }
+
+    /// Ends the use of the data and returns the outcome that [`finish`] has noted.
+    pub(crate) fn release(&mut self) -> Status {
+        self.ranges = KVec::new();
         self.outcome
     }
 
-    /// Names the parts of a request: header, data, status.
+    /// Names the parts of a request: header, ranges or data, status.
     pub(crate) fn describe<'t>(
         &'t mut self,
         payload: Payload<'t>,
         parts: &mut Parts<'t, '_>,
     ) -> Result {
         parts.device_readable(&self.out_hdr)?;
-        parts.segments(&payload)?;
-        parts.device_writable(&mut self.status)
+        if self.ranges.is_empty() {
+            parts.segments(&payload)?;
+        } else {
+            parts.device_readable(self.ranges.as_slice())?;
+        }
+        if self.is_append {
+            parts.device_writable(&mut self.in_hdr)
+        } else {
+            parts.device_writable(&mut self.in_hdr.status)
+        }
     }
 }
 
-/// Fills in the header of a request.
+/// Fills in the header of a request, and its ranges.
 ///
 /// # Errors
 ///
-/// [`Status::NOTSUPP`]: the device does not know such requests.
+/// - [`Status::NOTSUPP`]: there are no such requests.
+/// - [`Status::RESOURCE`]: there is no memory.
 pub(crate) fn prepare<S: State>(rq: &mut Request<Disk, S>, order: ByteOrder) -> Result<(), Status> {
+    let at = rq.sector();
     let (ty, sector) = match rq.op() {
-        Op::Read => (RequestType::In, rq.sector()),
-        Op::Write => (RequestType::Out, rq.sector()),
+        Op::Read => (RequestType::In, at),
+        Op::Write => (RequestType::Out, at),
         Op::Flush => (RequestType::Flush, 0),
-        _ => return Err(Status::NOTSUPP),
+        Op::Discard => (RequestType::Discard, 0),
+        Op::WriteZeroes => (RequestType::WriteZeroes, 0),
+        Op::SecureErase => (RequestType::SecureErase, 0),
+        Op::ZoneAppend => (RequestType::ZoneAppend, at),
+        Op::ZoneOpen => (RequestType::ZoneOpen, at),
+        Op::ZoneClose => (RequestType::ZoneClose, at),
+        Op::ZoneFinish => (RequestType::ZoneFinish, at),
+        Op::ZoneReset => (RequestType::ZoneReset, at),
+        Op::ZoneResetAll => (RequestType::ZoneResetAll, 0),
+        Op::DrvIn => rq.data().command,
+        Op::DrvOut | Op::Unknown(_) => return Err(Status::NOTSUPP),
     };
+    let ranges = ranges(rq).map_err(|_| Status::RESOURCE)?;
+    let is_append = rq.op() == Op::ZoneAppend;
     let ioprio = rq.ioprio();
     let data = rq.data_mut();
 
     data.out_hdr = OutHdr::new(order, ty, ioprio, sector);
-    data.status = status::NOT_WRITTEN;
+    data.in_hdr.status = status::NOT_WRITTEN;
+    data.is_append = is_append;
+    data.ranges = ranges;
     data.outcome = Status::IOERR;
     Ok(())
 }
 
-/// Takes a request that the device has used, and notes the outcome in it.
-///
-/// With `strict`, a read that the device has not filled has failed.
-pub(crate) fn finish(used: Used<Request<Disk>>, strict: bool) -> Request<Disk> {
-    let short = used.len() < used.capacity();
-    let mut rq = used.token;
-    let failed = strict && short && rq.op() == Op::Read;
-    let data = rq.data_mut();
+/// Collects the ranges of a request that has some; requests with data have none.
+#[inline]
+fn ranges<S: State>(rq: &Request<Disk, S>) -> Result<KVec<Range>> {
+    let mut ranges = KVec::new();
 
-    data.outcome = match data.status {
-        status::OK if failed => Status::IOERR,
+    match rq.op() {
+        Op::Discard | Op::SecureErase => {
+            for range in rq.discard_ranges() {
+                ranges.push(Range::new(range.sector, range.nr_sectors, false), GFP_ATOMIC)?;
+            }
+        }
+        Op::WriteZeroes => {
+            let unmap = !rq.flags().contains(Flags::NOUNMAP);
+
+            ranges.push(Range::new(rq.sector(), rq.sectors(), unmap), GFP_ATOMIC)?;
+        }
+        _ => {}
+    }
+    Ok(ranges)
+}
+
+/// Takes a request that the device has used, and notes the outcome in it.
+pub(crate) fn finish(used: Used<Request<Disk>>, context: &QueueContext) -> Request<Disk> {
+    let is_short = context.strict && used.len() < used.capacity();
+    let mut rq = used.token;
+    let mut outcome = match rq.data().in_hdr.status {
+        status::OK if is_short && rq.op() == Op::Read => Status::IOERR,
         status::OK => Status::OK,
         status::UNSUPP => Status::NOTSUPP,
+        status::ZONE_OPEN_RESOURCE => Status::ZONE_OPEN_RESOURCE,
+        status::ZONE_ACTIVE_RESOURCE => Status::ZONE_ACTIVE_RESOURCE,
         _ => Status::IOERR,
     };
+
+    if rq.op() == Op::ZoneAppend && outcome.is_ok() {
+        outcome = finish_append(&mut rq, context);
+    }
+    rq.data_mut().outcome = outcome;
     rq
+}
+
+/// Tells the block layer where a zone append has written to, if that is in the zone.
+fn finish_append(rq: &mut Request<Disk>, context: &QueueContext) -> Status {
+    let sector = context.order.from_bytes64(rq.data().in_hdr.append_sector);
+    let in_zone = sector
+        .checked_sub(rq.sector())
+        .and_then(|offset| offset.checked_add(rq.sectors().into()))
+        .is_some_and(|end| end <= context.zone_sectors.into());
+
+    if in_zone && rq.set_sector(sector).is_ok() {
+        Status::OK
+    } else {
+        Status::IOERR
+    }
 }

@@ -2,23 +2,30 @@
 
 //! Driver for virtio block devices.
 //!
-//! The files, by the parts of `drivers/block/virtio_blk.c` that they correspond to: `wire` has the
-//! formats of the header, `limits` what `virtblk_read_limits` does, `request` sets requests up and
-//! looks at their status, `queue` has `virtio_mq_ops` and `virtblk_done`, and this one the rest:
-//! `init_vq`, `virtblk_probe`, and what comes after.
+//! The files, by the parts of `drivers/block/virtio_blk.c` that they correspond to:
+//!
+//! - `wire`: the formats of `virtio_blk.h`,
+//! - `limits`: `virtblk_read_limits`,
+//! - `request`: `virtblk_setup_cmd`, `virtblk_add_req`, `virtblk_result`,
+//! - `queue`: `virtio_mq_ops`, `virtblk_done`, `virtblk_poll`,
+//! - `zoned`: `virtblk_report_zones`, `virtblk_read_zoned_limits`,
+//! - `attributes`: `serial`, `cache_type`, `virtblk_getgeo`,
+//! - this one: `init_vq`, `virtblk_probe`, and what comes after.
 
 #![deny(unsafe_code)]
 
+mod attributes;
 mod limits;
 mod queue;
 mod request;
 mod wire;
+mod zoned;
 
 use kernel::{
     block::blk_mq::{
         self,
+        Maps,
         NewDisk,
-        QueueLimits,
         TagSet,
         TagSetOptions, //
     },
@@ -46,6 +53,7 @@ use kernel::{
 };
 
 use self::{
+    attributes::Attributes,
     queue::{
         Disk,
         DiskData,
@@ -72,6 +80,8 @@ struct VirtioBlk;
 /// What a bound device has.
 struct Data {
     disk: blk_mq::Disk<Disk>,
+    /// The logical block size in bytes.
+    block_size: u32,
 }
 
 /// The name of a disk: "vda" to "vdz", then "vdaa" and so on (C: `virtblk_name_format`).
@@ -99,109 +109,176 @@ impl fmt::Display for Name {
     }
 }
 
-/// Returns how many queues to use: one for each CPU, as far as the device has them.
-fn num_queues(dev: &virtio::Device<Bound>) -> Result<u32> {
-    let offered = match dev.config::<Config>().read_if(&Config::NUM_QUEUES)? {
-        Some(0) => {
-            dev_err!(dev, "several queues offered, but their number is 0\n");
-            return Err(EINVAL);
-        }
-        Some(count) => count.into(),
-        None => 1,
-    };
-
-    Ok(blk_mq::num_possible_queues(offered))
+/// The numbers of queues that a device is used with.
+struct QueueCounts {
+    /// Those with interrupts, at least one.
+    default: u32,
+    /// Those that are polled.
+    poll: u32,
 }
 
-/// Adds the request queues of a device.
-fn add_queues(
-    dev: &virtio::Device<Bound>,
-    setup: &mut VirtqueueSetup<'_, '_>,
-    seg_max: u32,
-) -> Result<KVec<PendingQueue<RequestQueue>>> {
-    let context = QueueContext {
-        order: dev.byte_order(),
-        strict: !dev.is_legacy(),
-    };
-    let max_parts = usize::try_from(seg_max + limits::EXTRA_DESCRIPTORS)?;
-    let mut queues = KVec::new();
+impl QueueCounts {
+    /// One queue for each CPU, as far as the device and the module parameters allow.
+    fn new(dev: &virtio::Device<Bound>) -> Result<Self> {
+        let offered = match dev.config::<Config>().read_if(&Config::NUM_QUEUES)? {
+            Some(0) => {
+                dev_err!(dev, "several queues offered, but their number is 0\n");
+                return Err(EINVAL);
+            }
+            Some(count) => count.into(),
+            None => 1,
+        };
+        let limit = match module_parameters::num_request_queues.value() {
+            0 => offered,
+            limit => offered.min(limit),
+        };
+        let total = blk_mq::num_possible_queues(limit).max(1);
+        let poll = module_parameters::poll_queues.value().min(total - 1);
+        let counts = Self {
+            default: total - poll,
+            poll,
+        };
 
-    for i in 0..num_queues(dev)? {
-        let name = CString::try_from_fmt(fmt!("req.{i}"))?;
-        let queue = setup.add(&name, Callback::Interrupt, max_parts, context)?;
-
-        queues.push(queue, GFP_KERNEL)?;
+        dev_info!(
+            dev,
+            "{}/0/{} default/read/poll queues\n",
+            counts.default,
+            counts.poll
+        );
+        Ok(counts)
     }
-    Ok(queues)
+
+    /// Adds the queues.
+    fn add(
+        &self,
+        setup: &mut VirtqueueSetup<'_, '_>,
+        max_parts: usize,
+        context: QueueContext,
+    ) -> Result<KVec<PendingQueue<RequestQueue>>> {
+        let mut queues = KVec::new();
+
+        for i in 0..self.default + self.poll {
+            let (name, callback) = if i < self.default {
+                (CString::try_from_fmt(fmt!("req.{i}"))?, Callback::Interrupt)
+            } else {
+                (CString::try_from_fmt(fmt!("req_poll.{i}"))?, Callback::Polled)
+            };
+
+            queues.push(setup.add(&name, callback, max_parts, context)?, GFP_KERNEL)?;
+        }
+        Ok(queues)
+    }
+
+    fn options(&self, queue_depth: u32) -> TagSetOptions {
+        TagSetOptions {
+            nr_hw_queues: self.default + self.poll,
+            queue_depth,
+            maps: if self.poll > 0 { Maps::Three } else { Maps::One },
+            ..TagSetOptions::default()
+        }
+    }
 }
 
-/// Logs the size of the disk, as C does.
-fn log_capacity(dev: &virtio::Device<Bound>, sectors: u64, limits: &QueueLimits) {
-    let block_size = limits.logical_block_size();
+/// Logs the size of the disk.
+fn log_capacity(dev: &virtio::Device<Bound>, name: &CStr, prefix: &str, sectors: u64, block: u32) {
+    let block = u64::from(block.max(512));
 
     dev_notice!(
         dev,
-        "{} {}-byte logical blocks\n",
-        sectors.div_ceil(u64::from(block_size) / 512),
-        block_size
+        "[{}] {}{} {}-byte logical blocks ({} MiB)\n",
+        name,
+        prefix,
+        sectors.div_ceil(block / 512),
+        block,
+        sectors >> 11
     );
 }
 
 impl VirtioBlk {
-    fn probe_disk(dev: &virtio::Device<Core<'_>>) -> Result<Data> {
+    /// Brings up the queues and the disk (C: `virtblk_probe`).
+    fn new(dev: &virtio::Device<Core<'_>>) -> Result<Data> {
+        let features = dev.features::<Features>();
         let index = DiskIndex::new(MAX_INDEX)?;
+        let zone_sectors = zoned::zone_sectors(dev)?;
+
+        let counts = QueueCounts::new(dev)?;
         let seg_max = limits::seg_max(dev)?;
+        let context = QueueContext {
+            order: dev.byte_order(),
+            // Legacy devices are known not to get it right (2.6.8.2).
+            strict: !dev.is_legacy() && module_parameters::check_used_len.value(),
+            zone_sectors,
+        };
+        let max_parts = usize::try_from(seg_max + limits::EXTRA_DESCRIPTORS)?;
         let mut setup = dev.virtqueues()?;
-        let pending = add_queues(dev, &mut setup, seg_max)?;
+        let pending = counts.add(&mut setup, max_parts, context)?;
         let found = setup.find(Affinity::Spread {
             pre_vectors: 0,
             post_vectors: 0,
         })?;
+
         let vring_size = pending.first().map_or(0, PendingQueue::vring_size);
-        let nr_hw_queues = u32::try_from(pending.len())?;
+        let limits = {
+            let max_segments = limits::max_segments(dev, seg_max, vring_size);
+            let mut limits = limits::read(dev, max_segments)?;
 
-        let has_indirect = dev
-            .features::<Features>()
-            .has(virtio::feature::RingIndirectDesc);
-        // Without indirect descriptors a request takes two at least.
-        let queue_depth = if has_indirect {
-            vring_size
-        } else {
-            vring_size / 2
+            limits.set_write_cache(attributes::has_write_cache(dev)?);
+            limits
         };
-        let max_segments = limits::max_segments(dev, seg_max, vring_size);
-        let mut limits = limits::read(dev, max_segments)?;
-        limits.set_write_cache(dev.features::<Features>().has(wire::Flush));
-
+        let queue_depth = match module_parameters::queue_depth.value() {
+            0 if features.has(virtio::feature::RingIndirectDesc) => vring_size,
+            // A request takes two descriptors at least.
+            0 => vring_size / 2,
+            depth => depth,
+        };
         let capacity = dev.config::<Config>().read(&Config::CAPACITY)?;
-        log_capacity(dev, capacity, &limits);
 
         let ready = found.ready();
-        let mut queues = KVec::with_capacity(pending.len(), GFP_KERNEL)?;
+        let irq_cpus = ready.irq_cpus(0, counts.default)?;
+        let mut vqs = KVec::with_capacity(pending.len(), GFP_KERNEL)?;
         for queue in pending {
-            queues.push(queue.into_ready(&ready), GFP_KERNEL)?;
+            vqs.push(queue.into_ready(&ready), GFP_KERNEL)?;
         }
+
+        let queues = Queues {
+            vqs,
+            irq_cpus,
+            num_default: counts.default,
+            num_poll: counts.poll,
+        };
         let tag_set = Arc::pin_init(
-            TagSet::new(
-                TagSetOptions {
-                    nr_hw_queues,
-                    queue_depth,
-                    ..TagSetOptions::default()
-                },
-                Ok::<_, Error>(Queues(queues)),
-            ),
+            TagSet::new(counts.options(queue_depth), Ok::<_, Error>(queues)),
             GFP_KERNEL,
         )?;
-
         let name = Name(index.get());
-        let mut disk = NewDisk::new(tag_set, &limits, Ok::<_, Error>(DiskData { _index: index }))?;
+        let data = DiskData {
+            _index: index,
+            dev: dev.handle()?,
+            zone_sectors,
+        };
+        let mut disk = NewDisk::new(tag_set, &limits, Ok::<_, Error>(data))?;
 
         disk.set_name(fmt!("{name}"))?;
         disk.set_capacity(capacity)?;
-        disk.set_read_only(dev.features::<Features>().has(wire::Ro));
-        let disk = disk.add(dev.as_ref())?;
+        disk.set_read_only(features.has(wire::Ro));
+        disk.set_attributes::<Attributes>();
+        log_capacity(dev, disk.name(), "", capacity, limits.logical_block_size());
 
-        Ok(Data { disk })
+        Ok(Data {
+            disk: disk.add(dev.as_ref())?,
+            block_size: limits.logical_block_size(),
+        })
+    }
+
+    /// Takes over the size that the device has now (C: `virtblk_update_capacity`).
+    fn update_capacity(dev: &virtio::Device<Bound>, this: &Data) -> Result {
+        let capacity = dev.config::<Config>().read(&Config::CAPACITY)?;
+
+        if capacity != this.disk.capacity() {
+            log_capacity(dev, this.disk.name(), "new size: ", capacity, this.block_size);
+        }
+        this.disk.set_capacity_and_notify(capacity)?;
+        Ok(())
     }
 }
 
@@ -216,13 +293,38 @@ impl virtio::Driver for VirtioBlk {
     fn probe<'bound>(
         dev: &'bound virtio::Device<Core<'_>>,
     ) -> impl PinInit<Self::Data<'bound>, Error> + 'bound {
-        Self::probe_disk(dev)
+        Self::new(dev)
     }
 
-    fn config_changed<'bound>(dev: &'bound virtio::Device<Bound>, this: Pin<&Self::Data<'bound>>) {
-        if let Ok(capacity) = dev.config::<Config>().read(&Config::CAPACITY) {
-            let _ = this.disk.set_capacity_and_notify(capacity);
+    fn config_changed<'bound>(dev: &'bound virtio::Device<Bound>, this: Pin<&Data>) {
+        if let Err(err) = Self::update_capacity(dev, &this) {
+            dev_err!(dev, "cannot take over the new size: {:?}\n", err);
         }
+    }
+
+    fn freeze<'bound>(_dev: &'bound virtio::Device<Core<'_>>, this: Pin<&Data>) -> Result {
+        // Waits for what the device has; what comes later waits in the block layer.
+        let frozen = this.disk.freeze();
+
+        this.disk.quiesce_nowait().leave();
+        drop(frozen);
+        Ok(())
+    }
+
+    fn restore<'bound>(dev: &'bound virtio::Device<Core<'_>>, this: Pin<&Data>) -> Result {
+        this.disk.unquiesce();
+
+        // The device may have been changed meanwhile.
+        Self::update_capacity(dev, &this)?;
+
+        let write_cache = attributes::has_write_cache(dev)?;
+        if write_cache != this.disk.has_write_cache() {
+            this.disk.update_limits(|limits| {
+                limits.set_write_cache(write_cache);
+                Ok::<_, Error>(())
+            })?;
+        }
+        Ok(())
     }
 }
 
@@ -232,4 +334,22 @@ kernel::module_virtio_driver! {
     authors: ["The linux-virtio-rs developers"],
     description: "Virtio block driver in Rust",
     license: "GPL v2",
+    params: {
+        num_request_queues: u32 {
+            default: 0,
+            description: "Limit of the number of request queues of a device, 0 for one for each CPU",
+        },
+        poll_queues: u32 {
+            default: 0,
+            description: "Number of the request queues that are for polled I/O",
+        },
+        queue_depth: u32 {
+            default: 0,
+            description: "Number of requests in flight on each queue, 0 for as many as fit",
+        },
+        check_used_len: bool {
+            default: true,
+            description: "Whether a read fails that the device says it has not filled; modern devices only",
+        },
+    },
 }

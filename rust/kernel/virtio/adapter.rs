@@ -25,6 +25,7 @@ use super::{
         FeatureSet,
         Negotiation, //
     },
+    handle::DeviceHandle,
     state::DeviceState,
     transport,
     Device,
@@ -235,7 +236,13 @@ impl<'bound, T: Driver> PrivateData<'bound, T> {
         };
     }
 
-    /// Waits for the work, which the core has stopped to queue.
+    /// Runs the work if it is queued, and waits for it. The core has stopped to queue it.
+    fn flush_config_work(&self) {
+        // SAFETY: `config_work` is initialized.
+        unsafe { bindings::flush_work(self.config_work.get()) };
+    }
+
+    /// Takes the work out of the queue, and waits for it. The core has stopped to queue it.
     fn cancel_config_work(&self) {
         // SAFETY: `config_work` is initialized.
         unsafe { bindings::cancel_work_sync(self.config_work.get()) };
@@ -279,8 +286,14 @@ impl<T: Driver> Adapter<T> {
                 return Err(EINVAL);
             }
 
-            dev.as_ref()
-                .set_drvdata(PrivateData::<T>::new(dev, DeviceState::new(config_len)))?;
+            // SAFETY: The handle is closed below if probe fails, and by remove otherwise.
+            let handle = unsafe { DeviceHandle::new(dev) }?;
+            let close = ScopeGuard::new_with_data(handle.clone(), |handle| handle.close());
+
+            dev.as_ref().set_drvdata(PrivateData::<T>::new(
+                dev,
+                DeviceState::new(config_len, handle),
+            ))?;
 
             // SAFETY: `set_drvdata` stored this type just above.
             let private = unsafe { dev.as_ref().drvdata_borrow::<PrivateData<'_, T>>() };
@@ -304,6 +317,7 @@ impl<T: Driver> Adapter<T> {
             // The core tells the device to start, if the driver did not.
             private.state.set_live(true);
             unwind.dismiss();
+            close.dismiss();
             Ok(0)
         })
     }
@@ -365,6 +379,7 @@ impl<T: Driver> Adapter<T> {
         // SAFETY: The reference above is gone. Other callbacks that use the data need the lock of
         // the device or were stopped by the core.
         unsafe { private.drop_data() };
+        private.state.handle().close();
 
         // SAFETY: `vdev` is the device of this state.
         unsafe { private.state.teardown(vdev) };
@@ -420,7 +435,8 @@ impl<T: Driver> Adapter<T> {
             // SAFETY: `vdev` is valid, and its lock is held.
             let (dev, private) = unsafe { Self::from_raw_if_bound(vdev) }.ok_or(ENODEV)?;
 
-            private.cancel_config_work();
+            // The core does not tell again what came before the pause.
+            private.flush_config_work();
             if let Some(data) = private.data() {
                 quiesce(dev, data)?;
             }
@@ -446,6 +462,10 @@ impl<T: Driver> Adapter<T> {
             // SAFETY: `vdev` is valid, and its lock is held.
             let (dev, private) = unsafe { Self::from_raw_if_bound(vdev) }.ok_or(ENODEV)?;
 
+            // A transport that skips the pause still resets the device.
+            //
+            // SAFETY: `vdev` is the device of this state, which the core has just reset.
+            unsafe { private.state.release(vdev) };
             if !private.state.queues().is_empty() {
                 // SAFETY: `vdev` is the device of this state, to which `priv` points.
                 unsafe { private.state.find(vdev) }.inspect_err(|err| {

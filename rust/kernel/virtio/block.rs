@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Block requests as tokens: a request moves into the ring and comes out when the device has
-//! served it.
+//! What virtio knows about blk-mq: requests are tokens, which move into a ring and come out when
+//! the device has served them, and virtqueues are hardware queues.
 
 use super::{
     parts::Segments,
+    setup::Ready,
     token::Token, //
 };
 use crate::{
     bindings,
     block::blk_mq::{
+        CpuQueues,
         Operations,
         Payload,
         Request,
@@ -77,5 +79,25 @@ unsafe impl Segments for Payload<'_> {
     #[inline]
     fn map(&self, sgl: &mut [bindings::scatterlist]) -> Result<usize> {
         Payload::map(self, sgl)
+    }
+}
+
+impl Ready<'_> {
+    /// Tells which of `count` queues from number `first` on interrupts which CPU.
+    ///
+    /// # Errors
+    ///
+    /// - [`EINVAL`]: there are no such queues.
+    /// - [`ENOMEM`]: there is no memory.
+    pub fn irq_cpus(&self, first: u32, count: u32) -> Result<CpuQueues> {
+        let (dev, queues) = self.queues();
+        let end = first.checked_add(count).ok_or(EINVAL)?;
+
+        if usize::try_from(end)? > queues {
+            return Err(EINVAL);
+        }
+
+        // SAFETY: The transport counts interrupts by queues, and has found these.
+        unsafe { CpuQueues::from_irqs(dev.as_ref(), first, count) }
     }
 }

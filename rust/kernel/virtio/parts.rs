@@ -68,6 +68,8 @@ pub(super) struct Lists {
     pub(super) lists: [*mut bindings::scatterlist; 2],
     pub(super) out: u32,
     pub(super) input: u32,
+    /// The entries of all lists.
+    pub(super) entries: usize,
     pub(super) capacity: u32,
 }
 
@@ -160,16 +162,18 @@ impl<'t, 'q> Parts<'t, 'q> {
         let used = self.used;
         let free = self.sgl.get_mut(used..).ok_or(ENOSPC)?;
         let count = segments.map(free)?;
-        let last = used
+        let filled = used
             .checked_add(count)
             .and_then(|end| self.sgl.get_mut(used..end))
-            .and_then(<[_]>::last_mut)
+            .filter(|filled| !filled.is_empty())
             .ok_or(ENOSPC)?;
 
-        // Whether this is the end of a list is known when the description is finished.
-        //
-        // SAFETY: `last` is an initialized entry.
-        unsafe { bindings::sg_unmark_end(last) };
+        // Where the lists end is known when the description is finished. Until then `map` may have
+        // marked an end, or a buffer before this one.
+        for sg in filled {
+            // SAFETY: `sg` is an initialized entry.
+            unsafe { bindings::sg_unmark_end(sg) };
+        }
 
         // INVARIANT: `map` has filled `count` entries, of memory that is valid for `'t` by the
         // contract of `Segments`.
@@ -264,6 +268,7 @@ impl<'t, 'q> Parts<'t, 'q> {
             lists,
             out: u32::from(readable > 0),
             input: u32::from(used > readable),
+            entries: used,
             capacity: self.capacity,
         })
     }

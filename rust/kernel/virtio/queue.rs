@@ -64,7 +64,7 @@ pub trait Handler: Sized + 'static {
 
     /// A buffer that the device has not used comes back, because the device was reset.
     ///
-    /// Called when the device is removed, shut down or frozen. Tokens that know how to fail on
+    /// Called when the device is removed or frozen. Tokens that know how to fail on
     /// their own, like block requests, can just be dropped.
     ///
     /// # Context
@@ -114,6 +114,8 @@ struct Ring<H: Handler> {
     vq: Option<NonNull<bindings::virtqueue>>,
     /// Whether buffers may be added. Cleared before teardown takes them out.
     open: bool,
+    /// The descriptors that one buffer can have at all.
+    max_entries: usize,
     sgl: KVVec<bindings::scatterlist>,
     _handler: PhantomData<fn(H::Token)>,
 }
@@ -185,6 +187,7 @@ impl<H: Handler> Virtqueue<H> {
                 ring <- new_spinlock_irq!(Ring {
                     vq: None,
                     open: false,
+                    max_entries: 0,
                     sgl,
                     _handler: PhantomData,
                 }),
@@ -265,6 +268,7 @@ impl<H: Handler> LockedVirtqueue<'_, H> {
     /// The token comes back with the error of `describe`, or with:
     ///
     /// - [`ENOSPC`]: the ring is full; try again after buffers were used.
+    /// - [`EMSGSIZE`]: the ring is smaller than the buffer, even when it is empty.
     /// - [`ENOMEM`]: no memory for an indirect table or a bounce buffer.
     /// - [`EIO`]: the queue is broken.
     /// - [`ENODEV`]: the queue has no ring.
@@ -293,6 +297,14 @@ impl<H: Handler> LockedVirtqueue<'_, H> {
             Ok(lists) => lists,
             Err(error) => return Err(AddError { token, error }),
         };
+
+        // C warns about it.
+        if lists.entries > ring.max_entries {
+            return Err(AddError {
+                token,
+                error: EMSGSIZE,
+            });
+        }
 
         *token.capacity() = lists.capacity;
         let data = token.into_raw();
@@ -487,11 +499,20 @@ impl<H: Handler> AnyVirtqueue for Virtqueue<H> {
     }
 
     unsafe fn attach(&self, vq: NonNull<bindings::virtqueue>) {
+        // SAFETY: `vq` is live by the requirement of this function, and so is its device.
+        let low = unsafe { (*(*vq.as_ptr()).vdev).__bindgen_anon_1.features_array[0] };
+        let indirect = low & (1 << bindings::VIRTIO_RING_F_INDIRECT_DESC) != 0;
         let mut ring = self.ring.lock();
 
         // INVARIANT: `vq` is live by the requirement of this function.
         ring.vq = Some(vq);
         ring.open = true;
+        ring.max_entries = if indirect {
+            usize::MAX
+        } else {
+            // SAFETY: As above.
+            unsafe { bindings::virtqueue_get_vring_size(vq.as_ptr()) as usize }
+        };
         // INVARIANT: As above, until after `close` and a grace period.
         self.raw.store(vq.as_ptr(), Release);
     }

@@ -25,7 +25,10 @@ use super::{
     Device, //
 };
 use crate::{
-    device::Core,
+    device::{
+        Bound,
+        Core, //
+    },
     prelude::*,
     sync::Arc, //
 };
@@ -79,7 +82,10 @@ pub struct Found<'a, 'core> {
 }
 
 /// The proof that a device was told to start.
-pub struct Ready<'a>(&'a DeviceState);
+pub struct Ready<'a> {
+    dev: &'a Device<Bound>,
+    state: &'a DeviceState,
+}
 
 impl<'a, 'core> VirtqueueSetup<'a, 'core> {
     /// Starts without queues.
@@ -182,13 +188,22 @@ impl<'a, 'core> Found<'a, 'core> {
     pub fn ready(self) -> Ready<'a> {
         // SAFETY: `Found` exists in callbacks of the bus only, where the rings were found.
         unsafe { self.dev.make_ready(self.state) };
-        Ready(self.state)
+        Ready {
+            dev: self.dev,
+            state: self.state,
+        }
     }
 }
 
-impl Ready<'_> {
+impl<'a> Ready<'a> {
+    /// The device and the number of its queues.
+    #[cfg(CONFIG_RUST_BLK_MQ_ABSTRACTIONS)]
+    pub(super) fn queues(&self) -> (&'a Device<Bound>, usize) {
+        (self.dev, self.state.queues().len())
+    }
+
     /// Whether the device is still there and willing: none of its queues is broken.
     pub fn is_intact(&self) -> bool {
-        !self.0.is_broken()
+        !self.state.is_broken()
     }
 }

@@ -7,6 +7,7 @@
 //! the driver's data, so it does not matter to an interrupt whether that exists yet, or still.
 
 use super::{
+    handle::DeviceHandle,
     queue::{
         AnyVirtqueue,
         Callback, //
@@ -50,16 +51,25 @@ pub(super) struct DeviceState {
 
     /// The length of the configuration space in bytes, where it is known.
     config_len: Option<u32>,
+
+    /// The way to the device for those that can outlive its binding.
+    handle: Arc<DeviceHandle>,
 }
 
 impl DeviceState {
-    pub(super) fn new(config_len: Option<u32>) -> Self {
+    pub(super) fn new(config_len: Option<u32>, handle: Arc<DeviceHandle>) -> Self {
         Self {
             table: SetOnce::new(),
             found: Atomic::new(false),
             live: Atomic::new(false),
             config_len,
+            handle,
         }
+    }
+
+    /// The way to the device for those that can outlive its binding.
+    pub(super) fn handle(&self) -> &Arc<DeviceHandle> {
+        &self.handle
     }
 
     /// The length of the configuration space in bytes, where it is known.
@@ -222,6 +232,15 @@ impl DeviceState {
     ///
     /// Process context; sleeps.
     pub(super) unsafe fn teardown(&self, vdev: *mut bindings::virtio_device) {
+        self.close();
+        // SAFETY: `vdev` is valid by the requirement of this function.
+        unsafe { bindings::virtio_reset_device(vdev) };
+        // SAFETY: As required of this function. The device was reset just above.
+        unsafe { self.release_closed(vdev) };
+    }
+
+    /// Stops interrupts from reaching the handlers, and drivers from reaching the rings.
+    fn close(&self) {
         self.set_live(false);
 
         for queue in self.queues() {
@@ -229,17 +248,35 @@ impl DeviceState {
         }
         // A notification that has read the pointer to its ring before is over after this.
         rcu::synchronize_rcu();
+    }
 
-        // SAFETY: `vdev` is valid by the requirement of this function.
-        unsafe { bindings::virtio_reset_device(vdev) };
+    /// Gives back what a device had that was reset, and deletes the rings, if there are any.
+    ///
+    /// # Safety
+    ///
+    /// As for [`teardown`](Self::teardown); the device must have been reset, and not told to start
+    /// since.
+    pub(super) unsafe fn release(&self, vdev: *mut bindings::virtio_device) {
+        if self.found.load(Acquire) {
+            self.close();
+            // SAFETY: As required of this function.
+            unsafe { self.release_closed(vdev) };
+        }
+    }
 
+    /// The rest of [`release`](Self::release), after [`close`](Self::close).
+    ///
+    /// # Safety
+    ///
+    /// As for [`release`](Self::release).
+    unsafe fn release_closed(&self, vdev: *mut bindings::virtio_device) {
         // Deleting the rings twice is a fault on some transports.
         if !self.found.load(Acquire) {
             return;
         }
 
         for queue in self.queues() {
-            // SAFETY: The device was reset just above.
+            // SAFETY: The device was reset, by the requirement of this function.
             unsafe { queue.reclaim() };
             queue.detach();
         }

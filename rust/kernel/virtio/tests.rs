@@ -46,7 +46,13 @@ mod bench;
 mod driver;
 
 mod config;
+mod config_changed;
 mod feature;
+mod handle;
+mod interrupt;
+mod notify;
 mod parts;
+mod pause;
+mod probe;
 mod queue;
 mod setup;

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
-use crate::machine::{Config, Console, Machine};
-use crate::qemu::{self, Child};
+use crate::machine::{CONSOLE_LOG, Config, Console, Machine};
+use crate::qemu::{self, Child, QEMU_LOG};
 use crate::{Host, Kernel, image};
 
 /// How long a guest may take to reach user space under KVM.
@@ -112,7 +112,7 @@ fn read_verdict(path: &Path) -> Option<Verdict> {
 fn try_kvm(host: &Host, kernel: &Kernel) -> Result<Option<String>> {
     let boot = host.work.join("kvm-trial");
     fs::create_dir_all(&boot).with_context(|| format!("cannot make {}", boot.display()))?;
-    let log = boot.join("console.log");
+    let log = boot.join(CONSOLE_LOG);
     // What an earlier trial wrote must not be taken for this one's.
     let _ = fs::remove_file(&log);
     let initrd = image::build(host, kernel)?;
@@ -132,7 +132,7 @@ fn try_kvm(host: &Host, kernel: &Kernel) -> Result<Option<String>> {
         work: &host.work,
         boot: &boot,
     };
-    let qemu_log = boot.join("qemu.log");
+    let qemu_log = boot.join(QEMU_LOG);
     let messages = File::create(&qemu_log)?;
     let mut child = Child::spawn(&host.qemu, &config.args(), |command| {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(messages);

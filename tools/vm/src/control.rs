@@ -26,7 +26,7 @@ pub enum Line {
     Host(String),
     /// `@fio LINE`: a result line of fio in its terse format.
     Fio(String),
-    /// `@done`: the script came to its end; the guest powers off next.
+    /// `@done`: the script came to its end; the guest ends the machine next.
     Done,
     /// Anything else.
     Other(String),

@@ -94,3 +94,58 @@ impl<'a> HostCommands<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::accel::Accel;
+    use crate::disk::Attach;
+    use crate::machine::{Console, Machine};
+    use crate::qmp::tests::scripted;
+    use std::path::Path;
+
+    /// The answer to `request` of a machine with a disk `a`, when QEMU says `lines`.
+    fn answer(request: &str, lines: &str) -> String {
+        let config = Config {
+            machine: Machine::Q35,
+            accel: &Accel::Kvm,
+            memory: 1,
+            cpus: 1,
+            bzimage: "b".into(),
+            initrd: None,
+            cmdline: String::new(),
+            shares: Vec::new(),
+            disks: &[Disk::scratch("a", 1).attach(Attach::Spare)],
+            console: Console::Terminal,
+            control: None,
+            qmp: None,
+            work: Path::new("/w"),
+            boot: Path::new("/b"),
+        };
+        HostCommands::new(&config).answer(request, &mut scripted(lines).unwrap())
+    }
+
+    #[test]
+    fn an_unplugged_disk_is_waited_for() {
+        let gone = "{\"return\": {}}\n{\"event\": \"DEVICE_DELETED\", \"data\": {\"device\": \"disk-a\"}}\n";
+        assert_eq!(answer("unplug a", gone), "ok");
+    }
+
+    #[test]
+    fn what_qemu_refuses_is_told_in_one_line() {
+        let refusal = "{\"error\": {\"desc\": \"two\\nlines\"}}\n";
+        assert_eq!(answer("plug a", refusal), "error device_add: two lines");
+    }
+
+    #[test]
+    fn nonsense_is_an_error_and_nothing_is_done() {
+        for request in ["", "plug", "plug b", "resize a many", "link x sideways", "qmp {", "qmp {}"] {
+            assert!(answer(request, "").starts_with("error "), "{request}");
+        }
+    }
+
+    #[test]
+    fn any_qmp_command_can_be_given() {
+        assert_eq!(answer("qmp {\"execute\": \"query-x\"}", "{\"return\": [1]}\n"), "ok [1]");
+    }
+}

@@ -3,8 +3,8 @@
 //! KUnit at boot, judged by the kernel's own parser.
 
 use std::fs::{self, File};
+use std::path::Path;
 use std::process::{Command, Stdio};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -12,13 +12,15 @@ use serde_json::Value;
 
 use crate::accel::Accel;
 use crate::ktap::Tally;
-use crate::machine::{Config, Console, Machine};
-use crate::qemu::Child;
+use crate::machine::{CONSOLE_LOG, Config, Console, Machine};
+use crate::qemu::{Child, QEMU_LOG, last_words};
 use crate::report::Report;
 use crate::{Host, Kernel, accel, logscan};
 
 /// The suites: those of this project, upstream's Rust ones, and the documentation's examples.
 const SUITES: &str = "rust_*";
+/// What must be among them, by the beginning of a suite's name: a kernel built without them would pass in silence.
+const REQUIRED: [&str; 3] = ["rust_virtio", "rust_blk_mq", "rust_doctests_kernel"];
 /// Longest time for the boot, on an emulated CPU.
 const LIMIT: Duration = Duration::from_secs(600);
 
@@ -32,7 +34,7 @@ pub fn boot(host: &Host, kernel: &Kernel) -> Result<Tally> {
     let accel = accel::probe(host, Some(kernel))?;
     let boot = host.work.join(format!("kunit-{}", kernel.name));
     fs::create_dir_all(&boot).with_context(|| format!("cannot make {}", boot.display()))?;
-    let console = boot.join("console.log");
+    let console = boot.join(CONSOLE_LOG);
     let config = Config {
         machine: Machine::Q35,
         accel: &accel,
@@ -57,10 +59,15 @@ pub fn boot(host: &Host, kernel: &Kernel) -> Result<Tally> {
         "the KUnit suites and the documentation's examples",
         &format!("{} kernel, {}", kernel.name, accel.name()),
     );
-    let failure = run_to_end(host, &config, &boot.join("qemu.log"), &accel)?;
+    let failure = run_to_end(host, &config, &boot.join(QEMU_LOG), &accel)?;
     let bytes = fs::read(&console).with_context(|| format!("cannot read {}", console.display()))?;
     let log = String::from_utf8_lossy(&bytes);
-    let (mut tally, text) = parse(kernel, &console)?;
+    let (result, text) = parse(kernel, &console)?;
+    let mut tally = count(&result)?;
+    let absent = absent(&result);
+    for suite in &absent {
+        report.trouble(&format!("no suite {suite}* ran: is it in the kernel's configuration?"));
+    }
     if let Some(why) = &failure {
         report.trouble(why);
         report.tail(&console, &log);
@@ -70,30 +77,27 @@ pub fn boot(host: &Host, kernel: &Kernel) -> Result<Tally> {
     }
     let findings = logscan::scan(&log);
     report.log(&findings, &console);
-    tally.failed += u32::from(failure.is_some()) + u32::from(!findings.is_empty());
+    tally.failed += u32::try_from(absent.len())? + u32::from(failure.is_some()) + u32::from(!findings.is_empty());
     report.summary(&format!("kunit ({} kernel)", kernel.name), tally, start.elapsed());
     Ok(tally)
 }
 
 /// Runs the machine until it powers off. Returns why it had to be ended, if it had to.
-fn run_to_end(host: &Host, config: &Config<'_>, log: &std::path::Path, accel: &Accel) -> Result<Option<String>> {
+fn run_to_end(host: &Host, config: &Config<'_>, log: &Path, accel: &Accel) -> Result<Option<String>> {
     let messages = File::create(log)?;
     let mut child = Child::spawn(&host.qemu, &config.args(), |command| {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(messages);
     })?;
     let limit = accel.limit(LIMIT);
-    let start = Instant::now();
-    while start.elapsed() < limit {
-        if let Some(status) = child.exited()? {
-            return Ok((!status.success()).then(|| format!("QEMU ended with {status}")));
-        }
-        thread::sleep(Duration::from_millis(100));
-    }
-    Ok(Some(format!("the suites did not end within {} s", limit.as_secs())))
+    Ok(match child.wait_for(limit)? {
+        Some(status) if status.success() => None,
+        Some(status) => Some(format!("QEMU ended with {status}: {}", last_words(log))),
+        None => Some(format!("the suites did not end within {} s", limit.as_secs())),
+    })
 }
 
-/// Lets `kunit.py parse` read a log. Returns its numbers, and its text for people.
-fn parse(kernel: &Kernel, console: &std::path::Path) -> Result<(Tally, String)> {
+/// Lets `kunit.py parse` read a log. Returns its JSON, and its text for people.
+fn parse(kernel: &Kernel, console: &Path) -> Result<(Value, String)> {
     let json = console.with_file_name("kunit.json");
     if json.exists() {
         fs::remove_file(&json)?;
@@ -109,8 +113,7 @@ fn parse(kernel: &Kernel, console: &std::path::Path) -> Result<(Tally, String)> 
     let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     // Without a single test the parser writes no usable file; its text says why.
     let Ok(result) = fs::read_to_string(&json) else { bail!("kunit.py could not read {}:\n{text}", console.display()) };
-    let tally = count(&serde_json::from_str(&result).context("kunit.py's JSON")?)?;
-    Ok((tally, text))
+    Ok((serde_json::from_str(&result).context("kunit.py's JSON")?, text))
 }
 
 /// The numbers in `kunit.py`'s JSON. A crashed case has failed, and an error of the log itself counts as one.
@@ -123,6 +126,13 @@ fn count(result: &Value) -> Result<Tally> {
     let failed = number("failed")? + number("crashed")? + number("errors")?;
     let none = u32::from(passed + failed + skipped == 0);
     Ok(Tally { passed, failed: failed + none, skipped })
+}
+
+/// The required suites of which none ran.
+fn absent(result: &Value) -> Vec<&'static str> {
+    let suites = result["sub_groups"].as_array().map_or(&[][..], Vec::as_slice);
+    let ran = |prefix: &str| suites.iter().any(|s| s["name"].as_str().is_some_and(|name| name.starts_with(prefix)));
+    REQUIRED.into_iter().filter(|prefix| !ran(prefix)).collect()
 }
 
 #[cfg(test)]
@@ -146,6 +156,14 @@ mod tests {
     fn a_log_without_any_test_has_failed() {
         let none = json!({ "misc": { "passed": 0, "failed": 0, "crashed": 0, "skipped": 0, "errors": 0 } });
         assert_eq!(count(&none).unwrap().failed, 1);
+    }
+
+    #[test]
+    fn a_required_suite_that_did_not_run_is_missed() {
+        let suite = |name: &str| json!({ "name": name });
+        let some = json!({ "sub_groups": [suite("rust_virtio_queue"), suite("rust_doctests_kernel")] });
+        assert_eq!(absent(&some), ["rust_blk_mq"]);
+        assert_eq!(absent(&json!({})), REQUIRED);
     }
 
     #[test]

@@ -12,11 +12,12 @@
 //! | [`machine`], [`disk`] | the QEMU command line |
 //! | [`qemu`] | the running process, its sockets and its end |
 //! | [`qmp`], [`hostcmd`] | what a guest script may ask of the host: hot-plug, resize, wake-up |
-//! | [`control`], [`ktap`], [`fio`] | the lines a guest script prints |
+//! | [`control`], [`transcript`], [`ktap`], [`fio`] | the lines a guest script prints, and what they amount to |
 //! | [`logscan`] | what must not be in a kernel log |
-//! | [`scenario`], [`runner`], [`report`] | the table of boots, one boot from start to verdict, and how it is shown |
+//! | [`scenario`] | the table of boots |
+//! | [`runner`], [`session`], [`report`] | one boot from start to verdict, a running machine listened to, and how it is shown |
 //! | [`kunit`] | KUnit at boot, read by the kernel's own parser |
-//! | [`shell`] | the interactive machine |
+//! | [`mod@shell`] | the interactive machine |
 
 use std::path::{Path, PathBuf};
 
@@ -37,7 +38,9 @@ pub mod qmp;
 pub mod report;
 pub mod runner;
 pub mod scenario;
+pub mod session;
 pub mod shell;
+pub mod transcript;
 
 pub use ktap::Tally;
 pub use shell::shell;
@@ -116,7 +119,7 @@ pub fn test(host: &Host, plain: &Kernel, debug: &Kernel) -> Result<Tally> {
     Ok(tally)
 }
 
-/// The long versions of what [`test`] does briefly.
+/// The long versions of what [`test()`] does briefly.
 ///
 /// `SOAK_LOOPS` (default 1000) is the number of bind and load cycles, `SOAK_SECONDS` (default 60) the time fio
 /// spends on each disk configuration.

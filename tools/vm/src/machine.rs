@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 use crate::accel::Accel;
 use crate::disk::{Attach, Disk};
 
+/// Where the kernel's console goes, in the directory of a boot.
+pub const CONSOLE_LOG: &str = "console.log";
+
 /// First slot of the root ports that wait for spare disks.
 const FIRST_PORT: usize = 0x4;
 /// First slot of the disks present at boot. The slots from 0x1f on belong to the chipset.

@@ -17,6 +17,9 @@ use tempfile::TempDir;
 use crate::machine::Config;
 use crate::qmp::Qmp;
 
+/// Where QEMU's own messages go, beside the kernel's log.
+pub const QEMU_LOG: &str = "qemu.log";
+
 /// How long QEMU may take to open its sockets.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
@@ -58,7 +61,23 @@ impl Child {
         self.0.try_wait().context("cannot wait for QEMU")
     }
 
-    /// Waits for the end.
+    /// Waits for the end, but not longer than `limit`.
+    ///
+    /// # Errors
+    ///
+    /// When the process cannot be waited for.
+    pub fn wait_for(&mut self, limit: Duration) -> Result<Option<ExitStatus>> {
+        let start = Instant::now();
+        loop {
+            let status = self.exited()?;
+            if status.is_some() || start.elapsed() > limit {
+                return Ok(status);
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits for the end, however long a person wishes to stay.
     ///
     /// # Errors
     ///

@@ -107,11 +107,11 @@ fn read_messages(stream: UnixStream) -> Receiver<Value> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// A QEMU that says `lines`, whatever it is asked.
-    fn scripted(lines: &str) -> Result<Qmp> {
+    pub(crate) fn scripted(lines: &str) -> Result<Qmp> {
         let (ours, mut theirs) = UnixStream::pair()?;
         write!(theirs, "{{\"QMP\": {{}}}}\n{{\"return\": {{}}}}\n{lines}")?;
         let qmp = Qmp::connect(ours);

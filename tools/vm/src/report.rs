@@ -9,12 +9,16 @@ use std::time::Duration;
 use crate::fio::{self, Speed};
 use crate::ktap::{Case, Tally, Verdict};
 use crate::logscan::Finding;
+use crate::transcript::Transcript;
 
 /// Widest name in the tables.
 const NAME: usize = 48;
 
 /// Most lines that a case may say here; the rest is in the log of the guest script.
 const DIAGNOSTICS: usize = 25;
+
+/// Lines of a log that are shown when a machine did not come to its end.
+const LAST_WORDS: usize = 12;
 
 /// Prints to standard output.
 #[derive(Debug)]
@@ -90,11 +94,23 @@ impl Report {
         }
     }
 
-    /// The last lines of a log, when the machine did not come to its end.
+    /// The machine did not come to its end: why, during which case, and the last that was heard.
+    pub fn died(&self, why: &str, transcript: &Transcript, console: &Path, log: &str) {
+        match &transcript.current {
+            Some(case) => self.trouble(&format!("{why}, in the case `{case}`")),
+            None => self.trouble(why),
+        }
+        for line in &transcript.diagnostics {
+            println!("          {line}");
+        }
+        self.tail(console, log);
+    }
+
+    /// The last lines of a log.
     pub fn tail(&self, console: &Path, log: &str) {
         let lines: Vec<&str> = log.lines().collect();
         println!("        the kernel's last words, from {}:", console.display());
-        for line in &lines[lines.len().saturating_sub(12)..] {
+        for line in &lines[lines.len().saturating_sub(LAST_WORDS)..] {
             println!("          {}", line.trim_end());
         }
     }

@@ -2,34 +2,23 @@
 
 //! One boot, from its description to its verdict.
 
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::RecvTimeoutError;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
 use crate::accel::Accel;
-use crate::control::Line;
-use crate::fio::{self, Speed};
-use crate::hostcmd::HostCommands;
-use crate::ktap::{Case, Cases, Tally, Verdict};
+use crate::fio::Speed;
+use crate::ktap::{Cases, Tally};
 use crate::logscan::{self, Finding};
-use crate::machine::{Config, Console};
-use crate::qemu::{Running, Sockets, last_words};
+use crate::machine::{CONSOLE_LOG, Config, Console};
+use crate::qemu::{QEMU_LOG, Running, Sockets};
 use crate::report::Report;
 use crate::scenario::{self, Flavour, Group, Overrides, Scenario};
+use crate::session::Session;
+use crate::transcript::Transcript;
 use crate::{Host, Kernel, accel, image};
-
-/// How often a running machine is looked at when it says nothing.
-const TICK: Duration = Duration::from_millis(100);
-
-/// Where QEMU's own messages go, beside the kernel's log.
-const QEMU_LOG: &str = "qemu.log";
-
-/// Every line that the guest script said.
-const SCRIPT_LOG: &str = "script.log";
 
 /// What a boot came to.
 #[derive(Debug)]
@@ -87,7 +76,7 @@ pub fn run(host: &Host, kernel: &Kernel, accel: &Accel, scenario: &Scenario, ove
         disk.prepare(&host.work, &boot)?;
     }
     let sockets = Sockets::listen()?;
-    let console = boot.join("console.log");
+    let console = boot.join(CONSOLE_LOG);
     let mut config = Config {
         machine: scenario.machine,
         accel,
@@ -112,13 +101,29 @@ pub fn run(host: &Host, kernel: &Kernel, accel: &Accel, scenario: &Scenario, ove
         &format!("{} kernel, {}, {} CPUs, {} MiB", kernel.name, accel.name(), scenario.cpus, scenario.memory),
     );
     let running = Running::start(&host.qemu, &config, sockets, &boot.join(QEMU_LOG))?;
-    let mut session = Session::new(running, &config, accel, scenario, &report, console)?;
-    session.follow()?;
-    let outcome = session.finish()?;
+    let mut session = Session::new(running, &config, scenario, &report, &boot)?;
+    let failure = session.follow()?;
+    let outcome = judge(session.into_transcript(), failure, console, &report)?;
     if outcome.tally().success() {
         remove_scratch(&boot)?;
     }
     Ok(outcome)
+}
+
+/// Judges and shows what was heard.
+fn judge(transcript: Transcript, failure: Option<String>, console: PathBuf, report: &Report) -> Result<Outcome> {
+    let log = fs::read(&console).with_context(|| format!("cannot read {}", console.display()))?;
+    let log = String::from_utf8_lossy(&log);
+    let findings = logscan::scan(&log);
+    if let Some(why) = &failure {
+        report.died(why, &transcript, &console, &log);
+    }
+    if let Some(why) = transcript.cases.missing() {
+        report.trouble(&why);
+    }
+    report.log(&findings, &console);
+    report.speeds(&transcript.speeds);
+    Ok(Outcome { cases: transcript.cases, speeds: transcript.speeds, failure, findings, console })
 }
 
 /// An empty directory for a boot.
@@ -140,153 +145,4 @@ fn remove_scratch(boot: &Path) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// A machine being listened to.
-struct Session<'a> {
-    running: Running,
-    host_commands: HostCommands<'a>,
-    report: &'a Report,
-    console: PathBuf,
-    console_length: u64,
-    script_log: File,
-    idle_limit: Duration,
-    deadline: Instant,
-    last_sign: Instant,
-    case_start: Instant,
-    notes: Vec<String>,
-    diagnostics: Vec<String>,
-    cases: Cases,
-    speeds: Vec<Speed>,
-    done: bool,
-    failure: Option<String>,
-}
-
-impl<'a> Session<'a> {
-    fn new(
-        running: Running,
-        config: &'a Config<'a>,
-        accel: &Accel,
-        scenario: &Scenario,
-        report: &'a Report,
-        console: PathBuf,
-    ) -> Result<Self> {
-        let now = Instant::now();
-        let script_log = File::create(console.with_file_name(SCRIPT_LOG)).context("cannot write the script's log")?;
-        Ok(Self {
-            running,
-            host_commands: HostCommands::new(config),
-            report,
-            console,
-            console_length: 0,
-            script_log,
-            idle_limit: accel.limit(scenario.idle),
-            deadline: now + accel.limit(scenario.limit),
-            last_sign: now,
-            case_start: now,
-            notes: Vec::new(),
-            diagnostics: Vec::new(),
-            cases: Cases::default(),
-            speeds: Vec::new(),
-            done: false,
-            failure: None,
-        })
-    }
-
-    /// Listens until the machine has ended or must be ended.
-    fn follow(&mut self) -> Result<()> {
-        loop {
-            match self.running.lines.recv_timeout(TICK) {
-                Ok(line) => {
-                    self.last_sign = Instant::now();
-                    writeln!(self.script_log, "{line}").context("cannot write the script's log")?;
-                    self.line(&line)?;
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
-            }
-            self.host_commands.tick(&mut self.running.qmp)?;
-            self.failure = self.overdue();
-            if self.failure.is_some() {
-                self.running.child.kill();
-                return Ok(());
-            }
-        }
-        let status = self.running.child.wait()?;
-        if !status.success() {
-            self.failure =
-                Some(format!("QEMU ended with {status}: {}", last_words(&self.console.with_file_name(QEMU_LOG))));
-        } else if !self.done {
-            self.failure = Some("the guest ended before its script did".into());
-        }
-        Ok(())
-    }
-
-    /// Why the machine must be ended now, if it must.
-    fn overdue(&mut self) -> Option<String> {
-        let length = fs::metadata(&self.console).map_or(0, |meta| meta.len());
-        if length != self.console_length {
-            self.console_length = length;
-            self.last_sign = Instant::now();
-        }
-        let now = Instant::now();
-        if now > self.deadline {
-            return Some("the guest was ended: it took longer than this scenario may".into());
-        }
-        let idle = now.duration_since(self.last_sign) > self.idle_limit;
-        idle.then(|| format!("the guest was ended: no sign of life for {} s", self.idle_limit.as_secs()))
-    }
-
-    fn line(&mut self, line: &str) -> Result<()> {
-        match Line::parse(line) {
-            Line::Plan(count) => *self.cases.planned.get_or_insert(0) += count,
-            Line::Begin(name) => {
-                self.case_start = Instant::now();
-                self.notes.clear();
-                self.diagnostics.clear();
-                self.report.begin(&name);
-            }
-            Line::Note(text) => self.notes.push(text),
-            Line::Diagnostic(text) | Line::Other(text) => self.diagnostics.push(text),
-            Line::Result { ok, name, skip } => {
-                let verdict = match (ok, skip) {
-                    (true, Some(why)) => Verdict::Skipped(why),
-                    (true, None) => Verdict::Passed,
-                    (false, _) => Verdict::Failed,
-                };
-                let diagnostics = std::mem::take(&mut self.diagnostics);
-                let notes = std::mem::take(&mut self.notes);
-                let case = Case { name, verdict, duration: self.case_start.elapsed(), notes, diagnostics };
-                self.report.case(&case);
-                self.cases.ended.push(case);
-            }
-            Line::Host(request) => {
-                let answer = self.host_commands.answer(&request, &mut self.running.qmp);
-                self.running.answer(&answer)?;
-            }
-            Line::Fio(line) => self.speeds.extend(fio::parse(&line)),
-            Line::Done => self.done = true,
-        }
-        Ok(())
-    }
-
-    /// Judges what was heard.
-    fn finish(self) -> Result<Outcome> {
-        let log = fs::read(&self.console).with_context(|| format!("cannot read {}", self.console.display()))?;
-        let log = String::from_utf8_lossy(&log);
-        let findings = logscan::scan(&log);
-        if let Some(why) = &self.failure {
-            self.report.trouble(why);
-            for line in &self.diagnostics {
-                println!("          {line}");
-            }
-            self.report.tail(&self.console, &log);
-        }
-        if let Some(why) = self.cases.missing() {
-            self.report.trouble(&why);
-        }
-        self.report.log(&findings, &self.console);
-        self.report.speeds(&self.speeds);
-        Ok(Outcome { cases: self.cases, speeds: self.speeds, failure: self.failure, findings, console: self.console })
-    }
 }

@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 //! `make clean` and `make distclean`.
 
-use std::fs;
-use std::io::ErrorKind;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::kernel::{Variant, objdir};
 use crate::lock::BuildLock;
 use crate::overlay::Overlay;
 use crate::progress::say;
-use crate::project::Project;
+use crate::project::{Project, remove_dir};
 use crate::source;
 
 /// Removes what was built: object directories, images, logs and the host program itself.
@@ -48,14 +46,12 @@ fn remove_objects(project: &Project) -> Result<()> {
             remove(&objdir(project, &tree, variant))?;
         }
     }
-    ["vm", "logs", "target"].iter().try_for_each(|name| remove(&project.build.join(name)))
+    ["vm", "logs", "unpack", "target"].iter().try_for_each(|name| remove(&project.build.join(name)))
 }
 
 fn remove(dir: &Path) -> Result<()> {
-    match fs::remove_dir_all(dir) {
-        Ok(()) => say(&format!("removed {}", dir.display())),
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => return Err(error).with_context(|| format!("cannot remove {}", dir.display())),
+    if remove_dir(dir)? {
+        say(&format!("removed {}", dir.display()));
     }
     Ok(())
 }

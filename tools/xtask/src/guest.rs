@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 use vm::{Host, Kernel, Tally};
 
 use crate::kernel::{self, Variant, Workshop, build};
+use crate::lock::GuestLock;
 use crate::project::{Project, variable};
 use crate::source::Tree;
 
@@ -49,6 +50,7 @@ pub fn wanted() -> Result<Variant> {
 ///
 /// The kernel cannot be built or no machine can be started.
 pub fn run(workshop: Workshop) -> Result<Tally> {
+    let _lock = GuestLock::take(&workshop.project, "run")?;
     let (host, kernel) = ready(workshop)?;
     vm::run(&host, &kernel)
 }
@@ -59,6 +61,7 @@ pub fn run(workshop: Workshop) -> Result<Tally> {
 ///
 /// The kernel cannot be built or no machine can be started.
 pub fn shell(workshop: Workshop) -> Result<()> {
+    let _lock = GuestLock::take(&workshop.project, "shell")?;
     let (host, kernel) = ready(workshop)?;
     vm::shell(&host, &kernel)
 }
@@ -76,6 +79,7 @@ fn ready(workshop: Workshop) -> Result<(Host, Kernel)> {
 ///
 /// A kernel cannot be built or no machine can be started.
 pub fn scenarios(workshop: &Workshop, run: fn(&Host, &Kernel, &Kernel) -> Result<Tally>) -> Result<Tally> {
+    let _lock = GuestLock::take(&workshop.project, "run")?;
     for variant in [Variant::Plain, Variant::Debug] {
         build::kernel(workshop, variant)?;
     }

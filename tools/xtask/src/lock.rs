@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-//! One build at a time in a build directory and in a kernel tree.
+//! One build at a time in a build directory and in a kernel tree, and one run of guests at a time.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};
@@ -35,6 +35,26 @@ impl BuildLock {
     }
 }
 
+/// Held while guests use the images of one purpose; released when dropped.
+#[derive(Debug)]
+pub struct GuestLock {
+    _file: File,
+}
+
+impl GuestLock {
+    /// Takes the lock of `purpose` without waiting. It does not exclude builds: modules may be built again
+    /// while a guest runs.
+    ///
+    /// # Errors
+    ///
+    /// Another process holds it; the message names that process.
+    pub fn take(project: &Project, purpose: &str) -> Result<Self> {
+        create_dir(&project.build)?;
+        let path = project.build.join(format!("lock-{purpose}"));
+        Ok(Self { _file: lock(&path, &project.build.join("vm"))? })
+    }
+}
+
 fn lock(path: &Path, what: &Path) -> Result<File> {
     let mut file = OpenOptions::new()
         .read(true)
@@ -47,7 +67,7 @@ fn lock(path: &Path, what: &Path) -> Result<File> {
         let mut pid = String::new();
         file.read_to_string(&mut pid)?;
         bail!(
-            "busy: another build (pid {}) uses {}; wait for it, or give this one its own BUILD= directory",
+            "busy: another make (pid {}) uses {}; wait for it, or give this one its own BUILD= directory",
             pid.trim(),
             what.display()
         );

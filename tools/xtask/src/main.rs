@@ -12,6 +12,7 @@ mod lock;
 mod overlay;
 mod progress;
 mod project;
+mod rust_analyzer;
 mod setup;
 mod source;
 mod status;
@@ -117,7 +118,7 @@ fn work(command: &Command, workshop: Workshop) -> Result<bool> {
             return Ok(tell(compile_fail::run(&workshop)?));
         }
         Command::Doc => doc(&workshop)?,
-        Command::RustAnalyzer => rust_analyzer(&workshop)?,
+        Command::RustAnalyzer => rust_analyzer::write(&workshop)?,
         Command::Apply => say(&format!("the overlay is applied to {}", workshop.tree.root.display())),
         _ => say(&format!("ready: {}, Linux {}", workshop.toolchain, workshop.tree.version)),
     }
@@ -141,17 +142,6 @@ fn doc(workshop: &Workshop) -> Result<()> {
     for page in rustdoc::pages(workshop)? {
         println!("{}", page.display());
     }
-    Ok(())
-}
-
-/// The kernel's target writes the file where objects are; editors look for it in the checkout.
-fn rust_analyzer(workshop: &Workshop) -> Result<()> {
-    let variant = guest::wanted()?;
-    build::targets(workshop, variant, "describing the crates", &["rust-analyzer".to_string()])?;
-    let made = workshop.objdir(variant).join("rust-project.json");
-    let wanted = workshop.project.repo.join("rust-project.json");
-    std::fs::copy(&made, &wanted).with_context(|| format!("cannot copy {}", made.display()))?;
-    say(&format!("wrote {}", wanted.display()));
     Ok(())
 }
 

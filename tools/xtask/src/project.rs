@@ -3,6 +3,7 @@
 
 use std::env;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -98,6 +99,19 @@ impl Project {
 /// The directory does not exist and cannot be created.
 pub fn create_dir(dir: &Path) -> Result<()> {
     fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))
+}
+
+/// Removes a directory with everything in it, if it is there, and says whether it was.
+///
+/// # Errors
+///
+/// The directory is there and cannot be removed.
+pub fn remove_dir(dir: &Path) -> Result<bool> {
+    match fs::remove_dir_all(dir) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error).with_context(|| format!("cannot remove {}", dir.display())),
+    }
 }
 
 /// A name for a directory that is readable and differs between two directories of one machine.

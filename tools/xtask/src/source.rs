@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::progress::{Step, output, say};
-use crate::project::{KERNEL_SERIES, Project, create_dir};
+use crate::project::{KERNEL_SERIES, Project, create_dir, remove_dir};
 
 /// The Debian package with the source, and the suite that has it.
 const PACKAGE: &str = "linux-source-7.3";
@@ -62,7 +62,7 @@ pub fn find(project: &Project) -> Result<Option<Tree>> {
     let prefix = format!("linux-{KERNEL_SERIES}");
     let ours = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&prefix));
     let trees = entries.flatten().map(|entry| entry.path()).filter(ours);
-    // A point release more does not throw away what was built on the one before.
+    // There is one, unless the user put another beside it; the choice must not change from run to run.
     Ok(trees.filter_map(|path| Tree::open(&path).ok()).min_by_key(|tree| tree.root.clone()))
 }
 
@@ -89,9 +89,12 @@ fn unpack(project: &Project) -> Result<Tree> {
             NEEDED_BYTES >> 20
         );
     }
-    // Unpacked beside its final place and renamed at the end: an interruption leaves no half tree.
-    let scratch = tempfile::Builder::new().prefix("unpack-").tempdir_in(&project.build)?;
-    let archive = archive(project, scratch.path())?;
+    // Unpacked beside its final place and renamed at the end: an interruption leaves no half tree, only a
+    // directory that the next attempt removes.
+    let scratch = project.build.join("unpack");
+    remove_dir(&scratch)?;
+    create_dir(&scratch)?;
+    let archive = archive(project, &scratch)?;
     let is_file: fn(&str) -> bool = |_| true;
     Step {
         title: "unpacking the kernel source (files)",
@@ -99,10 +102,11 @@ fn unpack(project: &Project) -> Result<Tree> {
         counts: Some(is_file),
         expected: Some(ARCHIVE_FILES),
     }
-    .run(Command::new("tar").arg("-xvf").arg(&archive).arg("-C").arg(scratch.path()))?;
-    let tree = Tree::open(&scratch.path().join(PACKAGE))?;
+    .run(Command::new("tar").arg("-xvf").arg(&archive).arg("-C").arg(&scratch))?;
+    let tree = Tree::open(&scratch.join(PACKAGE))?;
     let root = project.build.join(format!("linux-{}", tree.version));
     fs::rename(&tree.root, &root).with_context(|| format!("cannot create {}", root.display()))?;
+    remove_dir(&scratch)?;
     Ok(Tree { root, ..tree })
 }
 
@@ -115,7 +119,7 @@ fn archive(project: &Project, scratch: &Path) -> Result<PathBuf> {
     }
     let package = match downloaded(project) {
         Some(package) => package,
-        None => download(project)?,
+        None => download(project, scratch)?,
     };
     let root = scratch.join("package");
     output(Command::new("dpkg-deb").arg("-x").arg(&package).arg(&root))?;
@@ -133,7 +137,7 @@ fn downloaded(project: &Project) -> Option<PathBuf> {
 
 /// Downloads the package from the mirror that the system uses already, with lists and caches of our own, so
 /// that the system's configuration stays as it is.
-fn download(project: &Project) -> Result<PathBuf> {
+fn download(project: &Project, scratch: &Path) -> Result<PathBuf> {
     let mirror = mirror().with_context(|| {
         format!(
             "the kernel source cannot be fetched here; unpack any Linux {KERNEL_SERIES}.y and give KDIR=its directory"
@@ -144,10 +148,7 @@ fn download(project: &Project) -> Result<PathBuf> {
         .into_iter()
         .find(|path| path.is_file())
         .context("the Debian archive keyring is missing: install debian-archive-keyring")?;
-    let downloads = project.downloads();
-    create_dir(&downloads)?;
-    let scratch = tempfile::Builder::new().prefix("apt-").tempdir_in(&downloads)?;
-    let dir = scratch.path();
+    let dir = &scratch.join("apt");
     for sub in ["lists/partial", "cache/archives/partial"] {
         create_dir(&dir.join(sub))?;
     }
@@ -181,8 +182,18 @@ fn download(project: &Project) -> Result<PathBuf> {
         .map(|entry| entry.path())
         .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
         .with_context(|| format!("apt-get downloaded no package; log: {}", log.display()))?;
+    keep(project, &package)
+}
+
+/// Keeps a downloaded package for other checkouts and later set-ups.
+fn keep(project: &Project, package: &Path) -> Result<PathBuf> {
+    let downloads = project.downloads();
+    create_dir(&downloads)?;
     let kept = downloads.join(package.file_name().unwrap_or_default());
-    fs::rename(&package, &kept).with_context(|| format!("cannot create {}", kept.display()))?;
+    // Copied, as the build directory may be on another disk, and renamed, as other checkouts look here too.
+    let partial = tempfile::Builder::new().prefix(".partial-").tempfile_in(&downloads)?;
+    fs::copy(package, partial.path()).with_context(|| format!("cannot write in {}", downloads.display()))?;
+    partial.persist(&kept).with_context(|| format!("cannot create {}", kept.display()))?;
     say(&format!("kernel source package kept as {}", kept.display()));
     Ok(kept)
 }

@@ -190,7 +190,7 @@ impl<T: Operations, A: Attribute<T>> DeviceAttribute<T, A> {
 
     const TABLE: bindings::device_attribute = bindings::device_attribute {
         attr: bindings::attribute {
-            name: A::NAME.as_ptr().cast(),
+            name: A::NAME.to_bytes_with_nul().as_ptr(),
             mode: if A::HAS_STORE {
                 Access::ReadWrite.mode()
             } else {

@@ -28,11 +28,11 @@ enum Storage {
 ///
 /// # Invariants
 ///
-/// The requests in the batch belong to it. A pointer in [`Storage::Lent`] is null or valid for
+/// The requests in the batch belong to it. A pointer in `Storage::Lent` is null or valid for
 /// `'a`.
 pub struct CompletionBatch<'a, T: Operations> {
     storage: Storage,
-    _p: PhantomData<(&'a mut (), fn() -> T)>,
+    _p: PhantomData<&'a mut T>,
 }
 
 impl<T: Operations> CompletionBatch<'_, T> {

@@ -85,10 +85,21 @@ impl<T: Operations> GenDisk<T> {
         unsafe { bindings::get_disk_ro(self.as_raw()) != 0 }
     }
 
+    /// Whether the disk has a cache that must be flushed (C: `blk_queue_write_cache`).
+    pub fn has_write_cache(&self) -> bool {
+        // SAFETY: The disk keeps its queue. The word is read at once; who changes it replaces it.
+        let features = unsafe { (&raw const (*self.queue()).limits.features).read_volatile() };
+
+        features & bindings::BLK_FEAT_WRITE_CACHE != 0
+    }
+
     /// The name, as in `/sys/block`.
     pub fn name(&self) -> &CStr {
-        // SAFETY: By the type invariant, the disk is valid. `NewDisk` terminates the name, which
-        // does not change once there are shared references to others.
-        unsafe { CStr::from_char_ptr((*self.as_raw()).disk_name.as_ptr()) }
+        // SAFETY: By the type invariant, the disk is valid.
+        let name = unsafe { &raw const (*self.as_raw()).disk_name };
+
+        // SAFETY: `NewDisk` terminates the name, and changes it only while nobody else has a
+        // reference.
+        unsafe { CStr::from_char_ptr(name.cast()) }
     }
 }

@@ -44,7 +44,7 @@ pub enum Kick {
 /// request of it or a callback for it that keeps it and its data.
 pub struct HwQueue<'a, T: Operations> {
     hctx: NonNull<bindings::blk_mq_hw_ctx>,
-    _p: PhantomData<(&'a (), fn() -> T)>,
+    _p: PhantomData<&'a T>,
 }
 
 impl<T: Operations> Clone for HwQueue<'_, T> {
@@ -97,9 +97,12 @@ impl<'a, T: Operations> HwQueue<'a, T> {
     /// The data of the driver for this queue.
     #[inline]
     pub fn data(&self) -> &'a T::HwData {
-        // SAFETY: By the type invariant, `hctx` is valid. `init_hctx` has set `driver_data` to a
-        // `T::HwData`, which `DiskData` keeps until there are no callbacks or requests any more.
-        unsafe { &*(*self.as_raw()).driver_data.cast::<T::HwData>() }
+        // SAFETY: By the type invariant, `hctx` is valid; `driver_data` does not change.
+        let data = unsafe { (*self.as_raw()).driver_data }.cast::<T::HwData>();
+
+        // SAFETY: `init_hctx` has set it to a `T::HwData`, which `DiskData` keeps until there are
+        // no callbacks or requests any more.
+        unsafe { &*data }
     }
 
     #[inline]

@@ -75,11 +75,13 @@ impl<T: Operations> GenDisk<T> {
             unsafe { bindings::blk_mq_free_request(rq) }
         });
 
+        // SAFETY: C does not return null.
+        let pdu = unsafe { NonNull::new_unchecked(*rq) };
         // SAFETY: A request of this queue is followed by a `Pdu<T>`.
-        let pdu = unsafe { Pdu::<T>::of(NonNull::new_unchecked(*rq)) };
+        let pdu = unsafe { Pdu::<T>::of(pdu) }.as_ptr();
 
         // SAFETY: The PDU was initialized along with the tag, and nobody else has the request.
-        prepare(unsafe { &mut (*pdu.as_ptr()).data });
+        prepare(unsafe { &mut (*pdu).data });
 
         if len > 0 {
             // SAFETY: The request is new. The memory stays borrowed until it has ended, below.

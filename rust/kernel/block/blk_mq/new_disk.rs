@@ -225,6 +225,7 @@ impl<T: Operations> NewDisk<T> {
     /// - [`EEXIST`]: there is a disk of this name.
     /// - [`ENODEV`]: the zones are not as the limits say.
     /// - [`ENOMEM`], and others that adding a device can give.
+    #[expect(clippy::should_implement_trait, reason = "this is the name in C")]
     pub fn add(self, parent: &Device<Bound>) -> Result<Disk<T>> {
         self.add_below(parent.as_raw())
     }

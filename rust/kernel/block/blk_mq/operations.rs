@@ -18,6 +18,7 @@ use super::{
     RequestList,
     Started,
     Status,
+    TagSet,
     TimedOutRequest,
     TimeoutAction,
     ZoneReporter, //
@@ -189,9 +190,11 @@ impl<T: Operations> OperationsVTable<T> {
     ) -> bindings::blk_status_t {
         // SAFETY: By the requirement of this function, `bd` is valid.
         let bd = unsafe { &*bd };
-        // SAFETY: By the requirement of this function, `bd.rq` is valid and idle, and ownership
-        // passes to the driver. `init_request_callback` has initialized its PDU.
-        let rq = unsafe { Request::from_raw(NonNull::new_unchecked(bd.rq)) };
+        // SAFETY: By the requirement of this function, `bd.rq` is valid.
+        let rq = unsafe { NonNull::new_unchecked(bd.rq) };
+        // SAFETY: By the requirement of this function, the request is idle, and ownership passes
+        // to the driver. `init_request_callback` has initialized its PDU.
+        let rq = unsafe { Request::from_raw(rq) };
         // SAFETY: By the requirement of this function, `hctx` is valid. Its data stays until this
         // function has returned: see `Disk::drop`.
         let hctx = unsafe { HwQueue::from_raw(hctx) };
@@ -227,9 +230,12 @@ impl<T: Operations> OperationsVTable<T> {
     ///
     /// `rq` must be a request that `Request::complete_remote` gave to the block layer.
     unsafe extern "C" fn complete_callback(rq: *mut bindings::request) {
+        // SAFETY: By the requirement of this function, `rq` is valid.
+        let rq = unsafe { NonNull::new_unchecked(rq) };
+
         // SAFETY: By the requirement of this function, the ownership that was given up there
         // comes back here.
-        T::complete(unsafe { Request::from_raw(NonNull::new_unchecked(rq)) });
+        T::complete(unsafe { Request::from_raw(rq) });
     }
 
     /// # Safety
@@ -254,8 +260,10 @@ impl<T: Operations> OperationsVTable<T> {
     unsafe extern "C" fn timeout_callback(
         rq: *mut bindings::request,
     ) -> bindings::blk_eh_timer_return {
+        // SAFETY: By the requirement of this function, `rq` is valid.
+        let rq = unsafe { NonNull::new_unchecked(rq) };
         // SAFETY: By the requirement of this function.
-        let rq = unsafe { TimedOutRequest::new(NonNull::new_unchecked(rq)) };
+        let rq = unsafe { TimedOutRequest::new(rq) };
 
         T::timeout(&rq).as_raw()
     }
@@ -295,19 +303,32 @@ impl<T: Operations> OperationsVTable<T> {
         _numa_node: c_int,
     ) -> c_int {
         from_result(|| {
-            // SAFETY: By the requirement of this function.
-            let set_data = unsafe { &*(*set).driver_data.cast_const().cast::<T::TagSetData>() };
+            // SAFETY: By the requirement of this function, `set` is valid.
+            let set_data = unsafe { (*set).driver_data }.cast::<T::TagSetData>();
+            // SAFETY: By the invariants of `TagSet`, that is its data.
+            let set_data = unsafe { &*set_data };
+            // SAFETY: By the requirement of this function, `rq` is valid.
+            let rq = unsafe { NonNull::new_unchecked(rq) };
             // SAFETY: The set has reserved `Pdu::<T>::CMD_SIZE` bytes behind each request.
-            let pdu = unsafe { Pdu::<T>::of(NonNull::new_unchecked(rq)) }.as_ptr();
+            let pdu = unsafe { Pdu::<T>::of(rq) }.as_ptr();
             // SAFETY: `pdu` is valid for writes and aligned: see `Pdu::CMD_SIZE`.
-            let data = unsafe { &raw mut (*pdu).data };
-            // SAFETY: As above.
             let slot = unsafe { &raw mut (*pdu).ring_slot };
+            // SAFETY: As above.
+            let has_data = unsafe { &raw mut (*pdu).has_data };
+            // SAFETY: As above.
+            let data = unsafe { &raw mut (*pdu).data };
+
+            let init = || {
+                // SAFETY: `data` is valid for writes. On an error, it is not used.
+                unsafe { pin_init::raw_try_init(data, T::init_request_data(set_data)) }
+            };
+            // SAFETY: By the requirement of this function.
+            let result = unsafe { TagSet::<T>::try_construct(set, init) }?;
 
             // SAFETY: `slot` is valid for writes.
             unsafe { slot.write(0) };
-            // SAFETY: `data` is valid for writes. On an error, it is not used.
-            unsafe { pin_init::raw_try_init(data, T::init_request_data(set_data)) }?;
+            // SAFETY: `has_data` is valid for writes.
+            unsafe { has_data.write(result.is_some()) };
             Ok(0)
         })
     }
@@ -320,12 +341,16 @@ impl<T: Operations> OperationsVTable<T> {
         rq: *mut bindings::request,
         _hctx_index: c_uint,
     ) {
+        // SAFETY: By the requirement of this function, `rq` is valid.
+        let rq = unsafe { NonNull::new_unchecked(rq) };
         // SAFETY: By the requirement of this function.
-        let pdu = unsafe { Pdu::<T>::of(NonNull::new_unchecked(rq)) };
+        let pdu = unsafe { Pdu::<T>::of(rq) }.as_ptr();
 
-        // SAFETY: By the requirement of this function, the PDU is initialized, and not used after
-        // this.
-        unsafe { pdu.as_ptr().drop_in_place() };
+        // SAFETY: By the requirement of this function, this was initialized.
+        if unsafe { (*pdu).has_data } {
+            // SAFETY: The data is initialized, and not used after this.
+            unsafe { (&raw mut (*pdu).data).drop_in_place() };
+        }
     }
 
     /// # Safety

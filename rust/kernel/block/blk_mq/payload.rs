@@ -80,7 +80,7 @@ impl<'a> Payload<'a> {
         self.first_bio().is_null()
     }
 
-    /// The greatest number of entries that [`map`](Self::map) needs.
+    /// The greatest number of entries that a scatterlist of the data needs.
     #[inline]
     pub fn max_segments(&self) -> usize {
         if self.is_empty() {

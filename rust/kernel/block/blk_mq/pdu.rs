@@ -17,6 +17,8 @@ use core::{
 pub(super) struct Pdu<T: Operations> {
     /// Belongs to the ring that the request is in.
     pub(super) ring_slot: u32,
+    /// Whether `data` is initialized. If not, then the tag set is about to be freed.
+    pub(super) has_data: bool,
     pub(super) data: T::RequestData,
 }
 

@@ -233,9 +233,12 @@ impl CpuQueues {
     /// # Errors
     ///
     /// As for [`spread`](Self::spread).
-    #[expect(
-        dead_code,
-        reason = "for buses, which can tell how many interrupts there are"
+    #[cfg_attr(
+        not(CONFIG_RUST_VIRTIO_ABSTRACTIONS),
+        expect(
+            dead_code,
+            reason = "for buses, which can tell how many interrupts there are"
+        )
     )]
     pub(crate) unsafe fn from_irqs(
         dev: &Device<Bound>,

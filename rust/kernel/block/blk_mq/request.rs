@@ -66,8 +66,8 @@ impl State for Either {}
 ///
 /// - `rq` points to a valid `struct request` of a queue of a [`GenDisk<T>`](super::GenDisk), which
 ///   the block layer has handed to the driver and which has not been handed back.
-/// - Behind it is a [`Pdu<T>`] that [`Operations::init_request_data`] has initialized.
-/// - `self` is the only owner: nobody else ends the request or accesses its [`Pdu<T>`].
+/// - Behind it is a `Pdu<T>` that [`Operations::init_request_data`] has initialized.
+/// - `self` is the only owner: nobody else ends the request or accesses its `Pdu<T>`.
 /// - The state of the request is that which `S` names.
 #[repr(transparent)]
 pub struct Request<T: Operations, S: State = Started> {

@@ -78,7 +78,8 @@ impl<'a, T: Operations> RequestList<'a, T> {
         let link = unsafe { &mut (*rq.as_ptr()).__bindgen_anon_1.rq_next };
 
         // INVARIANT: The others stay in the list.
-        self.list.head = core::mem::replace(link, core::ptr::null_mut());
+        self.list.head = *link;
+        *link = core::ptr::null_mut();
         if self.list.head.is_null() {
             self.list.tail = core::ptr::null_mut();
         }

@@ -11,11 +11,13 @@ use super::{
     Operations, //
 };
 use crate::{
+    container_of,
     error::to_result,
     prelude::*,
     time::Delta,
     types::Opaque, //
 };
+use core::cell::UnsafeCell;
 
 /// How a tag set behaves; see [`TagSet::new`].
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +75,14 @@ impl TagSetOptions {
     }
 }
 
+/// How far a tag set is.
+enum Construction {
+    Running,
+    /// [`Operations::init_request_data`] has failed.
+    Failed(Error),
+    Done,
+}
+
 /// The requests and hardware queues of a device, which its disks share.
 ///
 /// Equivalent to C's `struct blk_mq_tag_set`.
@@ -81,7 +91,8 @@ impl TagSetOptions {
 ///
 /// # Invariants
 ///
-/// `inner` is initialized, and its `driver_data` points to `data`.
+/// `inner` is initialized, and its `driver_data` points to `data`. `construction` changes only in
+/// [`new`](Self::new).
 ///
 /// # Examples
 ///
@@ -102,6 +113,7 @@ impl TagSetOptions {
 pub struct TagSet<T: Operations> {
     #[pin]
     inner: Opaque<bindings::blk_mq_tag_set>,
+    construction: UnsafeCell<Construction>,
     #[pin]
     data: T::TagSetData,
 }
@@ -122,7 +134,8 @@ impl<T: Operations> TagSet<T> {
     ///
     /// - [`EINVAL`]: there are no queues or no requests, the timeout is negative or above 49 days,
     ///   or there are several maps but no [`Operations::map_queues`].
-    /// - [`ENOMEM`]: there is no memory, or [`Operations::init_request_data`] failed.
+    /// - [`ENOMEM`]: there is no memory.
+    /// - What the initializer of `data` or [`Operations::init_request_data`] returns.
     pub fn new<E>(
         options: TagSetOptions,
         data: impl PinInit<T::TagSetData, E>,
@@ -132,6 +145,7 @@ impl<T: Operations> TagSet<T> {
     {
         try_pin_init!(&this in Self {
             data <- data,
+            construction: UnsafeCell::new(Construction::Running),
             inner <- Opaque::try_ffi_init(move |slot: *mut bindings::blk_mq_tag_set| {
                 let timeout = options.check::<T>()?;
 
@@ -152,10 +166,67 @@ impl<T: Operations> TagSet<T> {
                 // SAFETY: `this` is being initialized, so `data` is in the same allocation.
                 set.driver_data = unsafe { &raw mut (*this.as_ptr()).data }.cast();
 
-                // SAFETY: The operations are those of `T`, and `driver_data` is initialized.
-                to_result(unsafe { bindings::blk_mq_alloc_tag_set(set) })
+                // SAFETY: The operations are those of `T`. What they use is initialized: `data`
+                // and `construction`.
+                let result = to_result(unsafe { bindings::blk_mq_alloc_tag_set(slot) });
+
+                if result.is_err() {
+                    // SAFETY: `slot` was zeroed, and then passed to `blk_mq_alloc_tag_set`, which
+                    // has failed.
+                    unsafe { bindings::blk_mq_settle_failed_tag_set(slot) };
+                    return result;
+                }
+
+                // SAFETY: `construction` is initialized, and only used by this thread.
+                let construction = unsafe { (*this.as_ptr()).construction.get() };
+
+                // SAFETY: As above.
+                match unsafe { construction.replace(Construction::Done) } {
+                    Construction::Failed(error) => {
+                        // SAFETY: The set was made above.
+                        unsafe { bindings::blk_mq_free_tag_set(slot) };
+                        Err(error)
+                    }
+                    _ => Ok(()),
+                }
             }),
         })
+    }
+
+    /// Makes data for a request of a set. While the set itself is made, a failure is noted, and
+    /// returns nothing.
+    ///
+    /// If C got to know of it at that time, then it would leave SRCU callbacks behind that refer
+    /// to the set.
+    ///
+    /// # Safety
+    ///
+    /// `set` must be the inner part of a `TagSet<T>`.
+    pub(super) unsafe fn try_construct(
+        set: *mut bindings::blk_mq_tag_set,
+        init: impl FnOnce() -> Result,
+    ) -> Result<Option<()>> {
+        // SAFETY: By the requirement of this function.
+        let this = unsafe { container_of!(Opaque::cast_from(set), Self, inner) };
+        // SAFETY: By the requirement of this function, and `construction` was initialized before
+        // `inner`.
+        let construction = unsafe { (*this).construction.get() };
+
+        // SAFETY: By the type invariant, nobody changes it at the same time.
+        match unsafe { &*construction } {
+            Construction::Failed(_) => return Ok(None),
+            Construction::Done => return init().map(Some),
+            Construction::Running => {}
+        }
+
+        match init() {
+            Ok(()) => Ok(Some(())),
+            Err(error) => {
+                // SAFETY: The set is being made by this thread.
+                unsafe { construction.write(Construction::Failed(error)) };
+                Ok(None)
+            }
+        }
     }
 
     #[inline]

@@ -2,12 +2,14 @@
 
 //! KUnit tests, on disks that are made of memory.
 
+mod census;
 mod io;
 mod lifecycle;
 mod limits;
 mod queues;
 mod ram;
 mod requests;
+mod setup;
 mod uapi;
 #[cfg(CONFIG_BLK_DEV_ZONED)]
 mod zoned;

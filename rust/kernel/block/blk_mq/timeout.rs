@@ -44,7 +44,7 @@ impl TimeoutAction {
 /// whose queue stays, for `'a`.
 pub struct TimedOutRequest<'a, T: Operations> {
     rq: NonNull<bindings::request>,
-    _p: PhantomData<(&'a (), fn() -> T)>,
+    _p: PhantomData<&'a T>,
 }
 
 impl<'a, T: Operations> TimedOutRequest<'a, T> {

@@ -46,6 +46,12 @@ unsafe fn device<'a>(map: bindings::virtio_map) -> &'a FakeDevice {
     unsafe { &*ptr.cast::<FakeDevice>() }
 }
 
+/// Maps memory.
+///
+/// # Safety
+///
+/// `map` must be the `vmap` of a live [`FakeDevice`], as for all that follow; the rest must be as
+/// `struct virtio_map_ops` has it.
 unsafe extern "C" fn map_page(
     map: bindings::virtio_map,
     page: *mut bindings::page,
@@ -62,9 +68,16 @@ unsafe extern "C" fn map_page(
     }
     device.mappings.fetch_add(1, Relaxed);
     // SAFETY: The ring passes a valid page.
-    unsafe { bindings::page_to_phys(page) + offset as u64 + BUS_OFFSET }
+    let phys = unsafe { bindings::page_to_phys(page) };
+
+    phys + offset as u64 + BUS_OFFSET
 }
 
+/// Takes a mapping away.
+///
+/// # Safety
+///
+/// As for [`map_page`].
 unsafe extern "C" fn unmap_page(
     map: bindings::virtio_map,
     _addr: bindings::dma_addr_t,
@@ -76,6 +89,11 @@ unsafe extern "C" fn unmap_page(
     unsafe { device(map) }.mappings.fetch_sub(1, Relaxed);
 }
 
+/// Hands memory over, for which there is nothing to do.
+///
+/// # Safety
+///
+/// As for [`map_page`].
 unsafe extern "C" fn sync_single(
     _map: bindings::virtio_map,
     _addr: bindings::dma_addr_t,
@@ -84,6 +102,11 @@ unsafe extern "C" fn sync_single(
 ) {
 }
 
+/// Allocates memory that both sides use.
+///
+/// # Safety
+///
+/// As for [`map_page`].
 unsafe extern "C" fn alloc(
     map: bindings::virtio_map,
     size: usize,
@@ -96,12 +119,20 @@ unsafe extern "C" fn alloc(
     if !memory.is_null() {
         // SAFETY: The ring passes the map of its device.
         unsafe { device(map) }.mappings.fetch_add(1, Relaxed);
-        // SAFETY: `addr` is valid for writes, and `memory` in the linear mapping.
-        unsafe { *addr = bindings::virt_to_phys(memory) + BUS_OFFSET };
+        // SAFETY: `memory` is in the linear mapping.
+        let phys = unsafe { bindings::virt_to_phys(memory) };
+
+        // SAFETY: `addr` is valid for writes.
+        unsafe { *addr = phys + BUS_OFFSET };
     }
     memory
 }
 
+/// Frees such memory.
+///
+/// # Safety
+///
+/// As for [`map_page`].
 unsafe extern "C" fn free(
     map: bindings::virtio_map,
     size: usize,
@@ -115,10 +146,20 @@ unsafe extern "C" fn free(
     unsafe { bindings::free_pages_exact(memory, size) };
 }
 
+/// Whether mappings have to be handed over.
+///
+/// # Safety
+///
+/// As for [`map_page`].
 unsafe extern "C" fn need_sync(_map: bindings::virtio_map, _addr: bindings::dma_addr_t) -> bool {
     false
 }
 
+/// Whether an address is that of a failed mapping.
+///
+/// # Safety
+///
+/// As for [`map_page`].
 unsafe extern "C" fn mapping_error(
     _map: bindings::virtio_map,
     addr: bindings::dma_addr_t,
@@ -130,6 +171,11 @@ unsafe extern "C" fn mapping_error(
     }
 }
 
+/// The largest mapping.
+///
+/// # Safety
+///
+/// As for [`map_page`].
 unsafe extern "C" fn max_mapping_size(_map: bindings::virtio_map) -> usize {
     MAX_MAPPING
 }

@@ -3,10 +3,12 @@
 //! The transport of a software device (C: `struct virtio_config_ops`).
 
 use super::{
+    device::{
+        DeviceQueue,
+        FakeDevice, //
+    },
     log::Event,
-    ring::Ring,
-    DeviceQueue,
-    FakeDevice, //
+    ring::Ring, //
 };
 use crate::{
     bindings,
@@ -52,6 +54,12 @@ pub(super) unsafe fn from_vdev<'a>(vdev: *mut bindings::virtio_device) -> &'a Fa
     unsafe { &*container_of!(Opaque::cast_from(vdev), FakeDevice, vdev) }
 }
 
+/// Reads the configuration space.
+///
+/// # Safety
+///
+/// `vdev` must be part of a live [`FakeDevice`], as for all that follow; pointers must be valid as
+/// `struct virtio_config_ops` has it.
 unsafe extern "C" fn get(
     vdev: *mut bindings::virtio_device,
     offset: c_uint,
@@ -84,6 +92,11 @@ unsafe extern "C" fn get(
     }
 }
 
+/// Writes the configuration space.
+///
+/// # Safety
+///
+/// As for [`get`].
 unsafe extern "C" fn set(
     vdev: *mut bindings::virtio_device,
     offset: c_uint,
@@ -107,16 +120,31 @@ unsafe extern "C" fn set(
     }
 }
 
+/// Counts changes of the configuration space.
+///
+/// # Safety
+///
+/// As for [`get`].
 unsafe extern "C" fn generation(vdev: *mut bindings::virtio_device) -> u32 {
     // SAFETY: The core passes the device.
     unsafe { from_vdev(vdev) }.generation.load(Relaxed)
 }
 
+/// Reads the device status.
+///
+/// # Safety
+///
+/// As for [`get`].
 unsafe extern "C" fn get_status(vdev: *mut bindings::virtio_device) -> u8 {
     // SAFETY: The core passes the device.
     unsafe { from_vdev(vdev) }.status() as u8
 }
 
+/// Writes the device status.
+///
+/// # Safety
+///
+/// As for [`get`].
 unsafe extern "C" fn set_status(vdev: *mut bindings::virtio_device, status: u8) {
     // SAFETY: The core passes the device.
     let this = unsafe { from_vdev(vdev) };
@@ -129,6 +157,11 @@ unsafe extern "C" fn set_status(vdev: *mut bindings::virtio_device, status: u8) 
     this.status.store(status, Relaxed);
 }
 
+/// Resets the device.
+///
+/// # Safety
+///
+/// As for [`get`].
 unsafe extern "C" fn reset(vdev: *mut bindings::virtio_device) {
     // SAFETY: The core passes the device.
     let this = unsafe { from_vdev(vdev) };
@@ -141,6 +174,11 @@ unsafe extern "C" fn reset(vdev: *mut bindings::virtio_device) {
     this.storm();
 }
 
+/// Makes rings.
+///
+/// # Safety
+///
+/// As for [`get`].
 unsafe extern "C" fn find_vqs(
     vdev: *mut bindings::virtio_device,
     count: c_uint,
@@ -208,6 +246,9 @@ impl FakeDevice {
 
         queues.reserve(1, GFP_KERNEL)?;
 
+        // SAFETY: The device is initialized before its queues are asked for.
+        let vmap = unsafe { (*vdev).vmap };
+
         // SAFETY: The device exists until after its rings are deleted, and the name for as long as
         // the driver has the queues.
         let vq = unsafe {
@@ -222,7 +263,7 @@ impl FakeDevice {
                 Some(notify),
                 info.callback,
                 info.name,
-                (*vdev).vmap,
+                vmap,
             )
         };
 
@@ -248,6 +289,11 @@ impl FakeDevice {
     }
 }
 
+/// Deletes all rings.
+///
+/// # Safety
+///
+/// As for [`get`].
 unsafe extern "C" fn del_vqs(vdev: *mut bindings::virtio_device) {
     // SAFETY: The core passes the device.
     let this = unsafe { from_vdev(vdev) };
@@ -257,15 +303,22 @@ unsafe extern "C" fn del_vqs(vdev: *mut bindings::virtio_device) {
     this.delete_queues();
 }
 
+/// Waits for callbacks, which there are none of: interrupts are raised by the test.
+///
+/// # Safety
+///
+/// As for [`get`].
 unsafe extern "C" fn synchronize_cbs(vdev: *mut bindings::virtio_device) {
     // SAFETY: The core passes the device.
     unsafe { from_vdev(vdev) }.log.push(Event::Synchronize);
 }
 
-unsafe extern "C" fn get_extended_features(
-    vdev: *mut bindings::virtio_device,
-    features: *mut u64,
-) {
+/// Tells the features that the device offers.
+///
+/// # Safety
+///
+/// As for [`get`].
+unsafe extern "C" fn get_extended_features(vdev: *mut bindings::virtio_device, features: *mut u64) {
     // SAFETY: The core passes the device.
     let this = unsafe { from_vdev(vdev) };
 
@@ -275,6 +328,11 @@ unsafe extern "C" fn get_extended_features(
     }
 }
 
+/// Accepts what the driver has chosen.
+///
+/// # Safety
+///
+/// As for [`get`].
 unsafe extern "C" fn finalize_features(vdev: *mut bindings::virtio_device) -> c_int {
     // SAFETY: The core passes the device.
     let this = unsafe { from_vdev(vdev) };
@@ -285,10 +343,20 @@ unsafe extern "C" fn finalize_features(vdev: *mut bindings::virtio_device) -> c_
     this.knobs.finalize_errno.load(Relaxed)
 }
 
+/// Names the bus.
+///
+/// # Safety
+///
+/// As for [`get`].
 unsafe extern "C" fn bus_name(_vdev: *mut bindings::virtio_device) -> *const c_char {
     c"fake".as_char_ptr()
 }
 
+/// Notes that the driver has rung the bell.
+///
+/// # Safety
+///
+/// `vq` must be a live ring of a [`FakeDevice`].
 unsafe extern "C" fn notify(vq: *mut bindings::virtqueue) -> bool {
     // SAFETY: The ring passes itself; its device exists.
     let (vdev, index) = unsafe { ((*vq).vdev, (*vq).index) };

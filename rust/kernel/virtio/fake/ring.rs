@@ -5,11 +5,11 @@
 //! Virtio specification, sections 2.7 "Split Virtqueues" and 2.8 "Packed Virtqueues".
 
 use super::{
+    super::config::ByteOrder, //
     chain::{
         virt,
         Chain, //
     },
-    super::config::ByteOrder, //
 };
 use crate::{
     bindings,
@@ -45,7 +45,12 @@ impl Shared {
 
     fn write<const N: usize>(self, offset: usize, bytes: [u8; N]) {
         // SAFETY: The ring is mapped while it exists, and offsets are inside of it.
-        unsafe { self.base.add(offset).cast::<[u8; N]>().write_volatile(bytes) };
+        unsafe {
+            self.base
+                .add(offset)
+                .cast::<[u8; N]>()
+                .write_volatile(bytes)
+        };
     }
 
     fn u16(self, offset: usize) -> u16 {

@@ -15,6 +15,7 @@ use super::{
         Affinity,
         Callback,
         Device,
+        DeviceHandle,
         Driver,
         RingBox,
         Used,
@@ -47,6 +48,7 @@ use crate::{
         new_spinlock_irq,
         Arc,
         Mutex,
+        SetOnce,
         SpinLockIrq, //
     },
 };
@@ -146,6 +148,8 @@ pub(super) struct Bench {
     pub(super) log: Arc<Log>,
     /// Buffers that exist.
     pub(super) buffers: Arc<Atomic<i32>>,
+    /// The device, when it was probed once.
+    pub(super) device: SetOnce<Arc<FakeDevice>>,
     /// Fails [`Driver::freeze`].
     pub(super) freeze_fails: Atomic<bool>,
     /// Fails [`Driver::restore`].
@@ -154,6 +158,9 @@ pub(super) struct Bench {
     pub(super) note: Atomic<u64>,
     #[pin]
     queues: Mutex<KVec<Arc<Virtqueue<Echo>>>>,
+    /// The handle of the cases about handles.
+    #[pin]
+    pub(super) handle: Mutex<Option<Arc<DeviceHandle>>>,
     /// The queue of the cases about parts.
     #[pin]
     pub(super) scratch: Mutex<Option<Arc<Virtqueue<Scratch>>>>,
@@ -171,10 +178,12 @@ impl Bench {
                 plan,
                 log,
                 buffers,
+                device: SetOnce::new(),
                 freeze_fails: Atomic::new(false),
                 restore_fails: Atomic::new(false),
                 note: Atomic::new(0),
                 queues <- new_mutex!(KVec::new()),
+                handle <- new_mutex!(None),
                 scratch <- new_mutex!(None),
                 used <- new_spinlock_irq!(KVec::new()),
             }),
@@ -190,6 +199,19 @@ impl Bench {
         // SAFETY: `Session` sets it to an `Arc<Bench>` that it keeps until the device is gone.
         // Drivers under test bind to no other devices.
         unsafe { crate::sync::ArcBorrow::from_raw(data.cast::<Self>()) }.into()
+    }
+
+    /// Makes a trace if the lock of the device is free, which it is not in callbacks of the bus.
+    pub(super) fn check_lock(&self, dev: &Device<Core<'_>>) {
+        // SAFETY: The lock of a registered device is initialized.
+        let lock = unsafe { &raw mut (*dev.as_raw()).dev.mutex };
+
+        // SAFETY: As above.
+        if unsafe { bindings::mutex_trylock(lock) } != 0 {
+            // SAFETY: The lock was taken just above.
+            unsafe { bindings::mutex_unlock(lock) };
+            self.log.driver("without the lock");
+        }
     }
 
     /// Gives the queues of the driver to the case.
@@ -279,11 +301,6 @@ impl<T: Driver> Session<T> {
     /// Returns the registered device, to unbind it.
     pub(super) fn fake_mut(&mut self) -> Result<&mut Fake> {
         self.fake.as_mut().ok_or(ENODEV)
-    }
-
-    /// Returns the bench, to be looked at when all is gone.
-    pub(super) fn bench(&self) -> Arc<Bench> {
-        self.bench.clone()
     }
 
     /// Returns the device, to be looked at when it is not registered any more.

@@ -94,11 +94,20 @@ mod cases {
         for order in [ByteOrder::Little, ByteOrder::Native] {
             ensure_eq!(order.from_bytes8(order.to_bytes8(0x12)), 0x12);
             ensure_eq!(order.from_bytes16(order.to_bytes16(0x1234)), 0x1234);
-            ensure_eq!(order.from_bytes32(order.to_bytes32(0x1234_5678)), 0x1234_5678);
-            ensure_eq!(order.from_bytes64(order.to_bytes64(u64::MAX - 1)), u64::MAX - 1);
+            ensure_eq!(
+                order.from_bytes32(order.to_bytes32(0x1234_5678)),
+                0x1234_5678
+            );
+            ensure_eq!(
+                order.from_bytes64(order.to_bytes64(u64::MAX - 1)),
+                u64::MAX - 1
+            );
         }
         ensure_eq!(ByteOrder::Little.to_bytes16(0x1234), [0x34, 0x12]);
-        ensure_eq!(ByteOrder::Native.to_bytes16(0x1234), 0x1234_u16.to_ne_bytes());
+        ensure_eq!(
+            ByteOrder::Native.to_bytes16(0x1234),
+            0x1234_u16.to_ne_bytes()
+        );
         ensure_eq!(ByteOrder::Little.to_bytes32(1), [1, 0, 0, 0]);
         ensure_eq!(ByteOrder::Little.to_bytes64(1), [1, 0, 0, 0, 0, 0, 0, 0]);
         Ok(())
@@ -143,7 +152,10 @@ mod cases {
         expected[16..18].copy_from_slice(&[0x22, 0x11]);
         ensure_eq!(session.device().config()?[..], expected);
 
-        ensure_eq!(config.write(&Space::VIRTIO64, 0x0102_0304_0506_0708), Ok(()));
+        ensure_eq!(
+            config.write(&Space::VIRTIO64, 0x0102_0304_0506_0708),
+            Ok(())
+        );
         expected[24..32].copy_from_slice(&[8, 7, 6, 5, 4, 3, 2, 1]);
         ensure_eq!(session.device().config()?[..], expected);
         Ok(())
@@ -171,7 +183,11 @@ mod cases {
         for changes in [1, 2, 10] {
             let reads = session.device().config_reads();
 
-            session.device().knobs.config_changes.store(changes, Relaxed);
+            session
+                .device()
+                .knobs
+                .config_changes
+                .store(changes, Relaxed);
             ensure_eq!(config.read(&Space::LE64), Ok(0x4f4e_4d4c_4b4a_4948));
             ensure_eq!(session.device().config_reads() - reads, changes + 1);
         }
@@ -183,7 +199,11 @@ mod cases {
         let session = Session::new(Plan::DEFAULT, with_space(MODERN))?;
         let config = session.fake()?.bound()?.config::<Space>();
 
-        session.device().knobs.config_changes.store(u32::MAX, Relaxed);
+        session
+            .device()
+            .knobs
+            .config_changes
+            .store(u32::MAX, Relaxed);
         ensure_eq!(config.read(&Space::LE64), Err(EAGAIN));
 
         session.device().knobs.config_changes.store(0, Relaxed);
@@ -227,7 +247,10 @@ mod cases {
             let session = Session::new(Plan::DEFAULT, options)?;
 
             ensure_eq!((len, session.device().is_bound()), (len, bound));
-            ensure_eq!(session.log.count(Event::Driver("probe")), usize::from(bound));
+            ensure_eq!(
+                session.log.count(Event::Driver("probe")),
+                usize::from(bound)
+            );
             ensure_eq!(
                 session.device().status() & bindings::VIRTIO_CONFIG_S_FAILED != 0,
                 !bound

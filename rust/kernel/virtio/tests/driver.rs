@@ -6,7 +6,10 @@
 use super::{
     super::{
         config::NoConfig,
-        fake::Event,
+        fake::{
+            Event,
+            FakeDevice, //
+        },
         feature::Negotiation,
         Device,
         DeviceId,
@@ -20,7 +23,8 @@ use super::{
     bench::{
         Bench,
         Step,
-        DEVICE, //
+        DEVICE,
+        VENDOR, //
     },
 };
 use crate::{
@@ -28,6 +32,7 @@ use crate::{
         Bound,
         Core, //
     },
+    device_id::IdArray,
     prelude::*,
     sync::{
         atomic::{
@@ -77,7 +82,8 @@ crate::virtio_config! {
     }
 }
 
-crate::virtio_device_table!(IDS, [DeviceId::new(DEVICE)]);
+// A table with a module alias, as `virtio_device_table!` makes it, is for modules.
+static IDS: IdArray<DeviceId, (), 1> = IdArray::new_without_index([DeviceId::new(DEVICE)]);
 
 /// What travels through the queues.
 pub(super) struct Buffer {
@@ -188,6 +194,7 @@ impl Data {
             Ok(try_pin_init!(Self {
                 _part: part,
                 bench: if plan.fail_at == Some(Step::Data) {
+                    bench.withdraw();
                     return Err(EIO);
                 } else {
                     bench
@@ -207,7 +214,11 @@ impl Data {
             }
         };
 
+        bench.check_lock(dev);
         bench.log.driver("probe");
+        if let Some(device) = FakeDevice::of(dev) {
+            bench.device.populate(device);
+        }
         (plan.in_probe)(dev, bench)?;
         reach(Step::Start)?;
         if plan.queues == 0 {
@@ -266,7 +277,8 @@ impl Driver for TestDriver {
         Data::new(dev)
     }
 
-    fn scan<'bound>(_: &'bound Device<Core<'_>>, this: Pin<&Data>) {
+    fn scan<'bound>(dev: &'bound Device<Core<'_>>, this: Pin<&Data>) {
+        this.bench.check_lock(dev);
         this.bench.log.driver("scan");
     }
 
@@ -275,7 +287,8 @@ impl Driver for TestDriver {
         (this.bench.plan.in_config_changed)(dev, &this.bench);
     }
 
-    fn freeze<'bound>(_: &'bound Device<Core<'_>>, this: Pin<&Data>) -> Result {
+    fn freeze<'bound>(dev: &'bound Device<Core<'_>>, this: Pin<&Data>) -> Result {
+        this.bench.check_lock(dev);
         this.bench.log.driver("freeze");
         if this.bench.freeze_fails.load(Relaxed) {
             return Err(EBUSY);
@@ -283,7 +296,8 @@ impl Driver for TestDriver {
         Ok(())
     }
 
-    fn restore<'bound>(_: &'bound Device<Core<'_>>, this: Pin<&Data>) -> Result {
+    fn restore<'bound>(dev: &'bound Device<Core<'_>>, this: Pin<&Data>) -> Result {
+        this.bench.check_lock(dev);
         this.bench.log.driver("restore");
         if this.bench.restore_fails.load(Relaxed) {
             return Err(EIO);
@@ -291,11 +305,13 @@ impl Driver for TestDriver {
         Ok(())
     }
 
-    fn shutdown<'bound>(_: &'bound Device<Core<'_>>, this: Pin<&Data>) {
+    fn shutdown<'bound>(dev: &'bound Device<Core<'_>>, this: Pin<&Data>) {
+        this.bench.check_lock(dev);
         this.bench.log.driver("shutdown");
     }
 
-    fn unbind<'bound>(_: &'bound Device<Core<'_>>, this: Pin<&Data>) {
+    fn unbind<'bound>(dev: &'bound Device<Core<'_>>, this: Pin<&Data>) {
+        this.bench.check_lock(dev);
         this.bench.log.driver("unbind");
     }
 }
@@ -324,7 +340,7 @@ impl Testable for Minimal {
     const NAME: &'static CStr = c"rust_virtio_minimal";
 }
 
-/// A driver that changes its mind about features.
+/// A driver that changes its mind about features, and tells transport resets from suspends.
 pub(super) struct Picky;
 
 #[vtable]
@@ -348,8 +364,43 @@ impl Driver for Picky {
     fn probe<'bound>(dev: &'bound Device<Core<'_>>) -> impl PinInit<Data, Error> + 'bound {
         Data::new(dev)
     }
+
+    fn reset_prepare<'bound>(dev: &'bound Device<Core<'_>>, this: Pin<&Data>) -> Result {
+        this.bench.check_lock(dev);
+        this.bench.log.driver("reset prepare");
+        Ok(())
+    }
+
+    fn reset_done<'bound>(dev: &'bound Device<Core<'_>>, this: Pin<&Data>) -> Result {
+        this.bench.check_lock(dev);
+        this.bench.log.driver("reset done");
+        Ok(())
+    }
 }
 
 impl Testable for Picky {
     const NAME: &'static CStr = c"rust_virtio_picky";
+}
+
+static FOREIGN_IDS: IdArray<DeviceId, (), 1> =
+    IdArray::new_without_index([DeviceId::with_vendor(DEVICE, VENDOR + 1)]);
+
+/// A driver for devices of another vendor.
+pub(super) struct Foreign;
+
+#[vtable]
+impl Driver for Foreign {
+    type Features = Features;
+    type Config = NoConfig<Features>;
+    type Data<'bound> = Data;
+
+    const ID_TABLE: IdTable = &FOREIGN_IDS;
+
+    fn probe<'bound>(dev: &'bound Device<Core<'_>>) -> impl PinInit<Data, Error> + 'bound {
+        Data::new(dev)
+    }
+}
+
+impl Testable for Foreign {
+    const NAME: &'static CStr = c"rust_virtio_foreign";
 }

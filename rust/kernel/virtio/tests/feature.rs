@@ -84,10 +84,7 @@ mod cases {
         let session = Session::new(Plan::DEFAULT, options)?;
         let features = session.fake()?.bound()?.features();
 
-        ensure_eq!(
-            declared(features),
-            [true, true, false, false, false, false]
-        );
+        ensure_eq!(declared(features), [true, true, false, false, false, false]);
         Ok(())
     }
 
@@ -112,7 +109,10 @@ mod cases {
                 .contains(&bit);
 
             if !transport {
-                ensure_eq!((bit, features.has_bit(bit)), (bit, Features::TABLE.contains(&bit)));
+                ensure_eq!(
+                    (bit, features.has_bit(bit)),
+                    (bit, Features::TABLE.contains(&bit))
+                );
             }
         }
         // Bits that do not exist are not set either.

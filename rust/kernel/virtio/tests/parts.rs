@@ -105,7 +105,8 @@ impl Setup {
     where
         F: for<'t> FnOnce(&'t mut Memory, &mut Parts<'t, '_>) -> Result,
     {
-        let ret = self.queue.lock().add(Memory::new()?, describe);
+        let memory = Memory::new()?;
+        let ret = self.queue.lock().add(memory, describe);
 
         ret.map_err(|err| err.error)?;
         self.session.device().pop(0)?.ok_or(ENOENT)
@@ -270,10 +271,14 @@ mod cases {
                 parts.device_readable(&memory.inline)?;
                 Err(EDOM)
             }),
-            ("segments to read after to write", EINVAL, |memory, parts| {
-                parts.device_writable(&mut memory.inline)?;
-                parts.segments(&Pages::new(&mut memory.kmalloc, 4, false))
-            }),
+            (
+                "segments to read after to write",
+                EINVAL,
+                |memory, parts| {
+                    parts.device_writable(&mut memory.inline)?;
+                    parts.segments(&Pages::new(&mut memory.kmalloc, 4, false))
+                },
+            ),
             ("more segments than parts", ENOSPC, |memory, parts| {
                 parts.segments(&Pages::new(&mut memory.second, 1, false))
             }),
@@ -281,7 +286,8 @@ mod cases {
         let setup = Setup::new()?;
 
         for &(name, error, describe) in table {
-            let ret = setup.queue.lock().add(Memory::new()?, describe);
+            let memory = Memory::new()?;
+            let ret = setup.queue.lock().add(memory, describe);
             let err = ret.err().ok_or(EINVAL)?;
 
             ensure_eq!((name, err.error), (name, error));

@@ -31,13 +31,13 @@ use crate::{
 };
 
 /// A driver that looks for used buffers by itself.
-const POLLED: Plan = Plan {
+pub(super) const POLLED: Plan = Plan {
     callback: Callback::Polled,
     ..Plan::DEFAULT
 };
 
 /// Adds a buffer without a notification.
-fn add(session: &Session, queue: &Virtqueue<Echo>, id: u32) -> Result {
+pub(super) fn add(session: &Session, queue: &Virtqueue<Echo>, id: u32) -> Result {
     let buffer = session.buffer(id)?;
     let ret = queue.lock().add(buffer, Buffer::describe);
 
@@ -45,7 +45,7 @@ fn add(session: &Session, queue: &Virtqueue<Echo>, id: u32) -> Result {
 }
 
 /// Takes a used buffer out and returns its number, length, and whether that was too much.
-fn pop(queue: &Virtqueue<Echo>) -> Option<(u32, u32, bool)> {
+pub(super) fn pop(queue: &Virtqueue<Echo>) -> Option<(u32, u32, bool)> {
     let used = queue.lock().pop();
 
     used.map(|used| (used.token.id, used.len(), used.is_overrun()))
@@ -209,6 +209,26 @@ mod cases {
     }
 
     #[test]
+    fn a_packed_ring_does_not_return_foreign_buffers_either() -> Result {
+        let options = MODERN.with_features(&[bindings::VIRTIO_F_RING_PACKED]);
+
+        for id in [8, u32::MAX, 5] {
+            let mut session = Session::new(POLLED, options)?;
+            let queue = session.queue(0)?;
+
+            add(&session, &queue, 9)?;
+            session.device().push_bogus(0, id, 4)?;
+
+            ensure_eq!((id, pop(&queue)), (id, None));
+            ensure!(queue.lock().is_broken());
+            session.remove_device();
+            ensure_eq!(session.log.count(Event::Detached { queue: 0, id: 9 }), 1);
+            ensure_eq!(session.buffers(), 0);
+        }
+        Ok(())
+    }
+
+    #[test]
     fn a_buffer_that_is_returned_twice_comes_back_once() -> Result {
         let mut session = Session::new(POLLED, MODERN)?;
         let queue = session.queue(0)?;
@@ -229,6 +249,22 @@ mod cases {
     }
 
     #[test]
+    #[cfg(CONFIG_PROVE_LOCKING)]
+    fn interrupts_are_disabled_while_a_queue_is_locked() -> Result {
+        let session = Session::new(POLLED, MODERN)?;
+        let queue = session.queue(0)?;
+        let (_, warnings) = count_warnings(|| {
+            let _locked = queue.lock();
+
+            // SAFETY: Safe to call anywhere.
+            unsafe { bindings::lockdep_assert_irqs_disabled() };
+        });
+
+        ensure_eq!(warnings, 0);
+        Ok(())
+    }
+
+    #[test]
     fn a_full_ring_gives_the_token_back() -> Result {
         let session = Session::new(POLLED, MODERN)?;
         let queue = session.queue(0)?;
@@ -241,7 +277,11 @@ mod cases {
         ensure_eq!(queue.lock().num_free(), 0);
 
         let buffer = session.buffer(4)?;
-        let err = queue.lock().add(buffer, Buffer::describe).err().ok_or(EINVAL)?;
+        let err = queue
+            .lock()
+            .add(buffer, Buffer::describe)
+            .err()
+            .ok_or(EINVAL)?;
 
         ensure_eq!((err.error, err.token.id), (ENOSPC, 4));
         drop(err);
@@ -298,7 +338,11 @@ mod cases {
         ensure!(queue.lock().is_broken());
 
         let buffer = session.buffer(1)?;
-        let err = queue.lock().add(buffer, Buffer::describe).err().ok_or(EINVAL)?;
+        let err = queue
+            .lock()
+            .add(buffer, Buffer::describe)
+            .err()
+            .ok_or(EINVAL)?;
 
         ensure_eq!((err.error, err.token.id), (EIO, 1));
         ensure_eq!(queue.notify(), Err(EIO));
@@ -337,177 +381,6 @@ mod cases {
     }
 
     #[test]
-    fn kick_prepare_tells_whether_the_device_wants_to_know() -> Result {
-        let session = Session::new(POLLED, MODERN)?;
-        let queue = session.queue(0)?;
-
-        add(&session, &queue, 0)?;
-        ensure!(queue.lock().kick_prepare());
-
-        session.device().set_no_notify(0, true)?;
-        add(&session, &queue, 1)?;
-        ensure!(!queue.lock().kick_prepare());
-
-        session.device().set_no_notify(0, false)?;
-        ensure!(queue.lock().kick_prepare());
-        Ok(())
-    }
-
-    #[test]
-    fn kick_prepare_follows_the_event_index() -> Result {
-        let options = MODERN.with_features(&[bindings::VIRTIO_RING_F_EVENT_IDX]);
-        let session = Session::new(POLLED, options)?;
-        let queue = session.queue(0)?;
-
-        // Not before the third buffer.
-        session.device().set_avail_event(0, 2)?;
-        for (id, wanted) in [(0, false), (1, false), (2, true), (3, false)] {
-            add(&session, &queue, id)?;
-            ensure_eq!((id, queue.lock().kick_prepare()), (id, wanted));
-        }
-        Ok(())
-    }
-
-    #[test]
-    fn notify_reaches_the_device_by_the_number_of_the_queue() -> Result {
-        let plan = Plan {
-            queues: 3,
-            ..POLLED
-        };
-        let session = Session::new(plan, MODERN)?;
-
-        session.events()?;
-        for index in [2, 0, 1] {
-            ensure_eq!(session.queue(index)?.notify(), Ok(()));
-        }
-        ensure_eq!(
-            session.events()?[..],
-            [Event::Notify(2), Event::Notify(0), Event::Notify(1)]
-        );
-        Ok(())
-    }
-
-    #[test]
-    fn a_notification_that_fails_breaks_the_queue() -> Result {
-        let session = Session::new(POLLED, MODERN)?;
-        let queue = session.queue(0)?;
-
-        session.device().knobs.notify_fails.store(true, Relaxed);
-        ensure_eq!(queue.notify(), Err(EIO));
-        ensure!(queue.lock().is_broken());
-        Ok(())
-    }
-
-    #[test]
-    fn disable_cb_and_enable_cb_tell_the_device() -> Result {
-        let session = Session::new(Plan::DEFAULT, MODERN)?;
-        let queue = session.queue(0)?;
-
-        ensure!(!session.device().no_interrupt(0)?);
-        queue.lock().disable_cb();
-        ensure!(session.device().no_interrupt(0)?);
-        ensure!(queue.lock().enable_cb());
-        ensure!(!session.device().no_interrupt(0)?);
-        Ok(())
-    }
-
-    #[test]
-    fn enable_cb_sees_a_buffer_that_is_waiting() -> Result {
-        let session = Session::new(Plan::DEFAULT, MODERN)?;
-        let queue = session.queue(0)?;
-
-        queue.lock().disable_cb();
-        add(&session, &queue, 0)?;
-        let chain = session.device().pop(0)?.ok_or(ENOENT)?;
-        session.device().push(0, &chain, 0)?;
-
-        ensure!(!queue.lock().enable_cb());
-        ensure!(pop(&queue).is_some());
-        ensure!(queue.lock().enable_cb());
-        Ok(())
-    }
-
-    #[test]
-    fn enable_cb_delayed_asks_for_an_interrupt_after_most_buffers() -> Result {
-        let options = Options {
-            queues: &[16],
-            ..MODERN.with_features(&[bindings::VIRTIO_RING_F_EVENT_IDX])
-        };
-        let session = Session::new(Plan::DEFAULT, options)?;
-        let queue = session.queue(0)?;
-
-        for id in 0..8 {
-            add(&session, &queue, id)?;
-        }
-        queue.lock().disable_cb();
-        ensure!(queue.lock().enable_cb_delayed());
-        // Three quarters of them.
-        ensure_eq!(session.device().used_event(0)?, Some(6));
-
-        for _ in 0..7 {
-            let chain = session.device().pop(0)?.ok_or(ENOENT)?;
-            session.device().push(0, &chain, 0)?;
-        }
-        queue.lock().disable_cb();
-        ensure!(!queue.lock().enable_cb_delayed());
-        Ok(())
-    }
-
-    #[test]
-    fn drain_misses_no_buffer_that_is_used_meanwhile() -> Result {
-        let session = Session::new(POLLED, MODERN)?;
-        let queue = session.queue(0)?;
-
-        for id in 0..4 {
-            add(&session, &queue, id)?;
-        }
-
-        let chains = [
-            session.device().pop(0)?.ok_or(ENOENT)?,
-            session.device().pop(0)?.ok_or(ENOENT)?,
-            session.device().pop(0)?.ok_or(ENOENT)?,
-        ];
-        let mut ring = session.device().hold(0)?;
-        let mut next = chains.iter();
-        let mut ids = [None; 4];
-        let mut count = 0;
-
-        // Each buffer that is taken makes the device use the next one.
-        if let Some(chain) = next.next() {
-            ring.push(chain, 0);
-        }
-        queue.lock().drain(|used| {
-            ids[count] = Some(used.token.id);
-            count += 1;
-            if let Some(chain) = next.next() {
-                ring.push(chain, 0);
-            }
-        });
-        drop(ring);
-
-        ensure_eq!(ids, [Some(0), Some(1), Some(2), None]);
-        // Interrupts are wanted again.
-        ensure!(queue.lock().enable_cb());
-        Ok(())
-    }
-
-    #[test]
-    fn drain_ends_on_a_broken_queue() -> Result {
-        let session = Session::new(POLLED, MODERN)?;
-        let queue = session.queue(0)?;
-
-        add(&session, &queue, 0)?;
-        session.device().push_bogus(0, 7, 0)?;
-
-        let mut count = 0;
-        queue.lock().drain(|_| count += 1);
-
-        ensure_eq!(count, 0);
-        ensure!(queue.lock().is_broken());
-        Ok(())
-    }
-
-    #[test]
     fn a_queue_without_its_ring_refuses_all_operations() -> Result {
         let mut session = Session::new(Plan::DEFAULT, MODERN)?;
         let queue = session.queue(0)?;
@@ -515,7 +388,11 @@ mod cases {
         session.remove_device();
 
         let buffer = session.buffer(6)?;
-        let err = queue.lock().add(buffer, Buffer::describe).err().ok_or(EINVAL)?;
+        let err = queue
+            .lock()
+            .add(buffer, Buffer::describe)
+            .err()
+            .ok_or(EINVAL)?;
 
         ensure_eq!((err.error, err.token.id), (ENODEV, 6));
         ensure_eq!(queue.notify(), Err(ENODEV));

@@ -24,6 +24,7 @@ use super::{
         Buffer,
         Context,
         Echo,
+        Foreign,
         Minimal, //
     },
 };
@@ -65,6 +66,28 @@ mod cases {
         let other = Session::<Minimal>::with_driver(Plan::DEFAULT, MODERN)?;
 
         ensure!(dev.index() != other.device().normal().index());
+        Ok(())
+    }
+
+    #[test]
+    fn a_driver_is_for_the_kinds_and_vendors_in_its_table() -> Result {
+        for (device, vendor, bound) in [
+            (DEVICE, VENDOR + 1, true),
+            (DEVICE, VENDOR, false),
+            (DEVICE + 1, VENDOR + 1, false),
+        ] {
+            let options = Options {
+                device,
+                vendor,
+                ..MODERN
+            };
+            let session = Session::<Foreign>::with_driver(Plan::DEFAULT, options)?;
+
+            ensure_eq!(
+                (device, vendor, session.device().is_bound()),
+                (device, vendor, bound)
+            );
+        }
         Ok(())
     }
 
@@ -319,7 +342,10 @@ mod cases {
                 let session = Session::new(plan, MODERN)?;
 
                 ensure!(started(session.device().status()));
-                ensure_eq!((ready, queues, starts(&session.events()?)), (ready, queues, 1));
+                ensure_eq!(
+                    (ready, queues, starts(&session.events()?)),
+                    (ready, queues, 1)
+                );
             }
         }
         Ok(())
@@ -335,11 +361,45 @@ mod cases {
             let ready = setup.find(Affinity::Default)?.ready();
             let before = ready.is_intact();
 
-            // SAFETY: The device is valid.
-            unsafe { bindings::virtio_break_device(dev.as_raw()) };
+            bench.device.as_ref().ok_or(ENODEV)?.break_device();
             bench
                 .note
                 .store(u64::from(before && !ready.is_intact()), Relaxed);
+            Ok(())
+        }
+
+        let plan = Plan {
+            queues: 0,
+            in_probe: probe,
+            ..Plan::DEFAULT
+        };
+        let session = Session::new(plan, MODERN)?;
+
+        ensure_eq!(session.note.load(Relaxed), 1);
+        Ok(())
+    }
+
+    #[test]
+    #[cfg(CONFIG_RUST_BLK_MQ_ABSTRACTIONS)]
+    fn interrupts_are_mapped_for_queues_that_exist() -> Result {
+        fn probe(dev: &Device<Core<'_>>, bench: &Arc<Bench>) -> Result {
+            let mut setup = dev.virtqueues()?;
+
+            for _ in 0..2 {
+                setup.add::<Echo>(c"own", Callback::Interrupt, 4, Context(bench.clone()))?;
+            }
+
+            let ready = setup.find(Affinity::Default)?.ready();
+            let good = [(0, 2), (1, 1)];
+            let bad = [(0, 3), (2, 1), (1, u32::MAX)];
+            let right = good
+                .into_iter()
+                .all(|(first, count)| ready.irq_cpus(first, count).is_ok())
+                && bad
+                    .into_iter()
+                    .all(|(first, count)| ready.irq_cpus(first, count).err() == Some(EINVAL));
+
+            bench.note.store(right.into(), Relaxed);
             Ok(())
         }
 

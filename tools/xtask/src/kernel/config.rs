@@ -55,6 +55,7 @@ pub fn ensure(workshop: &Workshop, variant: Variant) -> Result<()> {
     } else {
         fs::rename(objdir.join(NEW), &config)?;
     }
+    let _ = fs::remove_file(objdir.join(format!("{NEW}.old")));
     fs::write(&stamp, hash).with_context(|| format!("cannot write {}", stamp.display()))
 }
 

@@ -22,7 +22,7 @@ pub fn directories(workshop: &Workshop) -> Result<BTreeSet<PathBuf>> {
 }
 
 /// The topmost directories that hold Rust files, of the directories where modules live.
-fn directories_of(files: &[PathBuf]) -> BTreeSet<PathBuf> {
+pub fn directories_of(files: &[PathBuf]) -> BTreeSet<PathBuf> {
     let is_module = |path: &&PathBuf| {
         (path.starts_with("drivers") || path.starts_with("samples"))
             && path.extension().is_some_and(|extension| extension == "rs")

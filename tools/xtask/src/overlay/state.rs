@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 //! The record that the overlay leaves in a kernel tree: whose it is and what was done.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{ErrorKind, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -58,6 +59,8 @@ impl State {
         let write = || -> Result<()> {
             let mut file = NamedTempFile::new_in(tree)?;
             file.write_all(toml::to_string(self)?.as_bytes())?;
+            // Others may build from the tree, and so may look who owns the overlay.
+            file.as_file().set_permissions(Permissions::from_mode(0o644))?;
             file.persist(&path)?;
             Ok(())
         };

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 
 use self::packages::{NEEDS, Need, Release};
 use crate::progress::{Step, output, say};
-use crate::project::{Project, create_dir};
+use crate::project::{Project, remove_dir};
 use crate::toolchain::{self, BINDGEN_VERSION, Toolchain, which};
 
 /// Returns the tools that build the kernel, after installing what is missing.
@@ -103,8 +103,7 @@ fn privilege() -> Option<Vec<&'static str>> {
 
 fn build_bindgen(project: &Project) -> Result<()> {
     let root = toolchain::bindgen_root(project);
-    create_dir(&root)?;
-    let target = tempfile::tempdir_in(&root)?;
+    let target = project.build.join("bindgen");
     let is_crate: fn(&str) -> bool = |line| line.trim_start().starts_with("Compiling ");
     Step {
         title: "building bindgen (crates)",
@@ -116,8 +115,8 @@ fn build_bindgen(project: &Project) -> Result<()> {
         Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
             .args(["install", "--locked", "bindgen-cli", "--version", BINDGEN_VERSION, "--root"])
             .arg(&root)
-            .env("CARGO_TARGET_DIR", target.path())
+            .env("CARGO_TARGET_DIR", &target)
             .env_remove("RUSTC"),
     )?;
-    Ok(())
+    remove_dir(&target).map(drop)
 }

@@ -2,13 +2,26 @@
 
 //! Queue limits: their bounds, and that what is set reaches the queue.
 
-use super::ram::*;
+use super::{
+    census::Census,
+    io::OpenDisk,
+    setup::{
+        disk,
+        new_disk,
+        options, //
+    }, //
+};
 use crate::{
-    block::blk_mq::*,
+    block::blk_mq::{
+        LimitError,
+        QueueLimits,
+        Zoned, //
+    },
     fmt::Write,
     page::PAGE_SIZE,
     prelude::*,
-    str::Formatter, //
+    str::Formatter,
+    sync::atomic::Relaxed, //
 };
 
 type Setter = fn(&mut QueueLimits, u32) -> Result<&mut QueueLimits, LimitError>;
@@ -252,14 +265,14 @@ mod tests {
         let plain = disk(&census, "rustkunit_nocache")?;
 
         for (disk, flushes) in [(&cached, 1), (&plain, 0)] {
-            let open = super::super::io::OpenDisk::new(disk)?;
+            let open = OpenDisk::new(disk)?;
             let data = disk.queue_data();
-            let before = data.queued.load(crate::sync::atomic::Relaxed);
+            let before = data.queued.load(Relaxed);
 
             // SAFETY: The disk is open.
             let ret = unsafe { bindings::blkdev_issue_flush(open.bdev()) };
             assert_eq!(ret, 0);
-            let queued = data.queued.load(crate::sync::atomic::Relaxed);
+            let queued = data.queued.load(Relaxed);
             assert_eq!(queued - before, flushes);
         }
         Ok(())

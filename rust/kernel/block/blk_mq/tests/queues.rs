@@ -3,11 +3,36 @@
 //! Hardware queues: maps, lists of requests, polling, and ways to stop them.
 
 use super::{
-    io::*,
-    ram::*, //
+    census::{
+        wait_until,
+        Census, //
+    },
+    io::{
+        plugged,
+        Bio,
+        OpenDisk,
+        POLLED,
+        READ,
+        WRITE, //
+    },
+    ram::Mode,
+    setup::{
+        disk,
+        new_disk,
+        options, //
+    }, //
 };
 use crate::{
-    block::blk_mq::*,
+    block::blk_mq::{
+        Flags,
+        Kick,
+        MapType,
+        Maps,
+        QueueLimits,
+        Run,
+        Status,
+        TagSetOptions, //
+    },
     prelude::*,
     sync::{
         atomic::{

@@ -2,12 +2,38 @@
 
 //! A RAM disk that can be told to misbehave.
 
+use super::census::{
+    spend,
+    wait_until,
+    Census,
+    Counted, //
+};
 use crate::{
-    block::blk_mq::*,
+    block::blk_mq::{
+        CompletionBatch,
+        CpuQueues,
+        GenDisk,
+        Geometry,
+        HwQueue,
+        Idle,
+        Kick,
+        MapType,
+        Op,
+        Operations,
+        QueueMaps,
+        Rejected,
+        Request,
+        RequestList,
+        State,
+        Status,
+        TimedOutRequest,
+        TimeoutAction, //
+    },
     new_spinlock,
     prelude::*,
     sync::{
         atomic::{
+            Acquire,
             Atomic,
             Relaxed, //
         },
@@ -15,10 +41,7 @@ use crate::{
         SpinLock, //
     },
     time::{
-        delay::{
-            fsleep,
-            udelay, //
-        },
+        delay::udelay,
         Delta, //
     }, //
 };
@@ -57,87 +80,24 @@ pub(super) enum Mode {
     StopOnce,
     /// Drops what `reject` returns, with `status`, and serves what comes next.
     DropRejectedOnce,
-    /// Keeps it, and goes on using the data of the hardware queue for a while.
-    ParkAndLinger,
-}
-
-/// Counts values that exist.
-pub(super) struct Census {
-    pub(super) set: Atomic<i32>,
-    pub(super) queue: Atomic<i32>,
-    pub(super) hw: Atomic<i32>,
-    pub(super) request: Atomic<i32>,
-    /// How often data of a hardware queue was found to be gone.
-    pub(super) ghosts: Atomic<i32>,
-    /// How many pieces of data can be made before it fails; negative for no limit.
-    pub(super) hw_budget: Atomic<i32>,
-    pub(super) request_budget: Atomic<i32>,
-}
-
-impl Census {
-    pub(super) fn new() -> Result<Arc<Self>> {
-        let census = Self {
-            set: Atomic::new(0),
-            queue: Atomic::new(0),
-            hw: Atomic::new(0),
-            request: Atomic::new(0),
-            ghosts: Atomic::new(0),
-            hw_budget: Atomic::new(-1),
-            request_budget: Atomic::new(-1),
-        };
-
-        Ok(Arc::new(census, GFP_KERNEL)?)
-    }
-
-    /// The numbers of values for the set, queues, hardware queues and requests.
-    pub(super) fn all(&self) -> [i32; 4] {
-        [
-            self.set.load(Relaxed),
-            self.queue.load(Relaxed),
-            self.hw.load(Relaxed),
-            self.request.load(Relaxed),
-        ]
-    }
-}
-
-fn spend(budget: &Atomic<i32>) -> Result {
-    match budget.load(Relaxed) {
-        0 => Err(ENOMEM),
-        left if left < 0 => Ok(()),
-        left => {
-            budget.store(left - 1, Relaxed);
-            Ok(())
-        }
-    }
-}
-
-/// A value that is counted.
-pub(super) struct Counted {
-    census: Arc<Census>,
-    which: fn(&Census) -> &Atomic<i32>,
-}
-
-impl Counted {
-    fn new(census: &Arc<Census>, which: fn(&Census) -> &Atomic<i32>) -> Self {
-        which(census).fetch_add(1, Relaxed);
-        Self {
-            census: census.clone(),
-            which,
-        }
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        (self.which)(&self.census).fetch_sub(1, Relaxed);
-    }
+    /// Keeps it, and goes on using the data of the hardware queue until it is told to go on.
+    Linger,
 }
 
 pub(super) struct Ram;
 
 pub(super) struct SetData {
-    pub(super) census: Arc<Census>,
+    census: Arc<Census>,
     _counted: Counted,
+}
+
+impl SetData {
+    pub(super) fn new(census: &Arc<Census>) -> Self {
+        Self {
+            census: census.clone(),
+            _counted: Counted::new(census, |c| &c.set),
+        }
+    }
 }
 
 pub(super) struct HwData {
@@ -157,8 +117,6 @@ pub(super) struct RequestData {
     status: Status,
     /// The command of an internal request.
     pub(super) command: u8,
-    /// How many requests have used this.
-    pub(super) uses: u32,
     _counted: Counted,
 }
 
@@ -198,11 +156,12 @@ const MODES: [Mode; 13] = [
     Mode::RequeueOnce,
     Mode::StopOnce,
     Mode::DropRejectedOnce,
-    Mode::ParkAndLinger,
+    Mode::Linger,
 ];
 
 impl QueueData {
-    fn new(census: &Arc<Census>) -> Result<impl PinInit<Self, Error>> {
+    /// The data of a disk.
+    pub(super) fn new(census: &Arc<Census>) -> Result<impl PinInit<Self, Error>> {
         let storage = KVVec::from_elem(0u8, BYTES, GFP_KERNEL)?;
         let parked = KVec::with_capacity(64, GFP_KERNEL)?;
         let ranges = KVec::with_capacity(64, GFP_KERNEL)?;
@@ -310,17 +269,6 @@ impl QueueData {
     }
 }
 
-/// Waits for something that happens elsewhere; gives up after a while.
-pub(super) fn wait_until(mut condition: impl FnMut() -> bool) -> Result {
-    for _ in 0..2000 {
-        if condition() {
-            return Ok(());
-        }
-        fsleep(Delta::from_millis(1));
-    }
-    Err(ETIMEDOUT)
-}
-
 #[vtable]
 impl Operations for Ram {
     type TagSetData = SetData;
@@ -332,7 +280,6 @@ impl Operations for Ram {
         spend(&set.census.request_budget).map(|()| RequestData {
             status: Status::OK,
             command: 0,
-            uses: 0,
             _counted: Counted::new(&set.census, |c| &c.request),
         })
     }
@@ -348,13 +295,13 @@ impl Operations for Ram {
 
     fn queue_rq(
         hctx: HwQueue<'_, Self>,
-        mut rq: Request<Self, Idle>,
+        rq: Request<Self, Idle>,
         _last: bool,
     ) -> Result<(), Rejected<Self>> {
         let data = hctx.queue_data();
         let mode = data.mode();
 
-        rq.data_mut().uses += 1;
+        data.queued.fetch_add(1, Relaxed);
 
         match mode {
             Mode::Serve => {
@@ -371,17 +318,14 @@ impl Operations for Ram {
             }
             Mode::Park => data.park(rq.start()),
             Mode::Reject => {
-                data.queued.fetch_add(1, Relaxed);
                 return Err(rq.reject(data.status()));
             }
             Mode::RejectOnce => {
                 data.mode.store(Mode::Serve as u32, Relaxed);
-                data.queued.fetch_add(1, Relaxed);
                 return Err(rq.reject(data.status()));
             }
             Mode::RejectStartedOnce => {
                 data.mode.store(Mode::Serve as u32, Relaxed);
-                data.queued.fetch_add(1, Relaxed);
                 return Err(rq.start().reject(data.status()));
             }
             Mode::DropIdle => drop(rq),
@@ -390,7 +334,6 @@ impl Operations for Ram {
                 let another = data.unpark();
 
                 data.park(rq.start());
-                data.queued.fetch_add(1, Relaxed);
                 return match another {
                     Some(another) => Err(another.reject(data.status())),
                     None => Ok(()),
@@ -402,7 +345,6 @@ impl Operations for Ram {
             }
             Mode::StopOnce => {
                 data.mode.store(Mode::Serve as u32, Relaxed);
-                data.queued.fetch_add(1, Relaxed);
                 hctx.stop();
                 return Err(rq.reject(Status::DEV_RESOURCE));
             }
@@ -410,17 +352,19 @@ impl Operations for Ram {
                 data.mode.store(Mode::Serve as u32, Relaxed);
                 drop(rq.reject(data.status()));
             }
-            Mode::ParkAndLinger => {
+            Mode::Linger => {
+                let census = &data.counted.census;
+
                 data.park(rq.start());
-                for _ in 0..3000 {
+                while census.go_on.load(Acquire) == 0 {
                     udelay(Delta::from_micros(10));
                     if hctx.data().alive.load(Relaxed) != 1 {
-                        data.counted.census.ghosts.fetch_add(1, Relaxed);
+                        census.ghosts.fetch_add(1, Relaxed);
                     }
                 }
+                census.lingered.fetch_add(1, Relaxed);
             }
         }
-        data.queued.fetch_add(1, Relaxed);
         Ok(())
     }
 
@@ -516,47 +460,4 @@ impl Operations for Ram {
             cylinders: u16::try_from(disk.queue_data().storage.lock().len())? / 512,
         })
     }
-}
-
-/// A tag set of [`Ram`].
-pub(super) fn tag_set(census: &Arc<Census>, options: TagSetOptions) -> Result<Arc<TagSet<Ram>>> {
-    let data = SetData {
-        census: census.clone(),
-        _counted: Counted::new(census, |c| &c.set),
-    };
-
-    Arc::pin_init(TagSet::new(options, data), GFP_KERNEL)
-}
-
-/// The options of most tests: no I/O scheduler, so that requests are issued as they come.
-pub(super) fn options() -> TagSetOptions {
-    TagSetOptions {
-        queue_depth: 32,
-        no_sched_by_default: true,
-        ..Default::default()
-    }
-}
-
-/// A disk that was not added.
-pub(super) fn new_disk(
-    census: &Arc<Census>,
-    options: TagSetOptions,
-    limits: &QueueLimits,
-    name: &str,
-) -> Result<NewDisk<Ram>> {
-    let mut disk = NewDisk::new(tag_set(census, options)?, limits, QueueData::new(census)?)?;
-
-    disk.set_capacity(SECTORS)?;
-    disk.set_name(fmt!("{name}"))?;
-    Ok(disk)
-}
-
-/// A disk that was added.
-pub(super) fn disk(census: &Arc<Census>, name: &str) -> Result<Disk<Ram>> {
-    new_disk(census, options(), &QueueLimits::new(), name)?.add_virtual()
-}
-
-/// The data of a disk.
-pub(super) fn queue_data(census: &Arc<Census>) -> Result<impl PinInit<QueueData, Error>> {
-    QueueData::new(census)
 }

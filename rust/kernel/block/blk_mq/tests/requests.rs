@@ -3,11 +3,38 @@
 //! The life of a request.
 
 use super::{
-    io::*,
-    ram::*, //
+    census::{
+        wait_until,
+        Census, //
+    },
+    io::{
+        plugged,
+        Bio,
+        OpenDisk,
+        DISCARD,
+        READ,
+        WRITE, //
+    },
+    ram::{
+        Mode,
+        Ram, //
+    },
+    setup::{
+        disk,
+        new_disk,
+        options, //
+    }, //
 };
 use crate::{
-    block::blk_mq::*,
+    block::blk_mq::{
+        CompletionBatch,
+        Flags,
+        Op,
+        QueueLimits,
+        Status,
+        TagSetOptions,
+        Transfer, //
+    },
     prelude::*,
     sync::atomic::Relaxed,
     workqueue, //

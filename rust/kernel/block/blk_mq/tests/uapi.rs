@@ -2,9 +2,23 @@
 
 //! Attributes, as `sysfs` calls them.
 
-use super::ram::*;
+use super::{
+    census::Census,
+    ram::Ram,
+    setup::{
+        new_disk,
+        options, //
+    }, //
+};
 use crate::{
-    block::blk_mq::*,
+    block::blk_mq::{
+        Access,
+        AddedDisk,
+        Attribute,
+        Disk,
+        GenDisk,
+        QueueLimits, //
+    },
     error::to_result,
     fmt::Write,
     prelude::*,

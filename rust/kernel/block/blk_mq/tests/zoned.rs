@@ -2,9 +2,33 @@
 
 //! Zoned disks.
 
-use super::io::*;
+use super::io::{
+    Bio,
+    OpenDisk,
+    ZONE_APPEND, //
+};
 use crate::{
-    block::blk_mq::*,
+    block::blk_mq::{
+        CompletionBatch,
+        Disk,
+        GenDisk,
+        HwQueue,
+        Idle,
+        NewDisk,
+        Op,
+        Operations,
+        QueueLimits,
+        Rejected,
+        Request,
+        Status,
+        TagSet,
+        TagSetOptions,
+        Zone,
+        ZoneCondition,
+        ZoneReporter,
+        ZoneType,
+        Zoned, //
+    },
     error::to_result,
     prelude::*,
     sync::{

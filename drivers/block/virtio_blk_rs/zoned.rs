@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Zones: what the device says about them, checked.
+
+use super::{
+    queue::Disk,
+    wire::{
+        zone_model,
+        Config,
+        RequestType,
+        ZoneDescriptor,
+        ZoneReport, //
+    },
+};
+use kernel::{
+    block::blk_mq::{
+        GenDisk,
+        QueueLimits,
+        Zone,
+        ZoneCondition,
+        ZoneReporter,
+        ZoneType,
+        Zoned,
+        Transfer, //
+    },
+    device::Bound,
+    prelude::*,
+    virtio, //
+};
+
+/// The zones that are asked for at a time, so that a report fits into four pages of 4 KiB.
+const ZONES_PER_REPORT: usize = 255;
+
+/// Reads the size of a zone in sectors, or zero if the driver has to deal with none.
+///
+/// # Errors
+///
+/// [`EINVAL`]: the model of the zones is unknown.
+pub(crate) fn zone_sectors(dev: &virtio::Device<Bound>) -> Result<u32> {
+    let config = dev.config::<Config>();
+    let model = config.read_if(&Config::MODEL)?;
+
+    match model.unwrap_or(zone_model::NONE) {
+        // A host-aware device works like one without zones.
+        zone_model::NONE | zone_model::HOST_AWARE => Ok(0),
+        zone_model::HOST_MANAGED => Ok(config.read_if(&Config::ZONE_SECTORS)?.unwrap_or(0)),
+        model => {
+            dev_err!(dev, "zoned model {:#x} is unknown\n", model);
+            Err(EINVAL)
+        }
+    }
+}
+
+/// Reads the limits of a zoned device (C: `virtblk_read_zoned_limits`); none, if it is not.
+///
+/// # Errors
+///
+/// [`ENODEV`]: a limit makes no sense. It was logged.
+pub(crate) fn read_limits(dev: &virtio::Device<Bound>, limits: &mut QueueLimits) -> Result {
+    let config = dev.config::<Config>();
+
+    if config.read_if(&Config::MODEL)? != Some(zone_model::HOST_MANAGED) {
+        return Ok(());
+    }
+
+    let read = |field| -> Result<u32> { Ok(config.read_if(field)?.unwrap_or(0)) };
+    let write_granularity = read(&Config::WRITE_GRANULARITY)?;
+    let max_append_sectors = read(&Config::MAX_APPEND_SECTORS)?;
+
+    if max_append_sectors == 0 {
+        dev_err!(dev, "a zone append of at most 0 sectors is none\n");
+        return Err(ENODEV);
+    }
+
+    let zoned = Zoned {
+        zone_sectors: read(&Config::ZONE_SECTORS)?,
+        max_open_zones: read(&Config::MAX_OPEN_ZONES)?,
+        max_active_zones: read(&Config::MAX_ACTIVE_ZONES)?,
+        max_append_sectors,
+        write_granularity,
+    };
+    limits
+        .set_zoned(zoned)
+        .and_then(|limits| limits.set_physical_block_size(write_granularity))
+        .and_then(|limits| limits.set_io_min(write_granularity))
+        .map_err(|err| {
+            dev_err!(dev, "the limits of the zones make no sense: {}\n", err);
+            ENODEV
+        })?;
+    // Zones are reset instead.
+    limits.set_max_hw_discard_sectors(0);
+    Ok(())
+}
+
+/// Reports the zones from the one with `sector` in it (C: `virtblk_report_zones`).
+pub(crate) fn report(
+    disk: &GenDisk<Disk>,
+    sector: u64,
+    reporter: &mut ZoneReporter<'_>,
+) -> Result {
+    let zone_sectors = u64::from(disk.queue_data().zone_sectors);
+    if zone_sectors == 0 {
+        return Err(EOPNOTSUPP);
+    }
+
+    let wanted = usize::try_from(reporter.remaining())?.min(ZONES_PER_REPORT);
+    let len = size_of::<ZoneReport>() + wanted * size_of::<ZoneDescriptor>();
+    let mut buffer = KVec::from_elem(0u8, len, GFP_KERNEL)?;
+    let mut next = sector - sector % zone_sectors;
+
+    while reporter.remaining() > 0 && next < disk.capacity() {
+        buffer.fill(0);
+        disk.execute(Transfer::In(&mut buffer), |data| {
+            data.set_command(RequestType::ZoneReport, next)
+        })?;
+
+        let (header, zones) = ZoneReport::ref_from_prefix(&buffer).map_err(|_| EIO)?;
+        let zones = <[ZoneDescriptor]>::ref_from_bytes(zones).map_err(|_| EIO)?;
+        let count = usize::try_from(header.nr_zones()).unwrap_or(usize::MAX);
+
+        if count == 0 {
+            return Err(EIO);
+        }
+        for zone in zones
+            .iter()
+            .take(count.min(usize::try_from(reporter.remaining())?))
+        {
+            let zone = parse(zone, next, zone_sectors, disk.capacity()).inspect_err(|_| {
+                pr_err!(
+                    "{}: zone at sector {}: start {}, type {:#x}, condition {:#x} make no sense\n",
+                    disk.name(),
+                    next,
+                    zone.start(),
+                    zone.z_type,
+                    zone.z_state
+                );
+            })?;
+
+            reporter.report(&zone)?;
+            next += zone_sectors;
+        }
+    }
+    Ok(())
+}
+
+/// Reads a zone out of a report (C: `virtblk_parse_zone`; virtio specification, 5.2.6).
+///
+/// # Errors
+///
+/// [`EIO`]: it is not the zone at `start`, or has a type or condition that does not exist.
+fn parse(raw: &ZoneDescriptor, start: u64, zone_sectors: u64, capacity: u64) -> Result<Zone> {
+    if raw.start() != start {
+        return Err(EIO);
+    }
+
+    let len = zone_sectors.min(capacity.saturating_sub(start));
+    let (condition, write_pointer) = match raw.z_state {
+        0 => (ZoneCondition::NotWritePointer, raw.write_pointer()),
+        1 => (ZoneCondition::Empty, raw.write_pointer()),
+        2 => (ZoneCondition::ImplicitOpen, raw.write_pointer()),
+        3 => (ZoneCondition::ExplicitOpen, raw.write_pointer()),
+        4 => (ZoneCondition::Closed, raw.write_pointer()),
+        13 => (ZoneCondition::ReadOnly, u64::MAX),
+        14 => (ZoneCondition::Full, start + len),
+        15 => (ZoneCondition::Offline, u64::MAX),
+        _ => return Err(EIO),
+    };
+    let zone_type = match raw.z_type {
+        1 => ZoneType::Conventional,
+        2 => ZoneType::SequentialWriteRequired,
+        3 => ZoneType::SequentialWritePreferred,
+        _ => return Err(EIO),
+    };
+
+    Ok(Zone {
+        start,
+        len,
+        capacity: raw.capacity(),
+        write_pointer,
+        zone_type,
+        condition,
+    })
+}

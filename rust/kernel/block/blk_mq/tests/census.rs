@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What exists at a time, and ways to find out.
+
+use crate::{
+    prelude::*,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc, //
+    },
+    time::{
+        delay::fsleep,
+        Delta, //
+    }, //
+};
+
+/// Counts values that exist.
+pub(super) struct Census {
+    pub(super) set: Atomic<i32>,
+    pub(super) queue: Atomic<i32>,
+    pub(super) hw: Atomic<i32>,
+    pub(super) request: Atomic<i32>,
+    /// How often data of a hardware queue was found to be gone.
+    pub(super) ghosts: Atomic<i32>,
+    /// How often [`Mode::Linger`](super::ram::Mode::Linger) has ended.
+    pub(super) lingered: Atomic<i32>,
+    /// Ends [`Mode::Linger`](super::ram::Mode::Linger).
+    pub(super) go_on: Atomic<u32>,
+    /// How many pieces of data can be made before it fails; negative for no limit.
+    pub(super) hw_budget: Atomic<i32>,
+    pub(super) request_budget: Atomic<i32>,
+}
+
+impl Census {
+    pub(super) fn new() -> Result<Arc<Self>> {
+        let census = Self {
+            set: Atomic::new(0),
+            queue: Atomic::new(0),
+            hw: Atomic::new(0),
+            request: Atomic::new(0),
+            ghosts: Atomic::new(0),
+            lingered: Atomic::new(0),
+            go_on: Atomic::new(0),
+            hw_budget: Atomic::new(-1),
+            request_budget: Atomic::new(-1),
+        };
+
+        Ok(Arc::new(census, GFP_KERNEL)?)
+    }
+
+    /// The numbers of values for the set, queues, hardware queues and requests.
+    pub(super) fn all(&self) -> [i32; 4] {
+        [
+            self.set.load(Relaxed),
+            self.queue.load(Relaxed),
+            self.hw.load(Relaxed),
+            self.request.load(Relaxed),
+        ]
+    }
+}
+
+/// Takes one from a budget.
+pub(super) fn spend(budget: &Atomic<i32>) -> Result {
+    match budget.load(Relaxed) {
+        // An error that C does not give.
+        0 => Err(ENOSPC),
+        left if left < 0 => Ok(()),
+        left => {
+            budget.store(left - 1, Relaxed);
+            Ok(())
+        }
+    }
+}
+
+/// A value that is counted.
+pub(super) struct Counted {
+    pub(super) census: Arc<Census>,
+    which: fn(&Census) -> &Atomic<i32>,
+}
+
+impl Counted {
+    pub(super) fn new(census: &Arc<Census>, which: fn(&Census) -> &Atomic<i32>) -> Self {
+        which(census).fetch_add(1, Relaxed);
+        Self {
+            census: census.clone(),
+            which,
+        }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        (self.which)(&self.census).fetch_sub(1, Relaxed);
+    }
+}
+
+/// Waits for something that happens elsewhere; gives up after a while.
+pub(super) fn wait_until(mut condition: impl FnMut() -> bool) -> Result {
+    for _ in 0..2000 {
+        if condition() {
+            return Ok(());
+        }
+        fsleep(Delta::from_millis(1));
+    }
+    Err(ETIMEDOUT)
+}

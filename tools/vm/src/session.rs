@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A running machine being listened to, until it ends or must be ended.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use crate::hostcmd::HostCommands;
+use crate::machine::{CONSOLE_LOG, Config};
+use crate::qemu::{QEMU_LOG, Running, last_words};
+use crate::report::Report;
+use crate::scenario::Scenario;
+use crate::transcript::{Heard, Transcript};
+
+/// How often a running machine is looked at when it says nothing.
+const TICK: Duration = Duration::from_millis(100);
+/// How long QEMU may take to exit when it has closed the line to the guest.
+const EXIT_LIMIT: Duration = Duration::from_secs(30);
+/// Every line that the guest script said, beside the kernel's log.
+const SCRIPT_LOG: &str = "script.log";
+
+/// The machine and what is known of it.
+pub struct Session<'a> {
+    running: Running,
+    host_commands: HostCommands<'a>,
+    report: &'a Report,
+    boot: PathBuf,
+    console: Console,
+    script_log: File,
+    idle_limit: Duration,
+    deadline: Instant,
+    last_sign: Instant,
+    transcript: Transcript,
+}
+
+/// The kernel's log, seen from outside: its growth is a sign of life.
+struct Console {
+    path: PathBuf,
+    length: u64,
+}
+
+impl Console {
+    fn grew(&mut self) -> bool {
+        let length = fs::metadata(&self.path).map_or(0, |meta| meta.len());
+        length != std::mem::replace(&mut self.length, length)
+    }
+}
+
+impl<'a> Session<'a> {
+    /// Begins to listen. `boot` is the directory of this boot.
+    ///
+    /// # Errors
+    ///
+    /// When the log of the script cannot be written.
+    pub fn new(
+        running: Running,
+        config: &'a Config<'a>,
+        scenario: &Scenario,
+        report: &'a Report,
+        boot: &Path,
+    ) -> Result<Self> {
+        let now = Instant::now();
+        Ok(Self {
+            running,
+            host_commands: HostCommands::new(config),
+            report,
+            boot: boot.to_path_buf(),
+            console: Console { path: boot.join(CONSOLE_LOG), length: 0 },
+            script_log: File::create(boot.join(SCRIPT_LOG)).context("cannot write the script's log")?,
+            idle_limit: config.accel.limit(scenario.idle),
+            deadline: now + config.accel.limit(scenario.limit),
+            last_sign: now,
+            transcript: Transcript::default(),
+        })
+    }
+
+    /// Listens until the end. Returns why the machine did not come to its proper end, if it did not.
+    ///
+    /// # Errors
+    ///
+    /// When the log cannot be written or the process cannot be waited for.
+    pub fn follow(&mut self) -> Result<Option<String>> {
+        loop {
+            match self.running.lines.recv_timeout(TICK) {
+                Ok(line) => {
+                    self.last_sign = Instant::now();
+                    writeln!(self.script_log, "{line}").context("cannot write the script's log")?;
+                    self.hear(&line);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return self.end(),
+            }
+            let overdue = self.overdue().or_else(|| self.look_after_events());
+            if overdue.is_some() {
+                self.running.child.kill();
+                return Ok(overdue);
+            }
+        }
+    }
+
+    /// The script's story.
+    pub fn into_transcript(self) -> Transcript {
+        self.transcript
+    }
+
+    fn hear(&mut self, line: &str) {
+        match self.transcript.hear(line) {
+            Heard::Nothing => {}
+            Heard::Began(name) => self.report.begin(name),
+            Heard::Ended(case) => self.report.case(case),
+            Heard::Asked(request) => {
+                let answer = self.host_commands.answer(&request, &mut self.running.qmp);
+                // A guest that is gone is noticed by the loop, with a better reason than this one.
+                let _ = self.running.answer(&answer);
+            }
+        }
+    }
+
+    /// QEMU has closed the line: it exits.
+    fn end(&mut self) -> Result<Option<String>> {
+        Ok(match self.running.child.wait_for(EXIT_LIMIT)? {
+            Some(status) if !status.success() => {
+                Some(format!("QEMU ended with {status}: {}", last_words(&self.boot.join(QEMU_LOG))))
+            }
+            Some(_) if !self.transcript.done => Some("the guest ended before its script did".into()),
+            Some(_) => None,
+            None => Some("QEMU does not exit".into()),
+        })
+    }
+
+    /// Why the machine must be ended now, if it must.
+    fn overdue(&mut self) -> Option<String> {
+        if self.console.grew() {
+            self.last_sign = Instant::now();
+        }
+        let now = Instant::now();
+        if now > self.deadline {
+            return Some("the guest was ended: it took longer than this scenario may".into());
+        }
+        let idle = now.duration_since(self.last_sign) > self.idle_limit;
+        idle.then(|| format!("the guest was ended: no sign of life for {} s", self.idle_limit.as_secs()))
+    }
+
+    fn look_after_events(&mut self) -> Option<String> {
+        let result = self.host_commands.tick(&mut self.running.qmp);
+        result.err().map(|error| format!("the guest was ended: {error:#}"))
+    }
+}

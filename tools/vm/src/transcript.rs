@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a guest script has said so far, line by line, made into cases.
+
+use std::mem::take;
+use std::time::Instant;
+
+use crate::control::Line;
+use crate::fio::{self, Speed};
+use crate::ktap::{Case, Cases, Verdict};
+
+/// What has to be done about a line.
+#[derive(Debug)]
+pub enum Heard<'a> {
+    /// Nothing.
+    Nothing,
+    /// A case began.
+    Began(&'a str),
+    /// A case ended.
+    Ended(&'a Case),
+    /// The guest waits for the answer to this request.
+    Asked(String),
+}
+
+/// The script's story.
+#[derive(Debug)]
+pub struct Transcript {
+    /// Cases planned and ended.
+    pub cases: Cases,
+    /// Speeds measured.
+    pub speeds: Vec<Speed>,
+    /// Whether the script came to its end.
+    pub done: bool,
+    /// The case that has begun and not ended.
+    pub current: Option<String>,
+    /// What it, or nobody in particular, has said.
+    pub diagnostics: Vec<String>,
+    notes: Vec<String>,
+    start: Instant,
+}
+
+impl Default for Transcript {
+    fn default() -> Self {
+        Self {
+            cases: Cases::default(),
+            speeds: Vec::new(),
+            done: false,
+            current: None,
+            diagnostics: Vec::new(),
+            notes: Vec::new(),
+            start: Instant::now(),
+        }
+    }
+}
+
+impl Transcript {
+    /// Takes in one line.
+    pub fn hear(&mut self, line: &str) -> Heard<'_> {
+        match Line::parse(line) {
+            Line::Plan(count) => *self.cases.planned.get_or_insert(0) += count,
+            Line::Begin(name) => {
+                self.start = Instant::now();
+                self.notes.clear();
+                self.diagnostics.clear();
+                return Heard::Began(self.current.insert(name));
+            }
+            Line::Note(text) => self.notes.push(text),
+            Line::Diagnostic(text) | Line::Other(text) => self.diagnostics.push(text),
+            Line::Result { ok, name, skip } => return self.end(ok, name, skip),
+            Line::Host(request) => return Heard::Asked(request),
+            Line::Fio(line) => self.speeds.extend(fio::parse(&line)),
+            Line::Done => self.done = true,
+        }
+        Heard::Nothing
+    }
+
+    fn end(&mut self, ok: bool, name: String, skip: Option<String>) -> Heard<'_> {
+        let verdict = match (ok, skip) {
+            (true, Some(why)) => Verdict::Skipped(why),
+            (true, None) => Verdict::Passed,
+            (false, _) => Verdict::Failed,
+        };
+        self.current = None;
+        let (notes, diagnostics) = (take(&mut self.notes), take(&mut self.diagnostics));
+        self.cases.ended.push(Case { name, verdict, duration: self.start.elapsed(), notes, diagnostics });
+        self.cases.ended.last().map_or(Heard::Nothing, Heard::Ended)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ktap::Tally;
+
+    fn told(lines: &[&str]) -> Transcript {
+        let mut transcript = Transcript::default();
+        for line in lines {
+            transcript.hear(line);
+        }
+        transcript
+    }
+
+    #[test]
+    fn a_script_that_dies_leaves_its_case_open_and_failed() {
+        let transcript = told(&["KTAP version 1", "1..3", "@begin a", "ok 1 a", "@begin b"]);
+        assert_eq!(transcript.current.as_deref(), Some("b"));
+        assert!(!transcript.done);
+        assert_eq!(transcript.cases.tally(), Tally { passed: 1, failed: 2, skipped: 0 });
+    }
+
+    #[test]
+    fn what_is_said_belongs_to_the_case_that_runs() {
+        let transcript = told(&["1..2", "@begin a", "# one", "@note n", "not ok 1 a", "@begin b", "ok 2 b", "@done"]);
+        let [a, b] = &transcript.cases.ended[..] else { panic!("two cases ended") };
+        assert_eq!(
+            (a.verdict == Verdict::Failed, &a.diagnostics[..], &a.notes[..]),
+            (true, &["one".into()][..], &["n".into()][..])
+        );
+        assert!(b.diagnostics.is_empty() && b.notes.is_empty());
+        assert!(transcript.done && transcript.current.is_none());
+    }
+
+    #[test]
+    fn a_failed_case_cannot_be_called_skipped() {
+        let transcript = told(&["1..1", "not ok 1 a # SKIP please"]);
+        assert_eq!(transcript.cases.tally().failed, 1);
+    }
+
+    #[test]
+    fn a_request_is_handed_on() {
+        assert!(matches!(Transcript::default().hear("@host plug b"), Heard::Asked(r) if r == "plug b"));
+    }
+}

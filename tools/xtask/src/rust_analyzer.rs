@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0
+//! `make rust-analyzer`: the description of all crates that editors read.
+//!
+//! The kernel's own target makes it. That target does not look behind links to directories nor into makefiles
+//! of another name, so the modules of this project are added here.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+use crate::guest;
+use crate::kernel::modules::directories_of;
+use crate::kernel::{Workshop, build};
+use crate::overlay::our_files;
+use crate::progress::say;
+
+/// A module crate that upstream's description always has; ours depend on the same crates.
+const MODEL: &str = "rust_minimal";
+
+const FILE: &str = "rust-project.json";
+
+/// Writes the description and says where.
+///
+/// # Errors
+///
+/// The kernel cannot be configured, or its description is not as expected.
+pub fn write(workshop: &Workshop) -> Result<()> {
+    let variant = guest::wanted()?;
+    build::targets(workshop, variant, "describing the crates", &["prepare".to_string()])?;
+    build::targets(workshop, variant, "describing the crates", &["rust-analyzer".to_string()])?;
+    let made = workshop.objdir(variant).join(FILE);
+    let text = fs::read_to_string(&made).with_context(|| format!("cannot read {}", made.display()))?;
+    let mut project = serde_json::from_str(&text).with_context(|| format!("{} is damaged", made.display()))?;
+    let tree = &workshop.tree.root;
+    add(&mut project, tree, &crate_roots(workshop)?)?;
+    // Editors find it by itself at the root of a tree; one of the user's is not written to.
+    let place = if workshop.project.kdir.is_some() { made } else { tree.join(FILE) };
+    fs::write(&place, serde_json::to_string_pretty(&project)?)
+        .with_context(|| format!("cannot write {}", place.display()))?;
+    say(&format!("wrote {}; open {} in the editor: our files are there as links", place.display(), tree.display()));
+    Ok(())
+}
+
+/// Our files that are the root of a module crate: some makefile beside them makes an object of that name.
+fn crate_roots(workshop: &Workshop) -> Result<BTreeSet<PathBuf>> {
+    let repo = &workshop.project.repo;
+    let files = our_files(repo, &workshop.tree.root)?;
+    let directories = directories_of(&files);
+    let makefiles = files.iter().filter(|file| {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with("Makefile") || name == "Kbuild"
+    });
+    let mut roots = BTreeSet::new();
+    for makefile in makefiles {
+        let dir = makefile.parent().unwrap_or(makefile);
+        if !directories.contains(dir) {
+            continue;
+        }
+        let text =
+            fs::read_to_string(repo.join(makefile)).with_context(|| format!("cannot read {}", makefile.display()))?;
+        let is_root = |file: &&PathBuf| {
+            let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+            file.parent() == Some(dir) && file.extension().is_some_and(|e| e == "rs") && makes(&text, &stem)
+        };
+        roots.extend(files.iter().filter(is_root).cloned());
+    }
+    Ok(roots)
+}
+
+fn makes(makefile: &str, stem: &str) -> bool {
+    let object = format!("{stem}.o");
+    makefile.split_whitespace().any(|word| word == object)
+}
+
+/// Adds a crate for each root that the description lacks.
+fn add(project: &mut Value, tree: &Path, roots: &BTreeSet<PathBuf>) -> Result<()> {
+    let crates = project["crates"].as_array_mut().context("the kernel describes no crates")?;
+    let model = crates.iter().find(|one| one["display_name"] == MODEL).cloned();
+    let model = model.with_context(|| format!("the kernel describes no crate {MODEL}"))?;
+    for root in roots {
+        let path = json!(tree.join(root));
+        if crates.iter().any(|one| one["root_module"] == path) {
+            continue;
+        }
+        let mut ours = model.clone();
+        ours["display_name"] = json!(root.file_stem().unwrap_or_default().to_string_lossy());
+        ours["root_module"] = path;
+        crates.push(ours);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_crate_is_added_like_the_model_and_only_once() {
+        let mut project = json!({"crates": [
+            {"display_name": "rust_minimal", "root_module": "/t/samples/rust/rust_minimal.rs", "deps": [1, 2]},
+        ]});
+        let roots = BTreeSet::from([PathBuf::from("drivers/block/ours/ours.rs")]);
+        for _ in 0..2 {
+            add(&mut project, Path::new("/t"), &roots).unwrap();
+        }
+        let crates = project["crates"].as_array().unwrap();
+        assert_eq!(crates.len(), 2);
+        assert_eq!(crates[1]["display_name"], "ours");
+        assert_eq!(crates[1]["root_module"], "/t/drivers/block/ours/ours.rs");
+        assert_eq!(crates[1]["deps"], json!([1, 2]));
+    }
+
+    #[test]
+    fn a_description_without_the_model_is_an_error() {
+        assert!(add(&mut json!({"crates": []}), Path::new("/t"), &BTreeSet::new()).is_err());
+        assert!(add(&mut json!({}), Path::new("/t"), &BTreeSet::new()).is_err());
+    }
+
+    #[test]
+    fn a_makefile_makes_the_objects_it_names() {
+        let makefile = "obj-$(CONFIG_X) += mod.o\nmod-y := root.o other_part.o\n";
+        assert!(makes(makefile, "root") && makes(makefile, "mod"));
+        assert!(!makes(makefile, "part"));
+    }
+}
