@@ -381,9 +381,9 @@ impl<'a, C: ConfigSpace> Config<'a, C> {
 
 /// Checks a list of fields at compile time: naturally aligned, none over another.
 #[doc(hidden)]
-pub const fn check<const N: usize>(fields: &[FieldInfo; N]) {
+pub const fn check(fields: &[FieldInfo]) {
     let mut i = 0;
-    while i < N {
+    while i < fields.len() {
         let field = &fields[i];
         let align = if field.size > 4 { 4 } else { field.size };
         assert!(
@@ -454,10 +454,13 @@ macro_rules! virtio_config {
                         feature: $crate::virtio_config!(@bit $features $(, $feature)?),
                     }),*
                 ];
-                $crate::virtio::config::check(FIELDS);
                 FIELDS
             };
         }
+
+        const _: () = $crate::virtio::config::check(
+            <$space as $crate::virtio::config::ConfigSpace>::FIELDS
+        );
     };
 
     (@gate) => { $crate::virtio::config::Always };

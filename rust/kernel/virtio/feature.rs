@@ -294,12 +294,13 @@ macro_rules! virtio_features {
             }
         )*
 
+        const _: () = $crate::virtio::feature::check(&[$(($bit, $legacy)),*]);
+
         impl $crate::virtio::feature::FeatureSet for $set {
             const TABLE: &'static [u32] = {
                 const LIST: &[(u32, bool); <[bool]>::len(&[$($legacy),*])] = &[$(($bit, $legacy)),*];
                 const N: usize = $crate::virtio::feature::count(LIST, false);
                 const TABLE: [u32; N] = $crate::virtio::feature::collect(LIST, false);
-                $crate::virtio::feature::check(LIST);
                 &TABLE
             };
 

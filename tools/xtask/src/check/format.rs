@@ -30,7 +30,7 @@ pub fn kernel(workshop: &Workshop) -> Result<Findings> {
     }
     findings(
         Command::new(workshop.toolchain.rustc.sibling("rustfmt"))
-            .arg("--check")
+            .args(["--check", "--color=never"])
             .arg("--config-path")
             .arg(workshop.tree.root.join(".rustfmt.toml"))
             .args(files),
@@ -43,7 +43,7 @@ pub fn kernel(workshop: &Workshop) -> Result<Findings> {
 ///
 /// cargo cannot be started.
 pub fn tools(workshop: &Workshop) -> Result<Findings> {
-    findings(cargo::command(&workshop.project, "fmt").args(["--all", "--check"]))
+    findings(cargo::command(&workshop.project, "fmt").args(["--all", "--check", "--", "--color=never"]))
 }
 
 /// What a formatter in check mode complains about.

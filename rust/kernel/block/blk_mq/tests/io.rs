@@ -2,6 +2,7 @@
 
 //! Ways to use a disk from inside of the kernel.
 
+use super::ram::Ram;
 use crate::{
     block::blk_mq::{
         GenDisk,
@@ -55,6 +56,15 @@ impl OpenDisk {
     pub(super) fn bdev(&self) -> *mut bindings::block_device {
         // SAFETY: The file is open.
         unsafe { bindings::file_bdev(self.0) }
+    }
+
+    /// The disk, which is one of [`Ram`]; also if it was dropped.
+    pub(super) fn ram(&self) -> &GenDisk<Ram> {
+        // SAFETY: The file is open, so the disk is valid.
+        let disk = unsafe { (*self.bdev()).bd_disk };
+
+        // SAFETY: Tests that use this open disks of `Ram`.
+        unsafe { GenDisk::from_raw(disk) }
     }
 
     /// Reads through the page cache.

@@ -296,41 +296,68 @@ mod tests {
 
     #[test]
     fn dropping_a_disk_waits_for_queue_rq() -> Result {
-        for _ in 0..5 {
-            let census = Census::new()?;
-            let disk = disk(&census, "rustkunit_linger")?;
-            let open = Arc::new(OpenDisk::new(&disk)?, GFP_KERNEL)?;
-            let data = disk.queue_data();
+        let census = Census::new()?;
+        let options = TagSetOptions {
+            queue_depth: 1,
+            ..options()
+        };
+        let disk =
+            new_disk(&census, options, &QueueLimits::new(), "rustkunit_linger")?.add_virtual()?;
+        let open = Arc::new(OpenDisk::new(&disk)?, GFP_KERNEL)?;
+        let data = disk.queue_data();
 
-            // `queue_rq` gives the request away, and then runs on for some time.
+        // One request takes the only tag, another has entered the queue and waits for it.
+        data.set_mode(Mode::Park, Status::OK);
+        let first = Bio::submit(&open, READ, 0, 512, 0)?;
+        data.wait_parked(1)?;
+        let submitter = open.clone();
+        let submitted = Arc::new(Atomic::new(0u32), GFP_KERNEL)?;
+        let has_submitted = submitted.clone();
+        workqueue::system_unbound().try_spawn(GFP_KERNEL, move || {
+            let _ = Bio::submit(&submitter, READ, 32, 512, 0);
+
+            drop(submitter);
+            has_submitted.store(1, Release);
+        })?;
+        fsleep(Delta::from_millis(50));
+
+        // When the disk is as good as gone, the second one is issued. `queue_rq` gives it away,
+        // so that there are no requests left, and then runs on for some time.
+        let keeper = open.clone();
+        let timer = census.clone();
+        let done = Arc::new(Atomic::new(0u32), GFP_KERNEL)?;
+        let is_done = done.clone();
+        workqueue::system_unbound().try_spawn(GFP_KERNEL, move || {
+            let data = keeper.ram().queue_data();
+
+            fsleep(Delta::from_millis(200));
             data.set_mode(Mode::Linger, Status::OK);
-            let other = open.clone();
-            let returned = Arc::new(Atomic::new(0u32), GFP_KERNEL)?;
-            let has_returned = returned.clone();
-            workqueue::system_unbound().try_spawn(GFP_KERNEL, move || {
-                let _ = Bio::submit(&other, READ, 0, 512, 0);
+            drop(data.unpark());
+            if data.wait_parked(1).is_ok() {
+                drop(data.unpark());
+            }
+            fsleep(Delta::from_millis(50));
+            timer.go_on.store(1, Release);
 
-                drop(other);
-                has_returned.store(1, Release);
-            })?;
-            data.wait_parked(1)?;
-            data.unpark().ok_or(ENOENT)?.end(Status::OK);
+            drop(keeper);
+            is_done.store(1, Release);
+        })?;
 
-            let timer = census.clone();
-            workqueue::system().try_spawn(GFP_KERNEL, move || {
-                fsleep(Delta::from_millis(50));
-                timer.go_on.store(1, Release);
-            })?;
-            drop(disk);
-            assert_eq!(census.go_on.load(Acquire), 1);
-            assert_eq!(census.hw.load(Relaxed), 0);
-            assert_eq!(census.ghosts.load(Relaxed), 0);
-            assert_eq!(census.lingered.load(Relaxed), 1);
+        drop(disk);
+        let [went_on, lingered, ghosts] = [
+            census.go_on.load(Acquire) as i32,
+            census.lingered.load(Relaxed),
+            census.ghosts.load(Relaxed),
+        ];
+        wait_until(|| done.load(Acquire) == 1)?;
+        wait_until(|| submitted.load(Acquire) == 1)?;
 
-            wait_until(|| returned.load(Acquire) == 1)?;
-            drop(open);
-            assert!(census.all() == [0; 4]);
-        }
+        assert_eq!(went_on, 1);
+        assert_eq!(lingered, 1);
+        assert_eq!(ghosts, 0);
+        assert_eq!(first.wait(), Status::IOERR);
+        drop(open);
+        assert!(census.all() == [0; 4]);
         Ok(())
     }
 
