@@ -2,6 +2,85 @@
 
 //! Abstractions for the virtio bus.
 //!
+//! Virtio has three parts. The *bus* matches devices to drivers by a pair of numbers. The *device*
+//! is what the hypervisor offers: feature bits to agree on, a configuration space to read, and
+//! virtqueues to pass memory back and forth. The *driver* knows what a kind of device does with
+//! them. Below the bus is a transport (PCI, MMIO, vDPA, user-mode Linux), which drivers do not see.
+//!
+//! # How to write a driver
+//!
+//! 1. Declare the features that the driver understands with
+//!    [`virtio_features!`](crate::virtio_features) and the configuration space with
+//!    [`virtio_config!`](crate::virtio_config).
+//! 2. For each kind of queue, implement [`Handler`]: it names the [`Token`] that travels through
+//!    the queue, and what happens when the device has used a buffer.
+//! 3. Implement [`Driver`]. Its [`probe`](Driver::probe) reads features and configuration, adds
+//!    queues to a [`VirtqueueSetup`], finds them in the device, tells the device to start
+//!    ([`Found::ready`]), and registers what the rest of the kernel uses.
+//! 4. Name the devices with [`virtio_device_table!`](crate::virtio_device_table) and the module
+//!    with [`module_virtio_driver!`](crate::module_virtio_driver).
+//!
+//! # What the types see to
+//!
+//! - A token that was added belongs to the ring. The memory that was described to the device is
+//!   part of it, so nobody can touch or free it until the device has used it.
+//! - A queue that is not [`Ready`] cannot be used, and a [`Virtqueue`] without a ring, because its
+//!   device is gone or frozen, answers with an error.
+//! - Operations on a ring need its lock; [`Virtqueue::notify`] does not.
+//! - When a driver leaves its device, for whatever reason, the device is reset, what it still had
+//!   goes back to the [`Handler`], and only then are the rings deleted.
+//!
+//! # From C to Rust
+//!
+//! | C | Rust |
+//! |---|---|
+//! | `struct virtio_driver` | [`Driver`], registered by [`Adapter`] |
+//! | `virtio_driver::feature_table`, `feature_table_legacy` | [`FeatureSet`](feature::FeatureSet) |
+//! | `virtio_driver::validate` | [`Driver::validate`] |
+//! | `virtio_driver::probe`, `scan`, `remove` | [`Driver::probe`], [`Driver::scan`], [`Driver::unbind`] and `Drop` |
+//! | `virtio_driver::config_changed` | [`Driver::config_changed`], in process context |
+//! | `virtio_driver::freeze`, `restore` | [`Driver::freeze`], [`Driver::restore`] |
+//! | `virtio_driver::reset_prepare`, `reset_done` | [`Driver::reset_prepare`], [`Driver::reset_done`] |
+//! | `virtio_driver::shutdown` | [`Driver::shutdown`] |
+//! | `module_virtio_driver` | [`module_virtio_driver!`](crate::module_virtio_driver) |
+//! | `struct virtio_device_id`, `MODULE_DEVICE_TABLE(virtio, ...)` | [`DeviceId`], [`virtio_device_table!`](crate::virtio_device_table) |
+//! | `struct virtio_device` | [`Device`] |
+//! | `virtio_device::priv` | [`Driver::Data`], [`Handler::Context`] |
+//! | `virtio_has_feature` | [`Negotiated::has`](feature::Negotiated::has) |
+//! | `__virtio_clear_bit` | [`Negotiation::clear`](feature::Negotiation::clear) |
+//! | `virtio_cread`, `virtio_cread_le` | [`Config::read`](config::Config::read) |
+//! | `virtio_cread_feature`, `virtio_cread_le_feature` | [`Config::read_if`](config::Config::read_if) |
+//! | `virtio_cwrite`, `virtio_cwrite_le` | [`Config::write`](config::Config::write), [`Config::write_if`](config::Config::write_if) |
+//! | `cpu_to_virtio32`, `virtio32_to_cpu` and so on | [`ByteOrder`](config::ByteOrder) |
+//! | `virtio_find_vqs`, `struct virtqueue_info` | [`Device::virtqueues`], [`VirtqueueSetup`] |
+//! | `struct irq_affinity` | [`Affinity`] |
+//! | `virtio_device_ready` | [`Found::ready`] |
+//! | `virtio_reset_device`, `del_vqs` | by [`Adapter`] |
+//! | `virtio_max_dma_size` | [`Device::max_dma_size`] |
+//! | `struct virtqueue` | [`Virtqueue`] |
+//! | `virtqueue_add_sgs` and its kin | [`LockedVirtqueue::add`], [`Parts`] |
+//! | `virtqueue_kick_prepare`, `virtqueue_notify` | [`LockedVirtqueue::kick_prepare`], [`Virtqueue::notify`] |
+//! | `virtqueue_get_buf` | [`LockedVirtqueue::pop`] |
+//! | `virtqueue_disable_cb`, `virtqueue_enable_cb` | [`LockedVirtqueue::drain`], or one by one |
+//! | `virtqueue_enable_cb_delayed` | [`LockedVirtqueue::enable_cb_delayed`] |
+//! | `virtqueue_detach_unused_buf` | [`Handler::detached`] |
+//! | `virtqueue_is_broken`, `virtqueue_get_vring_size`, `num_free` | [`LockedVirtqueue`] |
+//!
+//! # What is not wrapped
+//!
+//! - `virtqueue_kick`: notifies under the lock; use its two halves.
+//! - `virtqueue_add_inbuf_ctx`, `virtqueue_get_buf_ctx`: an extra pointer for each buffer, which
+//!   the token makes unnecessary.
+//! - The `premapped` and `cache_clean` variants, `virtqueue_dma_dev` and the `virtqueue_map_*`
+//!   family: for drivers that map memory themselves; no such driver is here yet.
+//! - `virtqueue_resize`, `virtqueue_reset`: they call back for each buffer in the middle of the
+//!   operation; only network drivers use them.
+//! - `virtqueue_enable_cb_prepare`, `virtqueue_poll`: NAPI's way to enable callbacks.
+//! - `virtqueue_set_affinity`, `virtio_get_shm_region`, `virtio_config_driver_disable` and
+//!   `_enable`: without a user.
+//! - `virtio_break_device`, `virtqueue_break`, `register_virtio_device` and what else is for
+//!   transports.
+//!
 //! C headers: [`include/linux/virtio.h`](srctree/include/linux/virtio.h),
 //! [`include/linux/virtio_config.h`](srctree/include/linux/virtio_config.h)
 

@@ -2,91 +2,60 @@
 
 //! Rust virtio sample: an entropy device.
 //!
-//! The smallest complete virtio driver: one queue, and buffers that the device fills. Each read of
-//! `/sys/kernel/debug/rust_virtio_rng-N/random` asks the device for fresh bytes.
-//!
-//! To make use of this sample, start QEMU with `-device virtio-rng-pci`.
+//! The smallest complete virtio driver. Reading `/sys/kernel/debug/rust_virtio_rng-N/random` asks the
+//! device for fresh bytes. To make use of it, start QEMU with `-device virtio-rng-pci`.
 //!
 //! Virtio specification, section 5.4 "Entropy Device".
 
 #![deny(unsafe_code)]
 
 use kernel::{
-    debugfs::{
-        Dir,
-        File, //
-    },
+    debugfs,
     device::Core,
     fmt,
-    new_condvar,
-    new_spinlock_irq,
     prelude::*,
     str::CString,
-    sync::{
-        Arc,
-        CondVar,
-        SpinLockIrq, //
-    },
-    virtio::{
-        self,
-        config::NoConfig,
-        Affinity,
-        Callback,
-        DeviceId,
-        Handler,
-        IdTable,
-        RingBox,
-        Virtqueue, //
-    }, //
+    sync::{Arc, CondVar, SpinLockIrq},
+    virtio::{self, Virtqueue}, //
 };
 
-// An entropy device has no features of its own...
+// An entropy device has no features of its own.
 kernel::virtio_features! {
     struct Features {}
 }
 
-// ...and is number 4 in section 5 of the specification.
-kernel::virtio_device_table!(ID_TABLE, [DeviceId::new(4)]);
+// And the device is number 4 in section 5 of the specification.
+kernel::virtio_device_table!(ID_TABLE, [virtio::DeviceId::new(4)]);
 
 /// What the device is given: memory that it fills.
-type Buffer = RingBox<[u8; 32]>;
+type Buffer = virtio::RingBox<[u8; 32]>;
 
 /// The queue of the device. The type names what travels through it and what happens then.
 struct RequestQueue;
 
-/// Filled buffers, shared between the interrupt and the readers.
+/// Filled buffers, on their way from the interrupt to the readers. [`None`]: the device is gone.
 #[pin_data]
 struct Pool {
     #[pin]
-    state: SpinLockIrq<PoolState>,
+    filled: SpinLockIrq<Option<KVec<(Buffer, usize)>>>,
     #[pin]
     changed: CondVar,
 }
 
-#[derive(Default)]
-struct PoolState {
-    filled: KVec<(Buffer, usize)>,
-    gone: bool,
-}
-
-impl Handler for RequestQueue {
+impl virtio::Handler for RequestQueue {
     type Token = Buffer;
     type Context = Arc<Pool>;
 
     fn done(queue: &Virtqueue<Self>) {
         queue.lock().drain(|used| {
-            // The length is the device's word. It is bounded by the size of the buffer.
+            // The length is the device's word, cut to the size of the buffer.
             let len = used.len() as usize;
-            let mut state = queue.context().state.lock();
 
-            // There is no sleeping here, so without memory the bytes are lost.
-            let _ = state.filled.push((used.token, len), GFP_ATOMIC);
+            // Nothing may sleep here, so without memory the bytes are lost.
+            if let Some(filled) = &mut *queue.context().filled.lock() {
+                let _ = filled.push((used.token, len), GFP_ATOMIC);
+            }
         });
-        queue.context().changed.notify_all();
-    }
-
-    fn detached(queue: &Virtqueue<Self>, _buffer: Buffer) {
-        queue.context().state.lock().gone = true;
         queue.context().changed.notify_all();
     }
 }
@@ -108,15 +77,12 @@ fn read(queue: &Virtqueue<RequestQueue>) -> Result<(Buffer, usize)> {
     }
 
     let pool = queue.context();
-    let mut state = pool.state.lock();
+    let mut filled = pool.filled.lock();
     loop {
-        if let Some(filled) = state.filled.pop() {
-            return Ok(filled);
+        if let Some(bytes) = (*filled).as_mut().ok_or(ENODEV)?.pop() {
+            return Ok(bytes);
         }
-        if state.gone {
-            return Err(ENODEV);
-        }
-        if pool.changed.wait_interruptible(&mut state) {
+        if pool.changed.wait_interruptible(&mut filled) {
             return Err(EINTR);
         }
     }
@@ -134,49 +100,55 @@ fn show(queue: &Arc<Virtqueue<RequestQueue>>, f: &mut fmt::Formatter<'_>) -> fmt
 
 struct RngDriver;
 
-/// What a bound device has. It is dropped first at unbind, so no reader is left when the device is
-/// reset.
+/// What a bound device has. It is dropped before the device is reset, so no reader is left then.
 #[pin_data]
 struct Data {
+    pool: Arc<Pool>,
     #[pin]
-    _random: File<Arc<Virtqueue<RequestQueue>>>,
-    _dir: Dir,
+    _random: debugfs::File<Arc<Virtqueue<RequestQueue>>>,
+    _dir: debugfs::Dir,
 }
 
 #[vtable]
 impl virtio::Driver for RngDriver {
     type Features = Features;
-    type Config = NoConfig<Features>;
+    type Config = virtio::config::NoConfig<Features>;
     type Data<'bound> = Data;
 
-    const ID_TABLE: IdTable = &ID_TABLE;
+    const ID_TABLE: virtio::IdTable = &ID_TABLE;
 
     fn probe<'bound>(dev: &'bound virtio::Device<Core<'_>>) -> impl PinInit<Data, Error> + 'bound {
         pin_init::pin_init_scope(move || {
             let pool = Arc::pin_init(
                 pin_init!(Pool {
-                    state <- new_spinlock_irq!(PoolState::default()),
-                    changed <- new_condvar!(),
+                    filled <- kernel::new_spinlock_irq!(Some(KVec::new())),
+                    changed <- kernel::new_condvar!(),
                 }),
                 GFP_KERNEL,
             )?;
 
             // Name the queue, find it in the device, tell the device to start, use it.
             let mut queues = dev.virtqueues()?;
-            let queue = queues.add::<RequestQueue>(c"input", Callback::Interrupt, 1, pool)?;
-            let ready = queues.find(Affinity::Default)?.ready();
+            let callback = virtio::Callback::Interrupt;
+            let queue = queues.add::<RequestQueue>(c"input", callback, 1, pool.clone())?;
+            let ready = queues.find(virtio::Affinity::Default)?.ready();
             let queue = queue.into_ready(&ready);
 
-            let dir = Dir::new(&CString::try_from_fmt(fmt!(
-                "rust_virtio_rng-{}",
-                dev.index()
-            ))?);
+            let name = CString::try_from_fmt(fmt!("rust_virtio_rng-{}", dev.index()))?;
+            let dir = debugfs::Dir::new(&name);
 
             Ok(try_pin_init!(Data {
+                pool,
                 _random <- dir.read_callback_file(c"random", queue, &show),
                 _dir: dir,
             }))
         })
+    }
+
+    fn unbind<'bound>(_dev: &'bound virtio::Device<Core<'_>>, this: Pin<&Data>) {
+        // Readers that still wait give up.
+        *this.pool.filled.lock() = None;
+        this.pool.changed.notify_all();
     }
 }
 

@@ -84,6 +84,8 @@ pub(super) struct Plan {
     pub(super) callback: Callback,
     /// Whether callbacks take the used buffers out of the ring.
     pub(super) drain: bool,
+    /// Whether the driver puts a buffer that comes back unused into the ring again.
+    pub(super) retry: bool,
     /// The parts of one buffer.
     pub(super) max_parts: usize,
     /// How the interrupts are spread.
@@ -108,6 +110,7 @@ impl Plan {
         queues: 1,
         callback: Callback::Interrupt,
         drain: false,
+        retry: false,
         max_parts: 4,
         affinity: Affinity::Default,
         fill: 0,

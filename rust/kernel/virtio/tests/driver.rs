@@ -146,10 +146,18 @@ impl Handler for Echo {
     }
 
     fn detached(queue: &Virtqueue<Self>, token: Self::Token) {
-        queue.context().0.log.push(Event::Detached {
+        let bench = &queue.context().0;
+
+        bench.log.push(Event::Detached {
             queue: queue.index(),
             id: token.id,
         });
+        // Once will do: if it worked, the buffer would come back again.
+        if bench.plan.retry && bench.note.fetch_add(1, Relaxed) == 0 {
+            if queue.lock().add(token, Buffer::describe).is_ok() {
+                bench.log.driver("added again");
+            }
+        }
     }
 }
 

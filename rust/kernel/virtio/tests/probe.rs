@@ -358,6 +358,21 @@ mod cases {
     }
 
     #[test]
+    fn a_buffer_that_came_back_cannot_be_added_again() -> Result {
+        let plan = Plan {
+            retry: true,
+            ..FILLED
+        };
+        let mut session = Session::new(plan, MODERN)?;
+
+        session.remove_device();
+        ensure_eq!(session.note.load(Relaxed), 1);
+        ensure_eq!(session.log.count(Event::Driver("added again")), 0);
+        ensure_eq!(session.buffers(), 0);
+        Ok(())
+    }
+
+    #[test]
     fn a_broken_device_is_drained_before_the_driver_lets_go() -> Result {
         let mut session = Session::new(FILLED, MODERN)?;
 
