@@ -2,5 +2,5 @@
 #include <linux/export.h>
 #include <linux/virtio_disk_index.h>
 
-DEFINE_IDA(virtio_disk_index);
+struct ida virtio_disk_index = IDA_INIT(virtio_disk_index);
 EXPORT_SYMBOL_GPL(virtio_disk_index);

@@ -9,16 +9,15 @@
 //!
 //! # How to write a driver
 //!
-//! 1. Declare the features that the driver understands with
-//!    [`virtio_features!`](crate::virtio_features) and the configuration space with
-//!    [`virtio_config!`](crate::virtio_config).
+//! 1. Declare the features that the driver understands with [`virtio_features!`], and the
+//!    configuration space with [`virtio_config!`].
 //! 2. For each kind of queue, implement [`Handler`]: it names the [`Token`] that travels through
 //!    the queue, and what happens when the device has used a buffer.
 //! 3. Implement [`Driver`]. Its [`probe`](Driver::probe) reads features and configuration, adds
 //!    queues to a [`VirtqueueSetup`], finds them in the device, tells the device to start
 //!    ([`Found::ready`]), and registers what the rest of the kernel uses.
-//! 4. Name the devices with [`virtio_device_table!`](crate::virtio_device_table) and the module
-//!    with [`module_virtio_driver!`](crate::module_virtio_driver).
+//! 4. Name the devices with [`virtio_device_table!`] and the module with
+//!    [`module_virtio_driver!`].
 //!
 //! # What the types see to
 //!
@@ -35,23 +34,24 @@
 //! | C | Rust |
 //! |---|---|
 //! | `struct virtio_driver` | [`Driver`], registered by [`Adapter`] |
-//! | `virtio_driver::feature_table`, `feature_table_legacy` | [`FeatureSet`](feature::FeatureSet) |
+//! | `virtio_driver::feature_table`, `feature_table_legacy` | [`FeatureSet`] |
 //! | `virtio_driver::validate` | [`Driver::validate`] |
-//! | `virtio_driver::probe`, `scan`, `remove` | [`Driver::probe`], [`Driver::scan`], [`Driver::unbind`] and `Drop` |
+//! | `virtio_driver::probe`, `scan`, `remove` | [`Driver::probe`], [`Driver::scan`], [`Driver::unbind`] |
 //! | `virtio_driver::config_changed` | [`Driver::config_changed`], in process context |
 //! | `virtio_driver::freeze`, `restore` | [`Driver::freeze`], [`Driver::restore`] |
 //! | `virtio_driver::reset_prepare`, `reset_done` | [`Driver::reset_prepare`], [`Driver::reset_done`] |
 //! | `virtio_driver::shutdown` | [`Driver::shutdown`] |
-//! | `module_virtio_driver` | [`module_virtio_driver!`](crate::module_virtio_driver) |
-//! | `struct virtio_device_id`, `MODULE_DEVICE_TABLE(virtio, ...)` | [`DeviceId`], [`virtio_device_table!`](crate::virtio_device_table) |
+//! | `module_virtio_driver` | [`module_virtio_driver!`] |
+//! | `struct virtio_device_id` | [`DeviceId`] |
+//! | `MODULE_DEVICE_TABLE(virtio, ...)` | [`virtio_device_table!`] |
 //! | `struct virtio_device` | [`Device`] |
 //! | `virtio_device::priv` | [`Driver::Data`], [`Handler::Context`] |
-//! | `virtio_has_feature` | [`Negotiated::has`](feature::Negotiated::has) |
-//! | `__virtio_clear_bit` | [`Negotiation::clear`](feature::Negotiation::clear) |
-//! | `virtio_cread`, `virtio_cread_le` | [`Config::read`](config::Config::read) |
-//! | `virtio_cread_feature`, `virtio_cread_le_feature` | [`Config::read_if`](config::Config::read_if) |
-//! | `virtio_cwrite`, `virtio_cwrite_le` | [`Config::write`](config::Config::write), [`Config::write_if`](config::Config::write_if) |
-//! | `cpu_to_virtio32`, `virtio32_to_cpu` and so on | [`ByteOrder`](config::ByteOrder) |
+//! | `virtio_has_feature` | [`Negotiated::has`] |
+//! | `__virtio_clear_bit` | [`Negotiation::clear`] |
+//! | `virtio_cread`, `virtio_cread_le` | [`Config::read`] |
+//! | `virtio_cread_feature`, `virtio_cread_le_feature` | [`Config::read_if`] |
+//! | `virtio_cwrite`, `virtio_cwrite_le` | [`Config::write`], [`Config::write_if`] |
+//! | `cpu_to_virtio32`, `virtio32_to_cpu` and so on | [`ByteOrder`] |
 //! | `virtio_find_vqs`, `struct virtqueue_info` | [`Device::virtqueues`], [`VirtqueueSetup`] |
 //! | `struct irq_affinity` | [`Affinity`] |
 //! | `virtio_device_ready` | [`Found::ready`] |
@@ -59,7 +59,8 @@
 //! | `virtio_max_dma_size` | [`Device::max_dma_size`] |
 //! | `struct virtqueue` | [`Virtqueue`] |
 //! | `virtqueue_add_sgs` and its kin | [`LockedVirtqueue::add`], [`Parts`] |
-//! | `virtqueue_kick_prepare`, `virtqueue_notify` | [`LockedVirtqueue::kick_prepare`], [`Virtqueue::notify`] |
+//! | `virtqueue_kick_prepare` | [`LockedVirtqueue::kick_prepare`] |
+//! | `virtqueue_notify` | [`Virtqueue::notify`] |
 //! | `virtqueue_get_buf` | [`LockedVirtqueue::pop`] |
 //! | `virtqueue_disable_cb`, `virtqueue_enable_cb` | [`LockedVirtqueue::drain`], or one by one |
 //! | `virtqueue_enable_cb_delayed` | [`LockedVirtqueue::enable_cb_delayed`] |
@@ -83,6 +84,11 @@
 //!
 //! C headers: [`include/linux/virtio.h`](srctree/include/linux/virtio.h),
 //! [`include/linux/virtio_config.h`](srctree/include/linux/virtio_config.h)
+//!
+//! [`virtio_features!`]: crate::virtio_features
+//! [`virtio_config!`]: crate::virtio_config
+//! [`virtio_device_table!`]: crate::virtio_device_table
+//! [`module_virtio_driver!`]: crate::module_virtio_driver
 
 use crate::{
     device::{
@@ -517,8 +523,12 @@ unsafe impl AlwaysRefCounted for Device {
     }
 
     unsafe fn dec_ref(obj: NonNull<Self>) {
-        // SAFETY: The safety requirements guarantee that the refcount is non-zero.
-        unsafe { bindings::put_device(&raw mut (*obj.cast::<bindings::virtio_device>().as_ptr()).dev) }
+        let vdev = obj.cast::<bindings::virtio_device>().as_ptr();
+        // SAFETY: The safety requirements guarantee that the refcount is non-zero, so `obj` is valid.
+        let dev = unsafe { &raw mut (*vdev).dev };
+
+        // SAFETY: As above.
+        unsafe { bindings::put_device(dev) }
     }
 }
 

@@ -2,8 +2,8 @@
 
 //! Rust virtio sample: an entropy device.
 //!
-//! The smallest complete virtio driver. Reading `/sys/kernel/debug/rust_virtio_rng-N/random` asks the
-//! device for fresh bytes. To make use of it, start QEMU with `-device virtio-rng-pci`.
+//! The smallest complete virtio driver. Reading `/sys/kernel/debug/rust_virtio_rng-N/random` asks
+//! the device for fresh bytes. To make use of it, start QEMU with `-device virtio-rng-pci`.
 //!
 //! Virtio specification, section 5.4 "Entropy Device".
 

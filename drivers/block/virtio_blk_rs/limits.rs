@@ -46,10 +46,7 @@ pub(crate) fn seg_max(dev: &virtio::Device<Bound>) -> Result<u32> {
 
 /// Returns how many segments a request may have in a ring with `vring_size` descriptors.
 pub(crate) fn max_segments(dev: &virtio::Device<Bound>, seg_max: u32, vring_size: u32) -> u32 {
-    if dev
-        .features::<Features>()
-        .has(feature::RingIndirectDesc)
-    {
+    if dev.features::<Features>().has(feature::RingIndirectDesc) {
         return seg_max;
     }
     // A request that needs more descriptors than the ring has would wait for ever.
@@ -148,7 +145,11 @@ fn read_discard(
         return Ok(());
     }
 
-    let segments = if segments == 0 { max_segments } else { segments };
+    let segments = if segments == 0 {
+        max_segments
+    } else {
+        segments
+    };
     logged(
         dev,
         limits.set_max_discard_segments(segments.min(MAX_DISCARD_SEGMENTS)),
@@ -158,7 +159,11 @@ fn read_discard(
         limits.logical_block_size()
     } else {
         alignment.checked_mul(SECTOR_SIZE).ok_or_else(|| {
-            dev_err!(dev, "discard alignment of {} sectors is too large\n", alignment);
+            dev_err!(
+                dev,
+                "discard alignment of {} sectors is too large\n",
+                alignment
+            );
             EINVAL
         })?
     };
@@ -229,10 +234,7 @@ fn read_topology(
 }
 
 /// Logs why a limit was refused.
-fn logged<T>(
-    dev: &virtio::Device<Bound>,
-    result: Result<T, LimitError>,
-) -> Result<T> {
+fn logged<T>(dev: &virtio::Device<Bound>, result: Result<T, LimitError>) -> Result<T> {
     result.map_err(|err| {
         dev_err!(dev, "the device's limits make no sense: {}\n", err);
         err.into()

@@ -256,11 +256,7 @@ impl Operations for Disk {
         attributes::geometry(disk)
     }
 
-    fn report_zones(
-        disk: &GenDisk<Self>,
-        sector: u64,
-        reporter: &mut ZoneReporter<'_>,
-    ) -> Result {
+    fn report_zones(disk: &GenDisk<Self>, sector: u64, reporter: &mut ZoneReporter<'_>) -> Result {
         zoned::report(disk, sector, reporter)
     }
 }

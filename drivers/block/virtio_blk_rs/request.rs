@@ -138,7 +138,10 @@ fn ranges<S: State>(rq: &Request<Disk, S>) -> Result<KVec<Range>> {
     match rq.op() {
         Op::Discard | Op::SecureErase => {
             for range in rq.discard_ranges() {
-                ranges.push(Range::new(range.sector, range.nr_sectors, false), GFP_ATOMIC)?;
+                ranges.push(
+                    Range::new(range.sector, range.nr_sectors, false),
+                    GFP_ATOMIC,
+                )?;
             }
         }
         Op::WriteZeroes => {

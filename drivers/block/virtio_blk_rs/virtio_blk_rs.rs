@@ -161,7 +161,10 @@ impl QueueCounts {
             let (name, callback) = if i < self.default {
                 (CString::try_from_fmt(fmt!("req.{i}"))?, Callback::Interrupt)
             } else {
-                (CString::try_from_fmt(fmt!("req_poll.{i}"))?, Callback::Polled)
+                (
+                    CString::try_from_fmt(fmt!("req_poll.{i}"))?,
+                    Callback::Polled,
+                )
             };
 
             queues.push(setup.add(&name, callback, max_parts, context)?, GFP_KERNEL)?;
@@ -173,7 +176,11 @@ impl QueueCounts {
         TagSetOptions {
             nr_hw_queues: self.default + self.poll,
             queue_depth,
-            maps: if self.poll > 0 { Maps::Three } else { Maps::One },
+            maps: if self.poll > 0 {
+                Maps::Three
+            } else {
+                Maps::One
+            },
             ..TagSetOptions::default()
         }
     }
@@ -275,7 +282,13 @@ impl VirtioBlk {
         let capacity = dev.config::<Config>().read(&Config::CAPACITY)?;
 
         if capacity != this.disk.capacity() {
-            log_capacity(dev, this.disk.name(), "new size: ", capacity, this.block_size);
+            log_capacity(
+                dev,
+                this.disk.name(),
+                "new size: ",
+                capacity,
+                this.block_size,
+            );
         }
         this.disk.set_capacity_and_notify(capacity)?;
         Ok(())
@@ -337,7 +350,7 @@ kernel::module_virtio_driver! {
     params: {
         num_request_queues: u32 {
             default: 0,
-            description: "Limit of the number of request queues of a device, 0 for one for each CPU",
+            description: "Limit of the number of request queues, 0 for one for each CPU",
         },
         poll_queues: u32 {
             default: 0,
@@ -349,7 +362,7 @@ kernel::module_virtio_driver! {
         },
         check_used_len: bool {
             default: true,
-            description: "Whether a read fails that the device says it has not filled; modern devices only",
+            description: "Whether a read fails that a modern device has not filled",
         },
     },
 }

@@ -16,12 +16,12 @@ use kernel::{
     block::blk_mq::{
         GenDisk,
         QueueLimits,
+        Transfer, //
         Zone,
         ZoneCondition,
         ZoneReporter,
         ZoneType,
         Zoned,
-        Transfer, //
     },
     device::Bound,
     prelude::*,
@@ -93,11 +93,7 @@ pub(crate) fn read_limits(dev: &virtio::Device<Bound>, limits: &mut QueueLimits)
 }
 
 /// Reports the zones from the one with `sector` in it (C: `virtblk_report_zones`).
-pub(crate) fn report(
-    disk: &GenDisk<Disk>,
-    sector: u64,
-    reporter: &mut ZoneReporter<'_>,
-) -> Result {
+pub(crate) fn report(disk: &GenDisk<Disk>, sector: u64, reporter: &mut ZoneReporter<'_>) -> Result {
     let zone_sectors = u64::from(disk.queue_data().zone_sectors);
     if zone_sectors == 0 {
         return Err(EOPNOTSUPP);

@@ -199,8 +199,8 @@ pub use payload::{
     Segments, //
 };
 pub use queue_map::{
-    CpuQueues,
     num_possible_queues,
+    CpuQueues,
     MapType,
     Maps,
     QueueMaps, //

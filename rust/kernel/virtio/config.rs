@@ -409,8 +409,8 @@ pub const fn check(fields: &[FieldInfo]) {
 /// Declares the configuration space of a device.
 ///
 /// `NAME: Wire @ offset;` is a field that every device has, `NAME: Wire @ offset, if Feature;` one
-/// that exists with a feature, and `=> rw` before the semicolon makes a field writable. The wire types are those of
-/// [`kernel::virtio::config`](crate::virtio::config).
+/// that exists with a feature, and `=> rw` before the semicolon makes a field writable. The wire
+/// types are those of [`kernel::virtio::config`](crate::virtio::config).
 ///
 /// See [`Config`](crate::virtio::config::Config) for an example.
 #[macro_export]
@@ -444,18 +444,13 @@ macro_rules! virtio_config {
         impl $crate::virtio::config::ConfigSpace for $space {
             type Features = $features;
 
-            const FIELDS: &'static [$crate::virtio::config::FieldInfo] = {
-                const FIELDS: &[
-                    $crate::virtio::config::FieldInfo; <[u32]>::len(&[$($offset),*])
-                ] = &[
-                    $($crate::virtio::config::FieldInfo {
-                        offset: $offset,
-                        size: <$crate::virtio::config::$wire as $crate::virtio::config::Wire>::SIZE,
-                        feature: $crate::virtio_config!(@bit $features $(, $feature)?),
-                    }),*
-                ];
-                FIELDS
-            };
+            const FIELDS: &'static [$crate::virtio::config::FieldInfo] = &[
+                $($crate::virtio::config::FieldInfo {
+                    offset: $offset,
+                    size: <$crate::virtio::config::$wire as $crate::virtio::config::Wire>::SIZE,
+                    feature: $crate::virtio_config!(@bit $features $(, $feature)?),
+                }),*
+            ];
         }
 
         const _: () = $crate::virtio::config::check(

@@ -191,9 +191,9 @@ core_features! {
 /// Checks a list of bits at compile time: in range, no transport bit, legacy ones below 32, none
 /// twice.
 #[doc(hidden)]
-pub const fn check<const N: usize>(list: &[(u32, bool); N]) {
+pub const fn check(list: &[(u32, bool)]) {
     let mut i = 0;
-    while i < N {
+    while i < list.len() {
         let (bit, legacy) = list[i];
         assert!(bit < FEATURES_BITS, "feature bit out of range");
         assert!(
@@ -215,9 +215,9 @@ pub const fn check<const N: usize>(list: &[(u32, bool); N]) {
 
 /// Counts the entries that a legacy device can have, or all.
 #[doc(hidden)]
-pub const fn count<const N: usize>(list: &[(u32, bool); N], only_legacy: bool) -> usize {
+pub const fn count(list: &[(u32, bool)], only_legacy: bool) -> usize {
     let (mut i, mut n) = (0, 0);
-    while i < N {
+    while i < list.len() {
         if list[i].1 || !only_legacy {
             n += 1;
         }
@@ -228,13 +228,10 @@ pub const fn count<const N: usize>(list: &[(u32, bool); N], only_legacy: bool) -
 
 /// Collects the bits of the entries that [`count`] counts.
 #[doc(hidden)]
-pub const fn collect<const N: usize, const M: usize>(
-    list: &[(u32, bool); N],
-    only_legacy: bool,
-) -> [u32; M] {
-    let mut table = [0; M];
+pub const fn collect<const N: usize>(list: &[(u32, bool)], only_legacy: bool) -> [u32; N] {
+    let mut table = [0; N];
     let (mut i, mut n) = (0, 0);
-    while i < N {
+    while i < list.len() {
         if list[i].1 || !only_legacy {
             table[n] = list[i].0;
             n += 1;
@@ -283,7 +280,9 @@ macro_rules! virtio_features {
         );
     };
 
-    (@emit $vis:vis $set:ident $({ $(#[$doc:meta])* $name:ident, $bit:expr, $legacy:literal })*) => {
+    (@emit $vis:vis $set:ident
+        $({ $(#[$doc:meta])* $name:ident, $bit:expr, $legacy:literal })*
+    ) => {
         $(
             $(#[$doc])*
             #[derive(Clone, Copy)]
@@ -298,14 +297,14 @@ macro_rules! virtio_features {
 
         impl $crate::virtio::feature::FeatureSet for $set {
             const TABLE: &'static [u32] = {
-                const LIST: &[(u32, bool); <[bool]>::len(&[$($legacy),*])] = &[$(($bit, $legacy)),*];
+                const LIST: &[(u32, bool)] = &[$(($bit, $legacy)),*];
                 const N: usize = $crate::virtio::feature::count(LIST, false);
                 const TABLE: [u32; N] = $crate::virtio::feature::collect(LIST, false);
                 &TABLE
             };
 
             const LEGACY_TABLE: &'static [u32] = {
-                const LIST: &[(u32, bool); <[bool]>::len(&[$($legacy),*])] = &[$(($bit, $legacy)),*];
+                const LIST: &[(u32, bool)] = &[$(($bit, $legacy)),*];
                 const N: usize = $crate::virtio::feature::count(LIST, true);
                 const TABLE: [u32; N] = $crate::virtio::feature::collect(LIST, true);
                 &TABLE

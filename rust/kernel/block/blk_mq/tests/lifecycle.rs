@@ -299,6 +299,7 @@ mod tests {
         let census = Census::new()?;
         let options = TagSetOptions {
             queue_depth: 1,
+            blocking: true,
             ..options()
         };
         let disk =
@@ -330,7 +331,8 @@ mod tests {
         workqueue::system_unbound().try_spawn(GFP_KERNEL, move || {
             let data = keeper.ram().queue_data();
 
-            fsleep(Delta::from_millis(200));
+            // `del_gendisk` has much to do before it waits for requests.
+            fsleep(Delta::from_millis(2000));
             data.set_mode(Mode::Linger, Status::OK);
             drop(data.unpark());
             if data.wait_parked(1).is_ok() {

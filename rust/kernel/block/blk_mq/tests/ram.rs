@@ -41,7 +41,7 @@ use crate::{
         SpinLock, //
     },
     time::{
-        delay::udelay,
+        delay::fsleep,
         Delta, //
     }, //
 };
@@ -80,7 +80,8 @@ pub(super) enum Mode {
     StopOnce,
     /// Drops what `reject` returns, with `status`, and serves what comes next.
     DropRejectedOnce,
-    /// Keeps it, and goes on using the data of the hardware queue until it is told to go on.
+    /// Keeps it, and goes on using the data of the hardware queue until it is told to go on. For
+    /// tag sets that may block.
     Linger,
 }
 
@@ -357,7 +358,7 @@ impl Operations for Ram {
 
                 data.park(rq.start());
                 while census.go_on.load(Acquire) == 0 {
-                    udelay(Delta::from_micros(10));
+                    fsleep(Delta::from_millis(1));
                     if hctx.data().alive.load(Relaxed) != 1 {
                         census.ghosts.fetch_add(1, Relaxed);
                     }
