@@ -45,6 +45,7 @@ use crate::{
     },
     prelude::*,
     static_lock_class,
+    sync::LockClassKey,
     types::{
         Opaque,
         ScopeGuard, //
@@ -118,6 +119,16 @@ unsafe impl<T: Driver> driver::RegistrationOps for Adapter<T> {
     }
 }
 
+/// The name of the work item of all devices.
+static CONFIG_WORK_NAME: &CStr = c"virtio_config_changed";
+
+/// The lock class of the work item of all devices; not in a generic function, of which each module
+/// has a copy.
+#[inline(never)]
+fn config_work_class() -> Pin<&'static LockClassKey> {
+    static_lock_class!()
+}
+
 /// What the adapter keeps for a bound device.
 ///
 /// # Invariants
@@ -152,8 +163,8 @@ impl<'bound, T: Driver> PrivateData<'bound, T> {
                         work,
                         Some(Self::config_work_callback),
                         false,
-                        c"virtio_config_changed".as_char_ptr(),
-                        static_lock_class!().as_ptr(),
+                        CONFIG_WORK_NAME.as_char_ptr(),
+                        config_work_class().as_ptr(),
                     )
                 }
             }),

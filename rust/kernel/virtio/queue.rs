@@ -22,6 +22,7 @@ use super::{
 use crate::{
     error::to_result,
     prelude::*,
+    static_lock_class,
     str::CString,
     sync::{
         atomic::{
@@ -32,9 +33,9 @@ use crate::{
             Atomic, //
         },
         lock::spinlock::SpinLockIrqGuard,
-        new_spinlock_irq,
         rcu,
         Arc,
+        LockClassKey,
         SpinLockIrq, //
     }, //
 };
@@ -164,6 +165,18 @@ impl<T> Used<T> {
     }
 }
 
+/// The name of the lock of all rings.
+static RING_LOCK_NAME: &CStr = c"Virtqueue::ring";
+
+/// The class of the lock of all rings.
+///
+/// In a generic function, each module would have a copy of the name, but all of them the same key,
+/// which lockdep takes for a mistake.
+#[inline(never)]
+fn ring_lock_class() -> Pin<&'static LockClassKey> {
+    static_lock_class!()
+}
+
 impl<H: Handler> Virtqueue<H> {
     /// Creates a queue without a ring.
     ///
@@ -184,13 +197,17 @@ impl<H: Handler> Virtqueue<H> {
         Arc::pin_init(
             pin_init!(Self {
                 // INVARIANT: There is no ring, and `sg_init_table` was called just above.
-                ring <- new_spinlock_irq!(Ring {
-                    vq: None,
-                    open: false,
-                    max_entries: 0,
-                    sgl,
-                    _handler: PhantomData,
-                }),
+                ring <- SpinLockIrq::new(
+                    Ring {
+                        vq: None,
+                        open: false,
+                        max_entries: 0,
+                        sgl,
+                        _handler: PhantomData,
+                    },
+                    RING_LOCK_NAME,
+                    ring_lock_class(),
+                ),
                 // INVARIANT: Null.
                 raw: Atomic::new(core::ptr::null_mut()),
                 name,

@@ -133,6 +133,7 @@ impl Config<'_> {
         args.add("-append", self.kernel_cmdline());
         self.serial_ports(&mut args);
         self.shared_directories(&mut args);
+        self.entropy(&mut args);
         self.disks(&mut args);
         args.0
     }
@@ -170,6 +171,13 @@ impl Config<'_> {
                 device["addr"] = json!(format!("{:x}", 2 + index));
             }
             args.add("-device", device.to_string());
+        }
+    }
+
+    /// A device of another kind, for the sample that drives it. In the last slot, so that it is in nobody's way.
+    fn entropy(&self, args: &mut Args) {
+        if self.machine == Machine::Q35 {
+            args.add("-device", format!("{},addr=1e", self.driver("rng")));
         }
     }
 

@@ -7,7 +7,7 @@ use crate::disk::Disk;
 
 /// The scenarios of this file.
 pub fn scenarios() -> Vec<Scenario> {
-    vec![disks(), rebind(), handover(), rnull()]
+    vec![disks(), features(), rebind(), handover(), rnull()]
 }
 
 /// Disks of every kind side by side, and a module that comes and goes.
@@ -26,6 +26,24 @@ fn disks() -> Scenario {
     scenario.cpus = 4;
     scenario.limit = minutes(20);
     scenario
+}
+
+/// A disk with every option that the device has, and an entropy device beside it.
+fn features() -> Scenario {
+    Scenario::debug("features", "attributes, discards, poll queues, limits", "features").disk(
+        Disk::scratch("main", 256).with(|p| {
+            p.num_queues = Some(2);
+            p.serial = Some("RS-0042".into());
+            p.config_wce = Some(true);
+            p.write_cache = Some(true);
+            p.logical_block_size = Some(4096);
+            p.physical_block_size = Some(8192);
+            p.min_io_size = Some(16384);
+            p.opt_io_size = Some(65536);
+            p.discard = Some(true);
+            p.write_zeroes = Some(true);
+        }),
+    )
 }
 
 /// One disk that is unbound and bound, idle and busy, while a second one must not notice.

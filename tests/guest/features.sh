@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0
+# What the driver has beyond reading and writing: attributes, discards, poll queues, limits.
+
+. /mnt/guest/lib.sh
+. /mnt/guest/disk.sh
+
+the_module_loads_with_a_poll_queue() {
+	load "$DRIVER" poll_queues=1
+	for disk in $(disk_names); do
+		wait_for 10 disk_of "$disk"
+	done
+}
+
+the_serial_number_is_that_of_the_device() {
+	[ "$(cat "/sys/block/$(disk_of main)/serial")" = RS-0042 ]
+}
+
+the_cache_type_can_be_read_and_switched() {
+	queue=/sys/block/$(disk_of main)
+	[ "$(cat "$queue/cache_type")" = 'write back' ]
+	echo 'write through' >"$queue/cache_type"
+	[ "$(cat "$queue/cache_type")" = 'write through' ]
+	[ "$(cat "$queue/queue/write_cache")" = 'write through' ]
+	refused sh -c "echo nonsense >$queue/cache_type"
+	echo 'write back' >"$queue/cache_type"
+	[ "$(cat "$queue/cache_type")" = 'write back' ]
+}
+
+the_limits_are_those_of_the_device() {
+	queue=/sys/block/$(disk_of main)/queue
+	[ "$(cat "$queue/logical_block_size")" -eq 4096 ]
+	[ "$(cat "$queue/physical_block_size")" -eq 8192 ]
+	[ "$(cat "$queue/minimum_io_size")" -eq 16384 ]
+	[ "$(cat "$queue/optimal_io_size")" -eq 65536 ]
+	[ "$(cat "$queue/discard_max_hw_bytes")" -gt 0 ]
+	[ "$(cat "$queue/write_zeroes_max_bytes")" -gt 0 ]
+}
+
+# fill DISK MIB: with noise.
+fill() {
+	dd if=/dev/urandom of="/dev/$1" bs=1M count="$2" conv=fsync
+}
+
+zeroed() {
+	drop_caches
+	dd if="/dev/$1" bs=1M count="$2" | cmp -n $(($2 * 1048576)) - /dev/zero
+}
+
+discarded_blocks_read_as_zeroes() {
+	disk=$(disk_of main)
+	fill "$disk" 2
+	refused zeroed "$disk" 2
+	/sbin/blkdiscard -o 0 -l 2M "/dev/$disk"
+	zeroed "$disk" 2
+}
+
+zeroes_are_written_without_data() {
+	disk=$(disk_of main)
+	fill "$disk" 2
+	/sbin/blkdiscard -z -o 0 -l 2M "/dev/$disk"
+	zeroed "$disk" 2
+}
+
+a_file_system_can_be_trimmed() {
+	disk=$(disk_of main)
+	mkfs.ext4 -q -F "/dev/$disk"
+	mkdir -p /tmp/disk
+	mount -t ext4 "/dev/$disk" /tmp/disk
+	fstrim -v /tmp/disk
+	umount /tmp/disk
+	e2fsck -fn "/dev/$disk"
+}
+
+interrupts() {
+	awk -v name="$(virtio_of main)-req" 'index($0, name) { for (i = 2; i <= NF; i++) if ($i ~ /^[0-9]+$/) n += $i }
+		END { print n + 0 }' /proc/interrupts
+}
+
+polled_io_takes_no_interrupt() {
+	disk=$(disk_of main)
+	[ "$(cat "/sys/block/$disk/queue/io_poll")" -eq 1 ]
+	before=$(interrupts)
+	fio --name=poll --filename="/dev/$disk" --ioengine=io_uring --hipri --direct=1 --thread --rw=randread --bs=4k \
+		--iodepth=4 --number_ios=500 --size=32m --output=/tmp/poll.out
+	after=$(interrupts)
+	note "$((after - before)) interrupts for 500 requests"
+	# Opening and closing the disk may take some, the requests none.
+	[ $((after - before)) -lt 50 ]
+}
+
+an_entropy_device_is_read_by_the_sample() {
+	load rust_virtio_rng
+	set -- /sys/kernel/debug/rust_virtio_rng-*/random
+	[ -e "$1" ] || fail 'the sample serves no device'
+	first=$(cat "$1")
+	second=$(cat "$1")
+	note "$first"
+	[ ${#first} -eq 64 ]
+	[ "$first" != "$second" ]
+	unload rust_virtio_rng
+}
+
+the_module_unloads() {
+	unload "$DRIVER"
+}
+
+cases the_module_loads_with_a_poll_queue \
+	the_serial_number_is_that_of_the_device \
+	the_cache_type_can_be_read_and_switched \
+	the_limits_are_those_of_the_device \
+	discarded_blocks_read_as_zeroes \
+	zeroes_are_written_without_data \
+	a_file_system_can_be_trimmed \
+	polled_io_takes_no_interrupt \
+	an_entropy_device_is_read_by_the_sample \
+	the_module_unloads
