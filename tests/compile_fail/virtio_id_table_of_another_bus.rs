@@ -33,7 +33,11 @@ kernel::virtio_config! {
     }
 }
 
-kernel::of_device_table!(ID_TABLE, (), [(kernel::of::DeviceId::new(c"test,device"), ())]);
+kernel::of_device_table!(
+    ID_TABLE,
+    (),
+    [(kernel::of::DeviceId::new(c"test,device"), ())]
+);
 
 struct Queue;
 
@@ -56,9 +60,7 @@ impl virtio::Driver for Driver {
 
     const ID_TABLE: IdTable = &ID_TABLE;
 
-    fn probe<'bound>(
-        dev: &'bound virtio::Device<Core<'_>>,
-    ) -> impl PinInit<(), Error> + 'bound {
+    fn probe<'bound>(dev: &'bound virtio::Device<Core<'_>>) -> impl PinInit<(), Error> + 'bound {
         probe(dev)
     }
 }

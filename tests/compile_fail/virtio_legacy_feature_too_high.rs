@@ -57,9 +57,7 @@ impl virtio::Driver for Driver {
 
     const ID_TABLE: IdTable = &ID_TABLE;
 
-    fn probe<'bound>(
-        dev: &'bound virtio::Device<Core<'_>>,
-    ) -> impl PinInit<(), Error> + 'bound {
+    fn probe<'bound>(dev: &'bound virtio::Device<Core<'_>>) -> impl PinInit<(), Error> + 'bound {
         probe(dev)
     }
 }
