@@ -36,10 +36,12 @@
 //! | `struct virtio_driver` | [`Driver`], registered by [`Adapter`] |
 //! | `virtio_driver::feature_table`, `feature_table_legacy` | [`FeatureSet`] |
 //! | `virtio_driver::validate` | [`Driver::validate`] |
-//! | `virtio_driver::probe`, `scan`, `remove` | [`Driver::probe`], [`Driver::scan`], [`Driver::unbind`] |
+//! | `virtio_driver::probe`, `scan` | [`Driver::probe`], [`Driver::scan`] |
+//! | `virtio_driver::remove` | [`Driver::unbind`], then `Drop` |
 //! | `virtio_driver::config_changed` | [`Driver::config_changed`], in process context |
 //! | `virtio_driver::freeze`, `restore` | [`Driver::freeze`], [`Driver::restore`] |
-//! | `virtio_driver::reset_prepare`, `reset_done` | [`Driver::reset_prepare`], [`Driver::reset_done`] |
+//! | `virtio_driver::reset_prepare` | [`Driver::reset_prepare`] |
+//! | `virtio_driver::reset_done` | [`Driver::reset_done`] |
 //! | `virtio_driver::shutdown` | [`Driver::shutdown`] |
 //! | `module_virtio_driver` | [`module_virtio_driver!`] |
 //! | `struct virtio_device_id` | [`DeviceId`] |
@@ -349,7 +351,7 @@ pub trait Driver {
 ///
 /// A [`Device`] instance represents a valid `struct virtio_device` created by the C portion of the
 /// kernel. While it is bound to a driver of this abstraction, its `priv` points to a
-/// [`DeviceState`].
+/// `DeviceState`.
 #[repr(transparent)]
 pub struct Device<Ctx: device::DeviceContext = device::Normal>(
     Opaque<bindings::virtio_device>,
@@ -524,7 +526,7 @@ unsafe impl AlwaysRefCounted for Device {
 
     unsafe fn dec_ref(obj: NonNull<Self>) {
         let vdev = obj.cast::<bindings::virtio_device>().as_ptr();
-        // SAFETY: The safety requirements guarantee that the refcount is non-zero, so `obj` is valid.
+        // SAFETY: The safety requirements guarantee that the refcount is non-zero: it is valid.
         let dev = unsafe { &raw mut (*vdev).dev };
 
         // SAFETY: As above.

@@ -35,7 +35,8 @@ has_sectors() {
 a_busy_disk_can_be_pulled_out() {
 	disk=$(disk_of spare)
 	before=$(written "$disk")
-	fio --name=busy --filename="/dev/$disk" --ioengine=io_uring --direct=1 --thread --rw=randrw --bs=4k --iodepth=32 \
+	fio --name=busy --filename="/dev/$disk" --ioengine=io_uring --direct=1 --thread --rw=randrw --bs=4k \
+		--iodepth=32 \
 		--time_based --runtime=600 --size=32m --output=/tmp/busy.out &
 	busy=$!
 	wait_for 60 was_written "$disk" "$before"

@@ -12,7 +12,8 @@ rnull_loads_and_a_disk_is_configured() {
 }
 
 rnull_serves_fio() {
-	fio --name=rnull --filename=/dev/rnullb0 --ioengine=io_uring --direct=1 --thread --rw=randrw --bs=4k --iodepth=32 \
+	fio --name=rnull --filename=/dev/rnullb0 --ioengine=io_uring --direct=1 --thread --rw=randrw --bs=4k \
+		--iodepth=32 \
 		--size=16m --output-format=terse --output=/tmp/fio.out
 	set -- $(cat /sys/block/rnullb0/stat)
 	[ $((($3 + $7) / 2048)) -eq 16 ]

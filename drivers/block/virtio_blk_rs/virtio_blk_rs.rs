@@ -203,7 +203,7 @@ fn log_capacity(dev: &virtio::Device<Bound>, name: &CStr, prefix: &str, sectors:
 
 impl VirtioBlk {
     /// Brings up the queues and the disk (C: `virtblk_probe`).
-    fn new(dev: &virtio::Device<Core<'_>>) -> Result<Data> {
+    fn set_up(dev: &virtio::Device<Core<'_>>) -> Result<Data> {
         let features = dev.features::<Features>();
         let index = DiskIndex::new(MAX_INDEX)?;
         let zone_sectors = zoned::zone_sectors(dev)?;
@@ -306,7 +306,7 @@ impl virtio::Driver for VirtioBlk {
     fn probe<'bound>(
         dev: &'bound virtio::Device<Core<'_>>,
     ) -> impl PinInit<Self::Data<'bound>, Error> + 'bound {
-        Self::new(dev)
+        Self::set_up(dev)
     }
 
     fn config_changed<'bound>(dev: &'bound virtio::Device<Bound>, this: Pin<&Data>) {

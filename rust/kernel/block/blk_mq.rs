@@ -19,12 +19,12 @@
 //! A request has one owner, and ownership moves. There is no reference count.
 //!
 //! ```text
-//!  block layer --queue_rq--> Request<T, Idle> --start--> Request<T, Started> --end--> block layer
-//!                                   |                     |   ^        |
-//!                                   +------ reject -------+   |        +-- complete --> T::complete
-//!                                   |                     v   |
-//!                                   |            queue of the device
-//!                                   +--> Rejected<T> --> block layer
+//! block layer --queue_rq--> Request<T, Idle> --start--> Request<T, Started> --end--> block layer
+//!                                  |                     |   ^        |
+//!                                  +------ reject -------+   |        +-- complete --> T::complete
+//!                                  |                     v   |
+//!                                  |            queue of the device
+//!                                  +--> Rejected<T> --> block layer
 //! ```
 //!
 //! What ends a request consumes it, so it cannot be ended twice or used afterwards, and an error

@@ -206,7 +206,8 @@ pub struct ReadWrite;
 /// A field of the configuration space `C`.
 pub struct Field<C, W, Gate = Always, Access = ReadOnly> {
     offset: u32,
-    _types: PhantomData<fn() -> (C, W, Gate, Access)>,
+    _space: PhantomData<fn() -> (C, W)>,
+    _access: PhantomData<fn() -> (Gate, Access)>,
 }
 
 impl<C, W, Gate, Access> Field<C, W, Gate, Access> {
@@ -215,7 +216,8 @@ impl<C, W, Gate, Access> Field<C, W, Gate, Access> {
     pub const fn new(offset: u32) -> Self {
         Self {
             offset,
-            _types: PhantomData,
+            _space: PhantomData,
+            _access: PhantomData,
         }
     }
 }

@@ -141,9 +141,9 @@ impl<'t, 'q> Parts<'t, 'q> {
     /// - [`EINVAL`]: the device reads them, but a part for it to write was added before.
     /// - [`ENOSPC`]: the queue was set up for fewer parts.
     #[inline]
-    pub fn segments<S: Segments>(&mut self, segments: &S) -> Result
+    pub fn segments<S>(&mut self, segments: &S) -> Result
     where
-        S: 't,
+        S: Segments + 't,
     {
         if segments.is_empty() {
             return Ok(());

@@ -15,7 +15,7 @@
 //! | [`control`], [`transcript`], [`ktap`], [`fio`] | the lines a guest script prints, and what they amount to |
 //! | [`logscan`] | what must not be in a kernel log |
 //! | [`scenario`] | the table of boots |
-//! | [`runner`], [`session`], [`report`] | one boot from start to verdict, a running machine listened to, and how it is shown |
+//! | [`runner`], [`session`], [`report`] | one boot from start to verdict, a machine listened to, how it is shown |
 //! | [`kunit`] | KUnit at boot, read by the kernel's own parser |
 //! | [`mod@shell`] | the interactive machine |
 

@@ -188,6 +188,10 @@ impl<T: Operations, A: Attribute<T>> DeviceAttribute<T, A> {
         }
     }
 
+    #[allow(
+        clippy::needless_update,
+        reason = "lockdep adds fields to an attribute"
+    )]
     const TABLE: bindings::device_attribute = bindings::device_attribute {
         attr: bindings::attribute {
             name: A::NAME.to_bytes_with_nul().as_ptr(),

@@ -168,7 +168,7 @@ macro_rules! features {
                 self
             }
 
-            #[doc = concat!("Whether [`", stringify!($set), "`](Self::", stringify!($set), ") is on.")]
+            #[doc = concat!("Whether [`Self::", stringify!($set), "`] is on.")]
             pub fn $is(&self) -> bool {
                 self.0.features & bindings::$bit != 0
             }
