@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// error: E0505
+//@ error: E0505
+//@ message: cannot move out of `rq` because it is borrowed
 
 //! The memory of a request cannot be used after the request ended.
 

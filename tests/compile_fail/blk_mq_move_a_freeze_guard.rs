@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// error: E0277
+//@ error: E0277
+//@ message: `*mut ()` cannot be sent between threads safely
 
 //! A frozen queue is unfrozen by the thread that froze it.
 

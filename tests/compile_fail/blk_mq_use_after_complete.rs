@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// error: E0382
+//@ error: E0382
+//@ message: borrow of moved value: `rq`
 
 //! A request cannot be used after it was completed.
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// error: E0597
+//@ error: E0597
+//@ message: `rq` does not live long enough
 
 //! A hardware queue cannot be kept longer than what keeps it.
 

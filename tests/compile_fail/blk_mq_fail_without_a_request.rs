@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// error: E0277
+//@ error: E0277
+//@ message: `?` couldn't convert the error to `Rejected<T>`
 
 //! An error without a request is not an answer.
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// error: E0599
+//@ error: E0599
+//@ message: no method named `clone` found for struct `kernel::block::blk_mq::Request<T, S>` in the current scope
 
 //! There is no second handle to a request.
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// error: E0599
+//@ error: E0599
+//@ message: no method named `end` found for reference `&TimedOutRequest<'_, T>` in the current scope
 
 //! A timeout cannot take a request away from its owner.
 
