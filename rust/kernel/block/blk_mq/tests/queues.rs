@@ -264,6 +264,10 @@ mod tests {
         disk.start_stopped_hw_queues(Run::Async);
         assert_eq!(bio.wait(), Status::OK);
 
+        // Stopping does not wait for the worker that has just served the request, and which would
+        // serve the next one as well.
+        drop(disk.quiesce());
+        fsleep(Delta::from_millis(20));
         disk.stop_hw_queues();
         let bio = Bio::submit(&open, READ, 0, 512, 0)?;
         fsleep(Delta::from_millis(20));
