@@ -109,17 +109,21 @@ pub fn run(host: &Host, plain: &Kernel) -> Result<Tally> {
 
 /// Everything that must pass before a change lands and needs a virtual machine.
 ///
+/// The debug kernel alone, as building another one takes longer than all of this; what it lacks of the plain
+/// one's speed is for [`soak()`].
+///
 /// # Errors
 ///
 /// As for [`run`].
-pub fn test(host: &Host, plain: &Kernel, debug: &Kernel) -> Result<Tally> {
-    let mut tally = kunit::boot(host, plain)?;
-    tally += kunit::boot(host, debug)?;
-    tally += runner::run_group(host, Group::Test, plain, debug, &Overrides::default())?;
+pub fn test(host: &Host, debug: &Kernel) -> Result<Tally> {
+    let mut tally = kunit::boot(host, debug)?;
+    for group in [Group::Run, Group::Test] {
+        tally += runner::run_group(host, group, debug, debug, &Overrides::default())?;
+    }
     Ok(tally)
 }
 
-/// The long versions of what [`test()`] does briefly.
+/// The long versions of what [`test()`] does briefly, and KUnit and the short ones on the plain kernel.
 ///
 /// `SOAK_LOOPS` (default 1000) is the number of bind and load cycles, `SOAK_SECONDS` (default 60) the time fio
 /// spends on each disk configuration.
@@ -128,5 +132,8 @@ pub fn test(host: &Host, plain: &Kernel, debug: &Kernel) -> Result<Tally> {
 ///
 /// As for [`run`].
 pub fn soak(host: &Host, plain: &Kernel, debug: &Kernel) -> Result<Tally> {
-    runner::run_group(host, Group::Soak, plain, debug, &Overrides::default())
+    let mut tally = kunit::boot(host, plain)?;
+    tally += runner::run_group(host, Group::Test, plain, plain, &Overrides::default())?;
+    tally += runner::run_group(host, Group::Soak, plain, debug, &Overrides::default())?;
+    Ok(tally)
 }

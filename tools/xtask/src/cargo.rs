@@ -2,6 +2,7 @@
 //! Running cargo on the host tools, with what is there and without network.
 
 use std::env;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Result;
@@ -10,12 +11,27 @@ use vm::Tally;
 use crate::progress::{Step, read_lossy};
 use crate::project::Project;
 
+/// The cargo that built this program, with the other programs of its toolchain first in `PATH`.
+///
+/// With another toolchain's rustc, crates of both would meet in one target directory.
+pub fn program() -> Command {
+    let cargo = PathBuf::from(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut command = Command::new(&cargo);
+    let toolchain = cargo.parent().filter(|dir| !dir.as_os_str().is_empty()).map(Path::to_path_buf);
+    let path = env::var_os("PATH").unwrap_or_default();
+    if let Ok(path) = env::join_paths(toolchain.into_iter().chain(env::split_paths(&path))) {
+        command.env("PATH", path);
+    }
+    command.env_remove("RUSTC");
+    command
+}
+
 /// A cargo command on the workspace of the host tools.
 pub fn command(project: &Project, verb: &str) -> Command {
-    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut command = program();
     command.arg(verb).arg("--manifest-path").arg(project.repo.join("tools/Cargo.toml"));
     // Tests and lints must not depend on what the user overrides for a kernel build, nor on the calling make.
-    for name in ["ACCEL", "BINDGEN", "BUILD", "JOBS", "KDIR", "LLVM", "MAKEFLAGS", "MFLAGS", "QEMU", "RUSTC"] {
+    for name in ["ACCEL", "BINDGEN", "BUILD", "JOBS", "KDIR", "LLVM", "MAKEFLAGS", "MFLAGS", "QEMU"] {
         command.env_remove(name);
     }
     command.env("CARGO_TARGET_DIR", project.build.join("target"));
@@ -61,6 +77,18 @@ fn tally(log: &str) -> Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cargo_finds_the_rustc_beside_it() {
+        let mut command = program();
+        let cargo = PathBuf::from(command.get_program());
+        let expected = cargo.parent().filter(|dir| !dir.as_os_str().is_empty());
+        let path = command.get_envs().find_map(|(name, value)| (name == "PATH").then_some(value)).flatten();
+        let first = path.and_then(|path| env::split_paths(path).next());
+        assert!(expected.is_some(), "cargo names itself to its tests with its path");
+        assert_eq!(first.as_deref(), expected);
+        assert!(command.arg("-V").output().is_ok_and(|output| output.status.success()));
+    }
 
     #[test]
     fn the_results_of_several_test_programs_add_up() {

@@ -73,16 +73,27 @@ fn ready(workshop: Workshop) -> Result<(Host, Kernel)> {
     Ok((host(&workshop.project), kernel(&workshop.project, &workshop.tree, variant)))
 }
 
-/// The part of `make test` that needs virtual machines, and `make soak`.
+/// The part of `make test` that needs virtual machines.
+///
+/// # Errors
+///
+/// The kernel cannot be built or no machine can be started.
+pub fn test(workshop: &Workshop) -> Result<Tally> {
+    let _lock = GuestLock::take(&workshop.project, "run")?;
+    build::kernel(workshop, Variant::Debug)?;
+    vm::test(&host(&workshop.project), &kernel(&workshop.project, &workshop.tree, Variant::Debug))
+}
+
+/// `make soak`: the long tests, on both kernels.
 ///
 /// # Errors
 ///
 /// A kernel cannot be built or no machine can be started.
-pub fn scenarios(workshop: &Workshop, run: fn(&Host, &Kernel, &Kernel) -> Result<Tally>) -> Result<Tally> {
+pub fn soak(workshop: &Workshop) -> Result<Tally> {
     let _lock = GuestLock::take(&workshop.project, "run")?;
     for variant in [Variant::Plain, Variant::Debug] {
         build::kernel(workshop, variant)?;
     }
     let kernel = |variant| kernel(&workshop.project, &workshop.tree, variant);
-    run(&host(&workshop.project), &kernel(Variant::Plain), &kernel(Variant::Debug))
+    vm::soak(&host(&workshop.project), &kernel(Variant::Plain), &kernel(Variant::Debug))
 }

@@ -110,7 +110,7 @@ fn work(command: &Command, workshop: Workshop) -> Result<bool> {
         Command::Run => return Ok(guest::run(workshop)?.success()),
         Command::Shell => guest::shell(workshop)?,
         Command::Test => return Ok(tell(suite::run(&workshop))),
-        Command::Soak => return Ok(tell(guest::scenarios(&workshop, vm::soak)?)),
+        Command::Soak => return Ok(tell(guest::soak(&workshop)?)),
         Command::Kunit => return Ok(tell(kunit::run(&workshop)?)),
         Command::Check => return Ok(tell(check::all(&workshop))),
         Command::CompileFail => {

@@ -16,27 +16,31 @@ const STAGES: [(&str, Stage); 5] = [
     ("host tools", |workshop| cargo::test(&workshop.project)),
     ("KUnit", kunit::run),
     ("compile-fail", compile_fail::run),
-    ("virtual machines", |workshop| guest::scenarios(workshop, vm::test)),
+    ("virtual machines", guest::test),
 ];
 
 /// Runs every stage, also after one that failed, so that one run tells everything.
 pub fn run(workshop: &Workshop) -> Tally {
-    let results: Vec<(&str, Tally)> =
-        STAGES.iter().map(|(name, stage)| (*name, run_stage(name, *stage, workshop))).collect();
+    let results = STAGES.map(|(name, stage)| {
+        say(name);
+        (name, stage(workshop))
+    });
     say("summary");
-    for (name, tally) in &results {
-        println!("    {name:18} {}", line(tally));
+    let mut sum = Tally::default();
+    for (name, result) in results {
+        match result {
+            Ok(tally) => {
+                println!("    {name:18} {}", line(&tally));
+                sum += tally;
+            }
+            // A stage that could not run has failed.
+            Err(error) => {
+                println!("    {name:18} {error:#}");
+                sum += Tally { failed: 1, ..Tally::default() };
+            }
+        }
     }
-    results.into_iter().map(|(_, tally)| tally).sum()
-}
-
-/// Runs a stage; one that could not run has failed.
-fn run_stage(name: &str, stage: Stage, workshop: &Workshop) -> Tally {
-    say(name);
-    stage(workshop).unwrap_or_else(|error| {
-        say(&format!("{name}: {error:#}"));
-        Tally { failed: 1, ..Tally::default() }
-    })
+    sum
 }
 
 /// A tally as the last line of a run shows it.

@@ -3,12 +3,12 @@
 
 mod packages;
 
-use std::env;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
 use self::packages::{NEEDS, Need, Release};
+use crate::cargo;
 use crate::progress::{Step, output, say};
 use crate::project::{Project, remove_dir};
 use crate::toolchain::{self, BINDGEN_VERSION, Toolchain, which};
@@ -112,11 +112,10 @@ fn build_bindgen(project: &Project) -> Result<()> {
         expected: Some(60),
     }
     .run(
-        Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        cargo::program()
             .args(["install", "--locked", "bindgen-cli", "--version", BINDGEN_VERSION, "--root"])
             .arg(&root)
-            .env("CARGO_TARGET_DIR", &target)
-            .env_remove("RUSTC"),
+            .env("CARGO_TARGET_DIR", &target),
     )?;
     remove_dir(&target).map(drop)
 }
