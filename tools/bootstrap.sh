@@ -48,9 +48,9 @@ install_cargo() {
 		exit 1
 	fi
 	echo "==> installing with apt-get: $packages"
-	$sudo apt-get -q update
+	$sudo apt-get -qq update
 	# shellcheck disable=SC2086
-	$sudo env DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends $packages
+	$sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $packages
 }
 
 dir=$(find_cargo)
