@@ -201,9 +201,4 @@ impl<'a> Ready<'a> {
     pub(super) fn queues(&self) -> (&'a Device<Bound>, usize) {
         (self.dev, self.state.queues().len())
     }
-
-    /// Whether the device is still there and willing: none of its queues is broken.
-    pub fn is_intact(&self) -> bool {
-        !self.state.is_broken()
-    }
 }

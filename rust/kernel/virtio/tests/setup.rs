@@ -304,7 +304,7 @@ mod cases {
 
             let ready = found.ready();
 
-            if !ready.is_intact() || starts(&bench.log.take()?) != 1 {
+            if starts(&bench.log.take()?) != 1 {
                 return Err(EINVAL);
             }
 
@@ -348,34 +348,6 @@ mod cases {
                 );
             }
         }
-        Ok(())
-    }
-
-    #[test]
-    fn readiness_tells_when_the_device_is_gone() -> Result {
-        fn probe(dev: &Device<Core<'_>>, bench: &Arc<Bench>) -> Result {
-            let mut setup = dev.virtqueues()?;
-
-            setup.add::<Echo>(c"own", Callback::Interrupt, 4, Context(bench.clone()))?;
-
-            let ready = setup.find(Affinity::Default)?.ready();
-            let before = ready.is_intact();
-
-            bench.device.as_ref().ok_or(ENODEV)?.break_device();
-            bench
-                .note
-                .store(u64::from(before && !ready.is_intact()), Relaxed);
-            Ok(())
-        }
-
-        let plan = Plan {
-            queues: 0,
-            in_probe: probe,
-            ..Plan::DEFAULT
-        };
-        let session = Session::new(plan, MODERN)?;
-
-        ensure_eq!(session.note.load(Relaxed), 1);
         Ok(())
     }
 
