@@ -100,6 +100,25 @@ an_entropy_device_is_read_by_the_sample() {
 	unload rust_virtio_rng
 }
 
+a_written_parameter_is_for_devices_bound_later() {
+	parameters=/sys/module/$DRIVER/parameters
+	[ "$(cat "$parameters/poll_queues")" -eq 1 ]
+	[ "$(stat -c %a "$parameters/num_request_queues")" -eq 644 ]
+	[ "$(stat -c %a "$parameters/poll_queues")" -eq 644 ]
+	[ "$(stat -c %a "$parameters/queue_depth")" -eq 444 ]
+	refused sh -c "echo many >$parameters/num_request_queues"
+	echo 1 >"$parameters/num_request_queues"
+	unbind "$DRIVER" main
+	bind "$DRIVER" main
+	set -- /sys/block/"$(disk_of main)"/mq/*
+	[ $# -eq 1 ]
+	echo 0 >"$parameters/num_request_queues"
+	unbind "$DRIVER" main
+	bind "$DRIVER" main
+	set -- /sys/block/"$(disk_of main)"/mq/*
+	[ $# -eq 2 ]
+}
+
 the_module_unloads() {
 	unload "$DRIVER"
 }
@@ -112,5 +131,6 @@ cases the_module_loads_with_a_poll_queue \
 	zeroes_are_written_without_data \
 	a_file_system_can_be_trimmed \
 	polled_io_takes_no_interrupt \
+	a_written_parameter_is_for_devices_bound_later \
 	an_entropy_device_is_read_by_the_sample \
 	the_module_unloads

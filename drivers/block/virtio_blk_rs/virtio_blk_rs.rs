@@ -10,12 +10,14 @@
 //! - `queue`: `virtio_mq_ops`, `virtblk_done`, `virtblk_poll`,
 //! - `zoned`: `virtblk_report_zones`, `virtblk_read_zoned_limits`,
 //! - `attributes`: `serial`, `cache_type`, `virtblk_getgeo`,
+//! - `parameters`: the module parameters,
 //! - this one: `init_vq`, `virtblk_probe`, and what comes after.
 
 #![deny(unsafe_code)]
 
 mod attributes;
 mod limits;
+mod parameters;
 mod queue;
 mod request;
 mod wire;
@@ -128,12 +130,12 @@ impl QueueCounts {
             Some(count) => count.into(),
             None => 1,
         };
-        let limit = match module_parameters::num_request_queues.value() {
+        let limit = match parameters::num_request_queues.value() {
             0 => offered,
             limit => offered.min(limit),
         };
         let total = blk_mq::num_possible_queues(limit).max(1);
-        let poll = module_parameters::poll_queues.value().min(total - 1);
+        let poll = parameters::poll_queues.value().min(total - 1);
         let counts = Self {
             default: total - poll,
             poll,
@@ -213,7 +215,7 @@ impl VirtioBlk {
         let context = QueueContext {
             order: dev.byte_order(),
             // Legacy devices are known not to get it right (2.6.8.2).
-            strict: !dev.is_legacy() && module_parameters::check_used_len.value(),
+            strict: !dev.is_legacy() && parameters::check_used_len.value(),
             zone_sectors,
         };
         let max_parts = usize::try_from(seg_max + limits::EXTRA_DESCRIPTORS)?;
@@ -232,7 +234,7 @@ impl VirtioBlk {
             limits.set_write_cache(attributes::has_write_cache(dev)?);
             limits
         };
-        let queue_depth = match module_parameters::queue_depth.value() {
+        let queue_depth = match parameters::queue_depth.value() {
             0 if features.has(virtio::feature::RingIndirectDesc) => vring_size,
             // A request takes two descriptors at least.
             0 => vring_size / 2,
@@ -347,22 +349,4 @@ kernel::module_virtio_driver! {
     authors: ["The linux-virtio-rs developers"],
     description: "Virtio block driver in Rust",
     license: "GPL v2",
-    params: {
-        num_request_queues: u32 {
-            default: 0,
-            description: "Limit of the number of request queues, 0 for one for each CPU",
-        },
-        poll_queues: u32 {
-            default: 0,
-            description: "Number of the request queues that are for polled I/O",
-        },
-        queue_depth: u32 {
-            default: 0,
-            description: "Number of requests in flight on each queue, 0 for as many as fit",
-        },
-        check_used_len: bool {
-            default: true,
-            description: "Whether a read fails that a modern device has not filled",
-        },
-    },
 }

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Module parameters, with the names and permissions of C's driver. A written value is for devices
+//! that are bound later.
+
+use kernel::module_param_sysfs;
+
+module_param_sysfs! {
+    module: "virtio_blk_rs",
+    /// Limit of the number of queues.
+    pub(crate) static num_request_queues: u32 = 0,
+    mode: 0o644,
+    description: "Limit of the number of request queues, 0 for one for each CPU",
+}
+
+module_param_sysfs! {
+    module: "virtio_blk_rs",
+    /// How many of the queues are polled.
+    pub(crate) static poll_queues: u32 = 0,
+    mode: 0o644,
+    description: "Number of the request queues that are for polled I/O",
+}
+
+module_param_sysfs! {
+    module: "virtio_blk_rs",
+    /// How many requests a queue takes.
+    pub(crate) static queue_depth: u32 = 0,
+    mode: 0o444,
+    description: "Number of requests in flight on each queue, 0 for as many as fit",
+}
+
+module_param_sysfs! {
+    module: "virtio_blk_rs",
+    /// Whether used lengths are checked.
+    pub(crate) static check_used_len: bool = true,
+    mode: 0o644,
+    description: "Whether a read fails that a modern device has not filled",
+}
