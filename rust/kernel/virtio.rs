@@ -29,6 +29,10 @@
 //! - When a driver leaves its device, for whatever reason, the device is reset, what it still had
 //!   goes back to the [`Handler`], and only then are the rings deleted.
 //!
+//! What they cannot see to is C's own trust in a device: `virtqueue_detach_unused_buf()`, which
+//! every teardown calls, ends in a `BUG_ON()` if a device has unlinked descriptors of a split ring
+//! that completes in order.
+//!
 //! # From C to Rust
 //!
 //! | C | Rust |
@@ -47,6 +51,8 @@
 //! | `struct virtio_device_id` | [`DeviceId`] |
 //! | `MODULE_DEVICE_TABLE(virtio, ...)` | [`virtio_device_table!`] |
 //! | `struct virtio_device` | [`Device`] |
+//! | `virtio_device::id` | [`Device::device_id`], [`Device::vendor_id`] |
+//! | `VIRTIO_CONFIG_S_NEEDS_RESET` | [`Device::needs_reset`] |
 //! | `virtio_device::priv` | [`Driver::Data`], [`Handler::Context`] |
 //! | `virtio_has_feature` | [`Negotiated::has`] |
 //! | `__virtio_clear_bit` | [`Negotiation::clear`] |
@@ -80,7 +86,9 @@
 //!   operation; only network drivers use them.
 //! - `virtqueue_enable_cb_prepare`, `virtqueue_poll`: NAPI's way to enable callbacks.
 //! - `virtqueue_set_affinity`, `virtio_get_shm_region`, `virtio_config_driver_disable` and
-//!   `_enable`: without a user.
+//!   `_enable`, `virtio_bus_name`: without a user.
+//! - `virtio_synchronize_cbs`: the adapter resets and deletes queues, which waits for callbacks.
+//! - `virtio_has_dma_quirk`: `virtio_ring` maps all buffers here, and looks at it itself.
 //! - `virtio_break_device`, `virtqueue_break`, `register_virtio_device` and what else is for
 //!   transports.
 //!
@@ -435,9 +443,9 @@ impl Device<Bound> {
         })
     }
 
-    /// The length of the configuration space in bytes, where it is known.
-    fn config_len(&self) -> Option<u32> {
-        self.state().and_then(DeviceState::config_len)
+    /// How many bytes of the configuration space may be accessed.
+    fn config_len(&self) -> u32 {
+        self.state().map_or(0, DeviceState::config_len)
     }
 
     /// Reads bytes of the configuration space.

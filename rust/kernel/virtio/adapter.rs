@@ -284,14 +284,14 @@ impl<T: Driver> Adapter<T> {
 
         from_result(|| {
             // SAFETY: `vdev` is valid.
-            let config_len = unsafe { transport::config_len(vdev, dev.is_legacy()) };
+            let config_len = unsafe { transport::config_len(vdev) };
             let required = config::required_len::<T::Config>(dev.features());
 
-            if let Some(len) = config_len.filter(|&len| len < required) {
+            if config_len < required {
                 dev_err!(
                     dev,
                     "configuration space has {} bytes, the negotiated features need {}\n",
-                    len,
+                    config_len,
                     required
                 );
                 return Err(EINVAL);
@@ -314,6 +314,8 @@ impl<T: Driver> Adapter<T> {
             unsafe { (*vdev).priv_ = state.cast() };
 
             let unwind = ScopeGuard::new(|| {
+                // Others can have it by now, and would look at what is freed below.
+                private.state.handle().close();
                 // SAFETY: `vdev` is the device of this state.
                 unsafe { private.state.teardown(vdev) };
                 // SAFETY: No callback looks at `priv` after the teardown.
@@ -325,8 +327,10 @@ impl<T: Driver> Adapter<T> {
             // SAFETY: This is probe.
             unsafe { private.init(T::probe(dev)) }?;
 
-            // The core tells the device to start, if the driver did not.
-            private.state.set_live(true);
+            if !private.state.is_live() {
+                // SAFETY: The rings were found, or there are none.
+                unsafe { dev.make_ready(&private.state) };
+            }
             unwind.dismiss();
             close.dismiss();
             Ok(0)
@@ -448,6 +452,11 @@ impl<T: Driver> Adapter<T> {
 
             // The core does not tell again what came before the pause.
             private.flush_config_work();
+            if private.state.is_broken() {
+                dev_warn!(dev, "device is broken, ending what it has not answered\n");
+                // SAFETY: `vdev` is the device of this state.
+                unsafe { private.state.abort(vdev) };
+            }
             if let Some(data) = private.data() {
                 quiesce(dev, data)?;
             }

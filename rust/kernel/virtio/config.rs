@@ -6,7 +6,8 @@
 //! order, and the feature that makes the field exist. A field without a feature is read with
 //! [`Config::read`]; one with a feature only with [`Config::read_if`], which answers [`None`] where
 //! the feature was not negotiated. Width, alignment and overlaps are checked at compile time, the
-//! length of the space once before probe.
+//! length of the space before probe and at each access. virtio-pci and virtio-mmio know it; with
+//! other transports it counts as 256 bytes.
 //!
 //! All accesses may sleep.
 //!
@@ -33,7 +34,7 @@ const GENERATION_RETRIES: u32 = 1000;
 
 /// The layout of a configuration space.
 ///
-/// Implemented by [`virtio_config!`](crate::virtio_config) only.
+/// To be implemented by [`virtio_config!`](crate::virtio_config).
 pub trait ConfigSpace: 'static {
     /// The features that make fields exist.
     type Features: FeatureSet;
@@ -64,7 +65,7 @@ pub struct FieldInfo {
 impl FieldInfo {
     /// The first byte after the field.
     pub const fn end(&self) -> u32 {
-        self.offset + self.size
+        self.offset.saturating_add(self.size)
     }
 }
 
@@ -210,10 +211,20 @@ pub struct Field<C, W, Gate = Always, Access = ReadOnly> {
     _access: PhantomData<fn() -> (Gate, Access)>,
 }
 
-impl<C, W, Gate, Access> Field<C, W, Gate, Access> {
-    /// Used by [`virtio_config!`](crate::virtio_config), which checks the place.
+impl<C: ConfigSpace, W: Wire, Gate, Access> Field<C, W, Gate, Access> {
+    /// Used by [`virtio_config!`](crate::virtio_config).
+    ///
+    /// # Panics
+    ///
+    /// At compile time, where the macro calls it: the space has no such field.
     #[doc(hidden)]
     pub const fn new(offset: u32) -> Self {
+        let fields = C::FIELDS;
+        let mut i = 0;
+
+        while fields[i].offset != offset || fields[i].size != W::SIZE {
+            i += 1;
+        }
         Self {
             offset,
             _space: PhantomData,
@@ -349,10 +360,10 @@ impl<'a, C: ConfigSpace> Config<'a, C> {
 
         dev_err!(
             self.dev,
-            "configuration changed {} times while bytes {} to {} were read\n",
+            "configuration changed {} times while {} bytes at {} were read\n",
             GENERATION_RETRIES,
-            offset,
-            offset + W::SIZE
+            W::SIZE,
+            offset
         );
         Err(EAGAIN)
     }
@@ -363,21 +374,21 @@ impl<'a, C: ConfigSpace> Config<'a, C> {
             .config_set(offset, W::encode(value, self.dev.byte_order()).as_ref())
     }
 
-    /// Checks the end of a field against the length of the space, where the transport tells it.
+    /// Checks the end of a field against the length of the space.
     fn check(&self, offset: u32, size: u32) -> Result {
-        match self.dev.config_len() {
-            Some(len) if offset + size > len => {
-                dev_err!(
-                    self.dev,
-                    "configuration space of {} bytes has no bytes {} to {}\n",
-                    len,
-                    offset,
-                    offset + size
-                );
-                Err(EINVAL)
-            }
-            _ => Ok(()),
+        let len = self.dev.config_len();
+
+        if offset.checked_add(size).is_some_and(|end| end <= len) {
+            return Ok(());
         }
+        dev_err!(
+            self.dev,
+            "configuration space of {} bytes has no {} bytes at {}\n",
+            len,
+            size,
+            offset
+        );
+        Err(EINVAL)
     }
 }
 

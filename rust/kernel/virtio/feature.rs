@@ -6,7 +6,8 @@
 //! feature tables that the C core negotiates from, and the only names under which the driver can
 //! ask what was negotiated: a bit that is not in the list has no name, so asking for it does not
 //! compile. In C such a question is answered by `BUG()` in
-//! `virtio_check_driver_offered_feature()`.
+//! `virtio_check_driver_offered_feature()`. A list that is not that of the bound driver can name
+//! more; the core has not negotiated those bits, so they are never set.
 //!
 //! The bits of the transport and of the rings (28 to 41) are not for drivers to offer: the core
 //! keeps those that it knows. They can be queried by any driver under the names in this module.
@@ -35,7 +36,7 @@ const LEGACY_BITS: u32 = 32;
 
 /// All feature bits that a driver offers to its devices.
 ///
-/// Implemented by [`virtio_features!`](crate::virtio_features) only.
+/// To be implemented by [`virtio_features!`](crate::virtio_features).
 pub trait FeatureSet: 'static {
     /// The bits offered to modern devices (C: `virtio_driver::feature_table`).
     const TABLE: &'static [u32];

@@ -54,8 +54,8 @@ pub trait Handler: Sized + 'static {
 
     /// The device has used buffers (C: `vq_callback_t`).
     ///
-    /// Not called before [`Found::ready`](super::Found::ready) nor after the driver's data is
-    /// gone, and not at all for polled queues.
+    /// Not called before the device is told to start, by [`Found::ready`](super::Found::ready) or
+    /// else after probe, nor after the driver's data is gone, and not at all for polled queues.
     ///
     /// # Context
     ///
@@ -115,6 +115,8 @@ struct Ring<H: Handler> {
     vq: Option<NonNull<bindings::virtqueue>>,
     /// Whether buffers may be added. Cleared before teardown takes them out.
     open: bool,
+    /// The descriptors that the ring has.
+    size: usize,
     /// The descriptors that one buffer can have at all.
     max_entries: usize,
     sgl: KVVec<bindings::scatterlist>,
@@ -151,7 +153,7 @@ impl<T> Used<T> {
 
     /// Whether the device says it has written nothing.
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.len() == 0
     }
 
     /// The bytes that the device was allowed to write.
@@ -201,6 +203,7 @@ impl<H: Handler> Virtqueue<H> {
                     Ring {
                         vq: None,
                         open: false,
+                        size: 0,
                         max_entries: 0,
                         sgl,
                         _handler: PhantomData,
@@ -286,7 +289,8 @@ impl<H: Handler> LockedVirtqueue<'_, H> {
     ///
     /// - [`ENOSPC`]: the ring is full; try again after buffers were used.
     /// - [`EMSGSIZE`]: the ring is smaller than the buffer, even when it is empty.
-    /// - [`ENOMEM`]: no memory for an indirect table or a bounce buffer.
+    /// - [`ENOMEM`]: no memory for a bounce buffer, or for the indirect table of a buffer that the
+    ///   ring has no room for; try again later.
     /// - [`EIO`]: the queue is broken.
     /// - [`ENODEV`]: the queue has no ring.
     #[inline]
@@ -346,7 +350,13 @@ impl<H: Handler> LockedVirtqueue<'_, H> {
         to_result(ret).map_err(|error| AddError {
             // SAFETY: The ring has not taken `data`, which comes from `into_raw` above.
             token: unsafe { H::Token::from_raw(data) },
-            error,
+            // Without memory for an indirect table C looks for room in the ring. There is none
+            // for this buffer, however many others are used.
+            error: if error == ENOSPC && lists.entries > ring.size {
+                ENOMEM
+            } else {
+                error
+            },
         })
     }
 
@@ -524,12 +534,9 @@ impl<H: Handler> AnyVirtqueue for Virtqueue<H> {
         // INVARIANT: `vq` is live by the requirement of this function.
         ring.vq = Some(vq);
         ring.open = true;
-        ring.max_entries = if indirect {
-            usize::MAX
-        } else {
-            // SAFETY: As above.
-            unsafe { bindings::virtqueue_get_vring_size(vq.as_ptr()) as usize }
-        };
+        // SAFETY: As above.
+        ring.size = unsafe { bindings::virtqueue_get_vring_size(vq.as_ptr()) } as usize;
+        ring.max_entries = if indirect { usize::MAX } else { ring.size };
         // INVARIANT: As above, until after `close` and a grace period.
         self.raw.store(vq.as_ptr(), Release);
     }

@@ -32,6 +32,7 @@ use crate::{
     prelude::*,
     sync::Arc, //
 };
+use core::marker::PhantomData;
 
 /// How the interrupts of the queues are spread over the CPUs (C: `struct irq_affinity`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -72,7 +73,10 @@ pub struct VirtqueueSetup<'a, 'core> {
 }
 
 /// A queue that may not be used yet.
-pub struct PendingQueue<H: Handler>(Arc<Virtqueue<H>>);
+///
+/// It cannot leave the thread that probes, so it is never made usable by the proof of another
+/// device.
+pub struct PendingQueue<H: Handler>(Arc<Virtqueue<H>>, NotSend);
 
 /// A device whose queues have rings, but that has not been told to start.
 #[must_use]
@@ -82,10 +86,16 @@ pub struct Found<'a, 'core> {
 }
 
 /// The proof that a device was told to start.
+///
+/// It cannot leave the thread that probes, so the rings that it stands for are there.
 pub struct Ready<'a> {
     dev: &'a Device<Bound>,
     state: &'a DeviceState,
+    _not_send: NotSend,
 }
+
+/// What cannot be sent to, or shared with, other threads.
+type NotSend = PhantomData<*const ()>;
 
 impl<'a, 'core> VirtqueueSetup<'a, 'core> {
     /// Starts without queues.
@@ -120,7 +130,7 @@ impl<'a, 'core> VirtqueueSetup<'a, 'core> {
         let queue = Virtqueue::<H>::new(name, index, callback, max_parts, context)?;
 
         self.queues.push(queue.clone(), GFP_KERNEL)?;
-        Ok(PendingQueue(queue))
+        Ok(PendingQueue(queue, PhantomData))
     }
 
     /// Asks the device for the queues (C: `virtio_find_vqs`). Possible once per probe.
@@ -128,12 +138,24 @@ impl<'a, 'core> VirtqueueSetup<'a, 'core> {
     /// # Errors
     ///
     /// - [`EBUSY`]: the queues of this device were asked for before.
-    /// - [`EINVAL`]: no queue was added.
+    /// - [`EINVAL`]: no queue was added, or more queues are left out of `affinity` than there are.
     /// - [`ENOENT`]: the device has fewer queues.
     /// - Other errors of the transport.
     pub fn find(self, affinity: Affinity) -> Result<Found<'a, 'core>> {
         if self.queues.is_empty() {
             return Err(EINVAL);
+        }
+        if let Affinity::Spread {
+            pre_vectors,
+            post_vectors,
+        } = affinity
+        {
+            // C adds them up as they are, and believes the sum.
+            let left_out = pre_vectors.checked_add(post_vectors).ok_or(EINVAL)?;
+
+            if usize::try_from(left_out)? > self.queues.len() {
+                return Err(EINVAL);
+            }
         }
 
         let table = QueueTable {
@@ -191,6 +213,7 @@ impl<'a, 'core> Found<'a, 'core> {
         Ready {
             dev: self.dev,
             state: self.state,
+            _not_send: PhantomData,
         }
     }
 }

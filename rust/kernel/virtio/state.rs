@@ -49,15 +49,15 @@ pub(super) struct DeviceState {
     /// Whether interrupts get through to the handlers.
     live: Atomic<bool>,
 
-    /// The length of the configuration space in bytes, where it is known.
-    config_len: Option<u32>,
+    /// How many bytes of the configuration space may be accessed.
+    config_len: u32,
 
     /// The way to the device for those that can outlive its binding.
     handle: Arc<DeviceHandle>,
 }
 
 impl DeviceState {
-    pub(super) fn new(config_len: Option<u32>, handle: Arc<DeviceHandle>) -> Self {
+    pub(super) fn new(config_len: u32, handle: Arc<DeviceHandle>) -> Self {
         Self {
             table: SetOnce::new(),
             found: Atomic::new(false),
@@ -72,8 +72,8 @@ impl DeviceState {
         &self.handle
     }
 
-    /// The length of the configuration space in bytes, where it is known.
-    pub(super) fn config_len(&self) -> Option<u32> {
+    /// How many bytes of the configuration space may be accessed.
+    pub(super) fn config_len(&self) -> u32 {
         self.config_len
     }
 
@@ -108,7 +108,7 @@ impl DeviceState {
         };
 
         // Pairs with the release in `set_live`: the handlers see all that was set up before.
-        if !state.live.load(Acquire) {
+        if !state.is_live() {
             return;
         }
 
@@ -128,6 +128,11 @@ impl DeviceState {
     /// Lets interrupts through to the handlers, or not.
     pub(super) fn set_live(&self, live: bool) {
         self.live.store(live, Release);
+    }
+
+    /// Whether interrupts get through to the handlers.
+    pub(super) fn is_live(&self) -> bool {
+        self.live.load(Acquire)
     }
 
     /// Whether one of the queues is broken.

@@ -100,6 +100,8 @@ pub(super) struct Plan {
     pub(super) in_probe: fn(&Device<Core<'_>>, &Arc<Bench>) -> Result,
     /// Code that runs when the configuration has changed.
     pub(super) in_config_changed: fn(&Device<Bound>, &Bench),
+    /// Code that runs when a buffer comes back unused.
+    pub(super) in_detached: fn(&Bench),
     /// Code that runs when the driver's data is dropped.
     pub(super) in_drop: fn(&Bench),
 }
@@ -118,6 +120,7 @@ impl Plan {
         fail_at: None,
         in_probe: |_, _| Ok(()),
         in_config_changed: |_, _| (),
+        in_detached: |_| (),
         in_drop: |_| (),
     };
 }

@@ -17,6 +17,7 @@ use super::{
         MODERN, //
     },
     driver::{
+        Features,
         Minimal,
         Space, //
     },
@@ -292,15 +293,24 @@ mod cases {
     }
 
     #[test]
-    fn a_space_of_unknown_length_is_read() -> Result {
+    fn a_space_of_unknown_length_counts_as_256_bytes() -> Result {
+        kernel::virtio_config! {
+            struct Long: Features {
+                LAST: U8 @ 255;
+                BEYOND: U8 @ 256;
+            }
+        }
+
         let options = Options {
             config_len: None,
             ..with_space(MODERN)
         };
         let session = Session::new(Plan::DEFAULT, options)?;
-        let config = session.fake()?.bound()?.config::<Space>();
+        let bound = session.fake()?.bound()?;
 
-        ensure_eq!(config.read(&Space::BYTE), Ok(0x40));
+        ensure_eq!(bound.config::<Space>().read(&Space::BYTE), Ok(0x40));
+        ensure!(bound.config::<Long>().read(&Long::LAST).is_ok());
+        ensure_eq!(bound.config::<Long>().read(&Long::BEYOND), Err(EINVAL));
         Ok(())
     }
 

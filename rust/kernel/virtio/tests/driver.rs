@@ -152,6 +152,7 @@ impl Handler for Echo {
             queue: queue.index(),
             id: token.id,
         });
+        (bench.plan.in_detached)(bench);
         // Once will do: if it worked, the buffer would come back again.
         if bench.plan.retry && bench.note.fetch_add(1, Relaxed) == 0 {
             if queue.lock().add(token, Buffer::describe).is_ok() {

@@ -93,6 +93,29 @@ mod cases {
     }
 
     #[test]
+    fn a_handle_reaches_nothing_while_a_failed_probe_is_undone() -> Result {
+        fn in_detached(bench: &Bench) {
+            let result = bench.handle.lock().as_deref().map(ask);
+
+            bench
+                .note
+                .store(u64::from(result == Some(Err(ENODEV))), Relaxed);
+        }
+
+        let plan = Plan {
+            fill: 1,
+            fail_at: Some(Step::Data),
+            in_detached,
+            ..KEEPING
+        };
+        let session = Session::new(plan, MODERN)?;
+
+        ensure!(!session.device().is_bound());
+        ensure_eq!(session.note.load(Relaxed), 1);
+        Ok(())
+    }
+
+    #[test]
     fn a_handle_is_good_while_the_data_is_dropped() -> Result {
         fn in_drop(bench: &Bench) {
             let id = take(bench).and_then(|handle| ask(&handle));

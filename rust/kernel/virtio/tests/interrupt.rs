@@ -85,7 +85,7 @@ mod cases {
     }
 
     #[test]
-    fn an_interrupt_without_a_used_buffer_is_not_for_the_driver() -> Result {
+    fn the_core_answers_an_interrupt_without_a_used_buffer() -> Result {
         let session = Session::new(DRAIN, MODERN)?;
 
         session.add(0, 1)?;
@@ -274,7 +274,7 @@ mod cases {
     }
 
     #[test]
-    fn a_broken_queue_is_not_called_back() -> Result {
+    fn the_core_does_not_call_a_broken_queue_back() -> Result {
         let session = Session::new(DRAIN, MODERN)?;
 
         session.add(0, 1)?;

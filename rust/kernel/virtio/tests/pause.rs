@@ -228,6 +228,26 @@ mod cases {
     }
 
     #[test]
+    fn what_a_broken_device_has_comes_back_before_the_driver_waits_for_it() -> Result {
+        for_each_pause::<TestDriver>(|(_, down, _), session| {
+            session.device().break_device();
+            session.events()?;
+            down(session.fake()?)?;
+            ensure_eq!(
+                session.events()?[..],
+                [
+                    Event::Reset,
+                    Event::Detached { queue: 0, id: 0 },
+                    Event::Driver("freeze"),
+                    Event::Reset,
+                    Event::DelVqs,
+                ]
+            );
+            Ok(())
+        })
+    }
+
+    #[test]
     fn a_paused_device_can_be_removed() -> Result {
         for_each_pause::<TestDriver>(|(_, down, _), session| {
             down(session.fake()?)?;

@@ -448,7 +448,7 @@ mod cases {
     }
 
     #[test]
-    fn a_device_that_does_not_reset_is_taken_down_all_the_same() -> Result {
+    fn a_device_whose_status_survives_a_reset_is_taken_down_all_the_same() -> Result {
         let mut session = Session::new(FILLED, MODERN)?;
 
         session.events()?;

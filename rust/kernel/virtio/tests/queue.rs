@@ -187,6 +187,27 @@ mod cases {
     }
 
     #[test]
+    fn nothing_is_written_to_a_buffer_that_is_only_read() -> Result {
+        let session = Session::new(POLLED, MODERN)?;
+        let queue = session.queue(0)?;
+        let ret = queue.lock().add(session.buffer(0)?, |buffer, parts| {
+            parts.device_readable(&buffer.request)
+        });
+
+        ret.map_err(|err| err.error)?;
+
+        let chain = session.device().pop(0)?.ok_or(ENOENT)?;
+
+        session.device().push(0, &chain, 5)?;
+
+        let used = queue.lock().pop().ok_or(ENOENT)?;
+
+        ensure_eq!((used.len(), used.capacity()), (0, 0));
+        ensure!(used.is_empty() && used.is_overrun());
+        Ok(())
+    }
+
+    #[test]
     fn a_buffer_that_was_never_added_does_not_come_back() -> Result {
         // Out of range, not in use, and the middle of a buffer.
         for id in [8, u32::MAX, 5, 1] {

@@ -128,10 +128,10 @@ mod cases {
             (Affinity::Default, None),
             (
                 Affinity::Spread {
-                    pre_vectors: 1,
-                    post_vectors: 2,
+                    pre_vectors: 0,
+                    post_vectors: 1,
                 },
-                Some((1, 2)),
+                Some((0, 1)),
             ),
         ] {
             let plan = Plan {
@@ -146,6 +146,25 @@ mod cases {
             };
 
             ensure_eq!(session.log.count(event), 1);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn leaving_out_more_queues_than_there_are_is_refused() -> Result {
+        for (pre_vectors, post_vectors) in [(2, 1), (3, 0), (u32::MAX - 1, 2), (1, u32::MAX)] {
+            let plan = Plan {
+                queues: 2,
+                affinity: Affinity::Spread {
+                    pre_vectors,
+                    post_vectors,
+                },
+                ..Plan::DEFAULT
+            };
+            let session = Session::new(plan, MODERN)?;
+
+            ensure!(!session.device().is_bound());
+            ensure_eq!(session.device().rings(), 0);
         }
         Ok(())
     }
@@ -353,7 +372,7 @@ mod cases {
 
     #[test]
     #[cfg(CONFIG_RUST_BLK_MQ_ABSTRACTIONS)]
-    fn interrupts_are_mapped_for_queues_that_exist() -> Result {
+    fn interrupts_of_queues_that_do_not_exist_are_not_mapped() -> Result {
         fn probe(dev: &Device<Core<'_>>, bench: &Arc<Bench>) -> Result {
             let mut setup = dev.virtqueues()?;
 
