@@ -181,6 +181,8 @@ impl Workshop {
             .env("CCACHE_DIR", self.project.cache.join("ccache"))
             .env("CCACHE_BASEDIR", &self.project.build)
             .env("CCACHE_NOHASHDIR", "1")
+            // The first build has nothing to gain from running the preprocessor once more.
+            .env("CCACHE_DEPEND", "1")
             .env("CCACHE_MAXSIZE", "10G")
             .env("CCACHE_COMPILERCHECK", "content")
             .env("CCACHE_SLOPPINESS", "time_macros,include_file_mtime,include_file_ctime");
