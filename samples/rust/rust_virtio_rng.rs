@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Rust virtio sample: an entropy device.
+//! Rust virtio sample: an entropy device (virtio specification, section 5.4).
 //!
 //! The smallest complete virtio driver. Reading `/sys/kernel/debug/rust_virtio_rng-N/random` asks
 //! the device for fresh bytes. To make use of it, start QEMU with `-device virtio-rng-pci`.
-//!
-//! Virtio specification, section 5.4 "Entropy Device".
 
 #![deny(unsafe_code)]
 
@@ -16,13 +14,11 @@ use kernel::{
     prelude::*,
     str::CString,
     sync::{Arc, CondVar, SpinLockIrq},
-    virtio::{self, Virtqueue}, //
+    virtio::{self, Affinity, Callback, Used, Virtqueue}, //
 };
 
 // An entropy device has no features of its own.
-kernel::virtio_features! {
-    struct Features {}
-}
+kernel::virtio_features! { struct Features {} }
 
 // And the device is number 4 in section 5 of the specification.
 kernel::virtio_device_table!(ID_TABLE, [virtio::DeviceId::new(4)]);
@@ -37,7 +33,7 @@ struct RequestQueue;
 #[pin_data]
 struct Pool {
     #[pin]
-    filled: SpinLockIrq<Option<KVec<(Buffer, usize)>>>,
+    filled: SpinLockIrq<Option<KVec<Used<Buffer>>>>,
     #[pin]
     changed: CondVar,
 }
@@ -48,12 +44,9 @@ impl virtio::Handler for RequestQueue {
 
     fn done(queue: &Virtqueue<Self>) {
         queue.lock().drain(|used| {
-            // The length is the device's word, cut to the size of the buffer.
-            let len = used.len() as usize;
-
             // Nothing may sleep here, so without memory the bytes are lost.
             if let Some(filled) = &mut *queue.context().filled.lock() {
-                let _ = filled.push((used.token, len), GFP_ATOMIC);
+                let _ = filled.push(used, GFP_ATOMIC);
             }
         });
         queue.context().changed.notify_all();
@@ -61,7 +54,7 @@ impl virtio::Handler for RequestQueue {
 }
 
 /// Asks the device for random bytes and waits for them.
-fn read(queue: &Virtqueue<RequestQueue>) -> Result<(Buffer, usize)> {
+fn read(queue: &Virtqueue<RequestQueue>) -> Result<Used<Buffer>> {
     let buffer = Buffer::new([0; 32], GFP_KERNEL)?;
     let mut locked = queue.lock();
 
@@ -69,7 +62,6 @@ fn read(queue: &Virtqueue<RequestQueue>) -> Result<(Buffer, usize)> {
     locked
         .add(buffer, |bytes, parts| parts.device_writable(bytes))
         .map_err(|err| err.error)?;
-
     let notify = locked.kick_prepare();
     drop(locked);
     if notify {
@@ -79,8 +71,8 @@ fn read(queue: &Virtqueue<RequestQueue>) -> Result<(Buffer, usize)> {
     let pool = queue.context();
     let mut filled = pool.filled.lock();
     loop {
-        if let Some(bytes) = (*filled).as_mut().ok_or(ENODEV)?.pop() {
-            return Ok(bytes);
+        if let Some(used) = (*filled).as_mut().ok_or(ENODEV)?.pop() {
+            return Ok(used);
         }
         if pool.changed.wait_interruptible(&mut filled) {
             return Err(EINTR);
@@ -90,9 +82,10 @@ fn read(queue: &Virtqueue<RequestQueue>) -> Result<(Buffer, usize)> {
 
 /// Prints random bytes as hexadecimal digits.
 fn show(queue: &Arc<Virtqueue<RequestQueue>>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let (buffer, len) = read(queue).map_err(|_| fmt::Error)?;
+    let used = read(queue).map_err(|_| fmt::Error)?;
 
-    for byte in buffer.iter().take(len) {
+    // The length is the device's word, cut to the size of the buffer.
+    for byte in used.token.iter().take(used.len() as usize) {
         f.write_fmt(fmt!("{byte:02x}"))?;
     }
     f.write_fmt(fmt!("\n"))
@@ -106,7 +99,6 @@ struct Data {
     pool: Arc<Pool>,
     #[pin]
     _random: debugfs::File<Arc<Virtqueue<RequestQueue>>>,
-    _dir: debugfs::Dir,
 }
 
 #[vtable]
@@ -119,19 +111,17 @@ impl virtio::Driver for RngDriver {
 
     fn probe<'bound>(dev: &'bound virtio::Device<Core<'_>>) -> impl PinInit<Data, Error> + 'bound {
         pin_init::pin_init_scope(move || {
-            let pool = Arc::pin_init(
-                pin_init!(Pool {
-                    filled <- kernel::new_spinlock_irq!(Some(KVec::new())),
-                    changed <- kernel::new_condvar!(),
-                }),
-                GFP_KERNEL,
-            )?;
+            let pool = pin_init!(Pool {
+                filled <- kernel::new_spinlock_irq!(Some(KVec::new())),
+                changed <- kernel::new_condvar!(),
+            });
+            let pool = Arc::pin_init(pool, GFP_KERNEL)?;
 
             // Name the queue, find it in the device, tell the device to start, use it.
-            let mut queues = dev.virtqueues()?;
-            let callback = virtio::Callback::Interrupt;
-            let queue = queues.add::<RequestQueue>(c"input", callback, 1, pool.clone())?;
-            let ready = queues.find(virtio::Affinity::Default)?.ready();
+            let mut setup = dev.virtqueues()?;
+            let queue =
+                setup.add::<RequestQueue>(c"input", Callback::Interrupt, 1, pool.clone())?;
+            let ready = setup.find(Affinity::Default)?.ready();
             let queue = queue.into_ready(&ready);
 
             let name = CString::try_from_fmt(fmt!("rust_virtio_rng-{}", dev.index()))?;
@@ -140,7 +130,6 @@ impl virtio::Driver for RngDriver {
             Ok(try_pin_init!(Data {
                 pool,
                 _random <- dir.read_callback_file(c"random", queue, &show),
-                _dir: dir,
             }))
         })
     }
