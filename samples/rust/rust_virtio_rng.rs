@@ -13,14 +13,12 @@ use kernel::{
     fmt,
     prelude::*,
     str::CString,
-    sync::{Arc, CondVar, SpinLockIrq},
+    sync::{Arc, CondVar, Mutex, SpinLockIrq},
     virtio::{self, Affinity, Callback, Used, Virtqueue}, //
 };
 
-// An entropy device has no features of its own.
+// An entropy device has no features of its own, and is number 4 in section 5 of the specification.
 kernel::virtio_features! { struct Features {} }
-
-// And the device is number 4 in section 5 of the specification.
 kernel::virtio_device_table!(ID_TABLE, [virtio::DeviceId::new(4)]);
 
 /// What the device is given: memory that it fills.
@@ -29,35 +27,45 @@ type Buffer = virtio::RingBox<[u8; 32]>;
 /// The queue of the device. The type names what travels through it and what happens then.
 struct RequestQueue;
 
-/// Filled buffers, on their way from the interrupt to the readers. [`None`]: the device is gone.
+/// Where interrupt and reader meet.
 #[pin_data]
-struct Pool {
+struct Exchange {
     #[pin]
-    filled: SpinLockIrq<Option<KVec<Used<Buffer>>>>,
+    reader: Mutex<()>,
+    #[pin]
+    answer: SpinLockIrq<Option<Result<Used<Buffer>>>>,
     #[pin]
     changed: CondVar,
 }
 
+impl Exchange {
+    fn tell(&self, answer: Result<Used<Buffer>>) {
+        *self.answer.lock() = Some(answer);
+        self.changed.notify_all();
+    }
+}
+
 impl virtio::Handler for RequestQueue {
     type Token = Buffer;
-    type Context = Arc<Pool>;
+    type Context = Arc<Exchange>;
 
     fn done(queue: &Virtqueue<Self>) {
-        queue.lock().drain(|used| {
-            // Nothing may sleep here, so without memory the bytes are lost.
-            if let Some(filled) = &mut *queue.context().filled.lock() {
-                let _ = filled.push(used, GFP_ATOMIC);
-            }
-        });
-        queue.context().changed.notify_all();
+        queue.lock().drain(|used| queue.context().tell(Ok(used)));
+    }
+
+    fn detached(queue: &Virtqueue<Self>, _buffer: Buffer) {
+        // The device was reset, and has not filled it.
+        queue.context().tell(Err(EIO));
     }
 }
 
 /// Asks the device for random bytes and waits for them.
 fn read(queue: &Virtqueue<RequestQueue>) -> Result<Used<Buffer>> {
+    let exchange = queue.context();
     let buffer = Buffer::new([0; 32], GFP_KERNEL)?;
+    let _turn = exchange.reader.lock();
+    *exchange.answer.lock() = None;
     let mut locked = queue.lock();
-
     // The buffer moves into the ring: until the device has filled it, nobody can touch it.
     locked
         .add(buffer, |bytes, parts| parts.device_writable(bytes))
@@ -68,22 +76,14 @@ fn read(queue: &Virtqueue<RequestQueue>) -> Result<Used<Buffer>> {
         queue.notify()?;
     }
 
-    let pool = queue.context();
-    let mut filled = pool.filled.lock();
-    loop {
-        if let Some(used) = (*filled).as_mut().ok_or(ENODEV)?.pop() {
-            return Ok(used);
-        }
-        if pool.changed.wait_interruptible(&mut filled) {
-            return Err(EINTR);
-        }
-    }
+    let mut answer = exchange.answer.lock();
+    while answer.is_none() && !exchange.changed.wait_interruptible(&mut answer) {}
+    answer.take().unwrap_or(Err(EINTR))
 }
 
 /// Prints random bytes as hexadecimal digits.
 fn show(queue: &Arc<Virtqueue<RequestQueue>>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let used = read(queue).map_err(|_| fmt::Error)?;
-
     // The length is the device's word, cut to the size of the buffer.
     for byte in used.token.iter().take(used.len() as usize) {
         f.write_fmt(fmt!("{byte:02x}"))?;
@@ -96,7 +96,7 @@ struct RngDriver;
 /// What a bound device has. It is dropped before the device is reset, so no reader is left then.
 #[pin_data]
 struct Data {
-    pool: Arc<Pool>,
+    exchange: Arc<Exchange>,
     #[pin]
     _random: debugfs::File<Arc<Virtqueue<RequestQueue>>>,
 }
@@ -111,33 +111,33 @@ impl virtio::Driver for RngDriver {
 
     fn probe<'bound>(dev: &'bound virtio::Device<Core<'_>>) -> impl PinInit<Data, Error> + 'bound {
         pin_init::pin_init_scope(move || {
-            let pool = pin_init!(Pool {
-                filled <- kernel::new_spinlock_irq!(Some(KVec::new())),
-                changed <- kernel::new_condvar!(),
-            });
-            let pool = Arc::pin_init(pool, GFP_KERNEL)?;
+            let exchange = Arc::pin_init(
+                pin_init!(Exchange {
+                    reader <- kernel::new_mutex!(()),
+                    answer <- kernel::new_spinlock_irq!(None),
+                    changed <- kernel::new_condvar!(),
+                }),
+                GFP_KERNEL,
+            )?;
 
             // Name the queue, find it in the device, tell the device to start, use it.
             let mut setup = dev.virtqueues()?;
-            let queue =
-                setup.add::<RequestQueue>(c"input", Callback::Interrupt, 1, pool.clone())?;
-            let ready = setup.find(Affinity::Default)?.ready();
-            let queue = queue.into_ready(&ready);
-
+            let vq =
+                setup.add::<RequestQueue>(c"input", Callback::Interrupt, 1, exchange.clone())?;
+            let queue = vq.into_ready(&setup.find(Affinity::Default)?.ready());
             let name = CString::try_from_fmt(fmt!("rust_virtio_rng-{}", dev.index()))?;
             let dir = debugfs::Dir::new(&name);
 
             Ok(try_pin_init!(Data {
-                pool,
+                exchange,
                 _random <- dir.read_callback_file(c"random", queue, &show),
             }))
         })
     }
 
     fn unbind<'bound>(_dev: &'bound virtio::Device<Core<'_>>, this: Pin<&Data>) {
-        // Readers that still wait give up.
-        *this.pool.filled.lock() = None;
-        this.pool.changed.notify_all();
+        // A reader that still waits gives up.
+        this.exchange.tell(Err(ENODEV));
     }
 }
 
