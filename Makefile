@@ -17,6 +17,8 @@ test: ## run everything that must pass before a change lands
 kunit: ## run the KUnit suites in user-mode Linux, the fastest loop
 check: ## check formatting, lints, style and documentation
 soak: ## run the long versions of the tests
+insns: ## count the instructions per request of the C driver and of ours (fails above 1.1 x)
+bench: ## compare the speed of the C driver and of ours
 shell: ## open a shell in the virtual machine; `reload virtio_blk_rs` there takes what `make ko` built
 ko: ## build the modules again after an edit
 kernel: ## build the kernel and all modules
@@ -30,7 +32,7 @@ unapply: ## restore the kernel tree to the byte
 clean: ## remove what was built
 distclean: ## remove what was built and downloaded
 
-TARGETS := run test kunit check soak shell ko kernel compile-fail doc rust-analyzer setup status apply unapply \
+TARGETS := run test kunit check soak insns bench shell ko kernel compile-fail doc rust-analyzer setup status apply unapply \
 	clean distclean
 
 .PHONY: help $(TARGETS)

@@ -94,6 +94,14 @@ unbind() {
 	echo "$device" >$VIRTIO/drivers/"$1"/unbind
 }
 
+# give DRIVER DISK: takes the disk from whoever has it.
+give() {
+	unbind "$(driver_of "$2")" "$2"
+	bind "$1" "$2"
+	wait_for 10 disk_of "$2"
+	[ "$(driver_of "$2")" = "$1" ]
+}
+
 # Forgets what the page cache knows, so that the next read comes from the disk.
 drop_caches() {
 	sync

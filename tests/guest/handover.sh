@@ -4,14 +4,6 @@
 . /mnt/guest/lib.sh
 . /mnt/guest/disk.sh
 
-# give DRIVER DISK: takes the disk from whoever has it.
-give() {
-	unbind "$(driver_of "$2")" "$2"
-	bind "$1" "$2"
-	wait_for 10 disk_of "$2"
-	[ "$(driver_of "$2")" = "$1" ]
-}
-
 both_drivers_load_and_the_first_takes_the_disks() {
 	load "$ORACLE"
 	load "$DRIVER"

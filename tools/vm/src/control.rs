@@ -26,6 +26,8 @@ pub enum Line {
     Host(String),
     /// `@fio LINE`: a result line of fio in its terse format.
     Fio(String),
+    /// `@data TEXT`: a fact for the evaluation on the host.
+    Data(String),
     /// `@done`: the script came to its end; the guest ends the machine next.
     Done,
     /// Anything else.
@@ -47,6 +49,9 @@ impl Line {
         }
         if let Some(result) = line.strip_prefix("@fio ") {
             return Self::Fio(result.to_owned());
+        }
+        if let Some(text) = line.strip_prefix("@data ") {
+            return Self::Data(text.to_owned());
         }
         if line == "@done" {
             return Self::Done;
@@ -96,6 +101,7 @@ mod tests {
     #[test]
     fn requests_are_read() {
         assert_eq!(Line::parse("@host plug b"), Line::Host("plug b".into()));
+        assert_eq!(Line::parse("@data a 1"), Line::Data("a 1".into()));
         assert_eq!(Line::parse("@done\r"), Line::Done);
         assert_eq!(Line::parse("1..7"), Line::Plan(7));
         assert_eq!(Line::parse("# text"), Line::Diagnostic("text".into()));

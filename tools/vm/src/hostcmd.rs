@@ -8,6 +8,7 @@
 //! | `unplug DISK` | asks the guest to let go of a disk and waits until it is gone |
 //! | `resize DISK BYTES` | changes the capacity of a disk |
 //! | `wakeup-on-suspend` | from now on, wakes the machine whenever it has gone to sleep |
+//! | `snapshot FILE` | has the instructions counted so far written when the guest is idle next |
 //! | `link DEVICE up`, `link DEVICE down` | plugs a network cable in or out |
 //! | `qmp JSON` | any QMP command: `{"execute": …, "arguments": {…}}` |
 
@@ -17,6 +18,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use crate::disk::Disk;
+use crate::insns;
 use crate::machine::Config;
 use crate::qmp::Qmp;
 
@@ -87,6 +89,10 @@ impl<'a> HostCommands<'a> {
                 self.wake = true;
                 Ok(json!({}))
             }
+            ["snapshot", name] => {
+                insns::request_snapshot(self.config.boot, name)?;
+                Ok(json!({}))
+            }
             ["link", device, state @ ("up" | "down")] => {
                 qmp.execute("set_link", json!({ "name": device, "up": state == "up" }))
             }
@@ -119,6 +125,7 @@ mod tests {
             console: Console::Terminal,
             control: None,
             qmp: None,
+            plugin: None,
             work: Path::new("/w"),
             boot: Path::new("/b"),
         };

@@ -50,6 +50,7 @@ pub fn boot(host: &Host, kernel: &Kernel) -> Result<Tally> {
         console: Console::Log(console.clone()),
         control: None,
         qmp: None,
+        plugin: None,
         work: &host.work,
         boot: &boot,
     };

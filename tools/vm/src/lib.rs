@@ -17,6 +17,7 @@
 //! | [`scenario`] | the table of boots |
 //! | [`runner`], [`session`], [`report`] | one boot from start to verdict, a machine listened to, how it is shown |
 //! | [`kunit`] | KUnit at boot, read by the kernel's own parser |
+//! | [`insns`], [`bench`] | what a request costs and how fast it is, against the C driver |
 //! | [`mod@shell`] | the interactive machine |
 
 use std::path::{Path, PathBuf};
@@ -24,11 +25,13 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 pub mod accel;
+pub mod bench;
 pub mod control;
 pub mod disk;
 pub mod fio;
 pub mod hostcmd;
 pub mod image;
+pub mod insns;
 pub mod ktap;
 pub mod kunit;
 pub mod logscan;

@@ -20,6 +20,11 @@ const FIRST_DISK: usize = 0x10;
 const MAX_PORTS: usize = FIRST_DISK - FIRST_PORT;
 const MAX_DISKS: usize = 0x1f - FIRST_DISK;
 
+/// Where a profiled boot keeps counts of instructions, in its directory.
+pub fn counts_dir(boot: &Path) -> PathBuf {
+    boot.join("counts")
+}
+
 /// The kind of machine, and with it the virtio transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Machine {
@@ -66,6 +71,8 @@ pub struct Config<'a> {
     pub control: Option<PathBuf>,
     /// Socket on which the host listens for QMP.
     pub qmp: Option<PathBuf>,
+    /// The QEMU plugin that counts instructions; its files are in [`counts_dir`] of `boot`.
+    pub plugin: Option<PathBuf>,
     /// Work directory, for kept disks.
     pub work: &'a Path,
     /// Directory of this boot, for scratch disks.
@@ -123,6 +130,9 @@ impl Config<'_> {
                 args.add("-accel", "tcg,thread=multi");
                 args.add("-cpu", "max,la57=off");
             }
+        }
+        if let Some(plugin) = &self.plugin {
+            args.add("-plugin", format!("{},dir={}", escape(plugin), escape(&counts_dir(self.boot))));
         }
         args.add("-smp", self.cpus.to_string());
         args.add("-m", format!("{}M", self.memory));
@@ -278,6 +288,7 @@ mod tests {
             console: Console::Log("/l".into()),
             control: Some("/c".into()),
             qmp: None,
+            plugin: None,
             work: Path::new("/w"),
             boot: Path::new("/b"),
         });

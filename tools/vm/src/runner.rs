@@ -12,7 +12,7 @@ use crate::accel::Accel;
 use crate::fio::Speed;
 use crate::ktap::{Cases, Tally};
 use crate::logscan::{self, Finding};
-use crate::machine::{CONSOLE_LOG, Config, Console};
+use crate::machine::{CONSOLE_LOG, Config, Console, counts_dir};
 use crate::qemu::{QEMU_LOG, Running, Sockets};
 use crate::report::Report;
 use crate::scenario::{self, Flavour, Group, Overrides, Scenario};
@@ -27,6 +27,8 @@ pub struct Outcome {
     pub cases: Cases,
     /// Speeds it measured.
     pub speeds: Vec<Speed>,
+    /// Facts it told for the host to evaluate.
+    pub data: Vec<String>,
     /// Why the machine did not come to its end, if it did not.
     pub failure: Option<String>,
     /// Complaints of the kernel.
@@ -75,6 +77,9 @@ pub fn run(host: &Host, kernel: &Kernel, accel: &Accel, scenario: &Scenario, ove
     for disk in &scenario.disks {
         disk.prepare(&host.work, &boot)?;
     }
+    if scenario.plugin.is_some() {
+        fs::create_dir(counts_dir(&boot)).context("cannot make the directory of the counts")?;
+    }
     let sockets = Sockets::listen()?;
     let console = boot.join(CONSOLE_LOG);
     let mut config = Config {
@@ -90,6 +95,7 @@ pub fn run(host: &Host, kernel: &Kernel, accel: &Accel, scenario: &Scenario, ove
         console: Console::Log(console.clone()),
         control: Some(sockets.control_path()),
         qmp: Some(sockets.qmp_path()),
+        plugin: scenario.plugin.clone(),
         work: &host.work,
         boot: &boot,
     };
@@ -123,7 +129,8 @@ fn judge(transcript: Transcript, failure: Option<String>, console: PathBuf, repo
     }
     report.log(&findings, &console);
     report.speeds(&transcript.speeds);
-    Ok(Outcome { cases: transcript.cases, speeds: transcript.speeds, failure, findings, console })
+    let Transcript { cases, speeds, data, .. } = transcript;
+    Ok(Outcome { cases, speeds, data, failure, findings, console })
 }
 
 /// An empty directory for a boot.

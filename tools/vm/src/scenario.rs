@@ -3,6 +3,7 @@
 //! The table of boots. A scenario says what machine to make and which script of `tests/guest` to run in it.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::disk::Disk;
@@ -21,6 +22,8 @@ pub enum Group {
     Test,
     /// When there is time.
     Soak,
+    /// To measure.
+    Bench,
 }
 
 impl Group {
@@ -30,6 +33,7 @@ impl Group {
             Self::Run => "run",
             Self::Test => "test",
             Self::Soak => "soak",
+            Self::Bench => "bench",
         }
     }
 }
@@ -68,6 +72,8 @@ pub struct Scenario {
     pub cpus: u32,
     /// Additional words for the kernel.
     pub kernel_words: &'static str,
+    /// The QEMU plugin that counts instructions.
+    pub plugin: Option<PathBuf>,
     /// Longest time for the whole boot, on an emulated CPU.
     pub limit: Duration,
     /// Longest time without any line, on an emulated CPU.
@@ -85,7 +91,7 @@ pub struct Overrides {
 
 impl Scenario {
     /// A scenario of the debug kernel with one CPU pair and no disk.
-    fn debug(name: &'static str, about: &'static str, script: &'static str) -> Self {
+    pub(crate) fn debug(name: &'static str, about: &'static str, script: &'static str) -> Self {
         Self {
             name,
             about,
@@ -98,17 +104,18 @@ impl Scenario {
             memory: 2048,
             cpus: 2,
             kernel_words: "",
+            plugin: None,
             limit: minutes(15),
             idle: minutes(5),
         }
     }
 
-    fn disk(mut self, disk: Disk) -> Self {
+    pub(crate) fn disk(mut self, disk: Disk) -> Self {
         self.disks.push(disk);
         self
     }
 
-    fn var(mut self, name: &'static str, value: impl ToString) -> Self {
+    pub(crate) fn var(mut self, name: &'static str, value: impl ToString) -> Self {
         self.vars.push((name, value.to_string()));
         self
     }
@@ -133,7 +140,7 @@ impl Scenario {
     }
 }
 
-fn minutes(minutes: u64) -> Duration {
+pub(crate) fn minutes(minutes: u64) -> Duration {
     Duration::from_secs(60 * minutes)
 }
 

@@ -29,6 +29,8 @@ pub struct Transcript {
     pub cases: Cases,
     /// Speeds measured.
     pub speeds: Vec<Speed>,
+    /// Facts for whoever evaluates this boot.
+    pub data: Vec<String>,
     /// Whether the script came to its end.
     pub done: bool,
     /// The case that has begun and not ended.
@@ -44,6 +46,7 @@ impl Default for Transcript {
         Self {
             cases: Cases::default(),
             speeds: Vec::new(),
+            data: Vec::new(),
             done: false,
             current: None,
             diagnostics: Vec::new(),
@@ -69,6 +72,7 @@ impl Transcript {
             Line::Result { ok, name, skip } => return self.end(ok, name, skip),
             Line::Host(request) => return Heard::Asked(request),
             Line::Fio(line) => self.speeds.extend(fio::parse(&line)),
+            Line::Data(text) => self.data.push(text),
             Line::Done => self.done = true,
         }
         Heard::Nothing

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use anyhow::Result;
 use vm::Tally;
+use vm::insns::PLUGIN;
 
 use crate::progress::{Step, read_lossy};
 use crate::project::Project;
@@ -36,6 +37,18 @@ pub fn command(project: &Project, verb: &str) -> Command {
     }
     command.env("CARGO_TARGET_DIR", project.build.join("target"));
     command
+}
+
+/// Builds the plugin with which QEMU counts instructions, and returns its file.
+///
+/// # Errors
+///
+/// It cannot be built, or cargo cannot be started.
+pub fn plugin(project: &Project) -> Result<PathBuf> {
+    let log = project.log("cargo-plugin")?;
+    Step { title: "building the profiler", log: &log, counts: None, expected: None }
+        .run(command(project, "build").args(["--package", "tcgprofile", "--offline", "--locked"]))?;
+    Ok(project.build.join("target/debug").join(PLUGIN))
 }
 
 /// Runs the tests of the host tools.

@@ -4,8 +4,9 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use vm::{Host, Kernel, Tally};
+use vm::{Host, Kernel, Tally, bench, insns};
 
+use crate::cargo;
 use crate::kernel::{self, Variant, Workshop, build};
 use crate::lock::GuestLock;
 use crate::project::{Project, variable};
@@ -64,6 +65,29 @@ pub fn shell(workshop: Workshop) -> Result<()> {
     let _lock = GuestLock::take(&workshop.project, "shell")?;
     let (host, kernel) = ready(workshop)?;
     vm::shell(&host, &kernel)
+}
+
+/// `make insns`: instructions per request, of the C driver and of ours; whether ours are few enough.
+///
+/// # Errors
+///
+/// Kernel or plugin cannot be built, or nothing could be measured.
+pub fn insns(workshop: Workshop) -> Result<bool> {
+    let plugin = cargo::plugin(&workshop.project)?;
+    let _lock = GuestLock::take(&workshop.project, "run")?;
+    let (host, kernel) = ready(workshop)?;
+    insns::run(&host, &kernel, &plugin)
+}
+
+/// `make bench`: the speed of the C driver and of ours.
+///
+/// # Errors
+///
+/// The kernel cannot be built, or nothing could be measured.
+pub fn bench(workshop: Workshop) -> Result<()> {
+    let _lock = GuestLock::take(&workshop.project, "run")?;
+    let (host, kernel) = ready(workshop)?;
+    bench::run(&host, &kernel)
 }
 
 /// Builds the wanted kernel, and lets go of the lock: modules may be built again while a guest runs.

@@ -61,6 +61,10 @@ enum Command {
     Test,
     /// Run the long tests
     Soak,
+    /// Count the instructions per request of the C driver and of ours
+    Insns,
+    /// Compare the speed of the C driver and of ours
+    Bench,
     /// Run the KUnit suites in user-mode Linux
     Kunit,
     /// Check formatting, lints and documentation
@@ -111,6 +115,8 @@ fn work(command: &Command, workshop: Workshop) -> Result<bool> {
         Command::Shell => guest::shell(workshop)?,
         Command::Test => return Ok(tell(suite::run(&workshop))),
         Command::Soak => return Ok(tell(guest::soak(&workshop)?)),
+        Command::Insns => return guest::insns(workshop),
+        Command::Bench => guest::bench(workshop)?,
         Command::Kunit => return Ok(tell(kunit::run(&workshop)?)),
         Command::Check => return Ok(tell(check::all(&workshop))),
         Command::CompileFail => {

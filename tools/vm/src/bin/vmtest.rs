@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use vm::scenario::{self, Overrides};
-use vm::{Host, Kernel, Tally, accel, kunit, runner};
+use vm::{Host, Kernel, Tally, accel, bench, insns, kunit, runner};
 
 /// Runs single scenarios of the virtual machine tests by hand.
 #[derive(Parser)]
@@ -32,6 +32,19 @@ enum Command {
         /// A variable of the guest script, such as `loops=5`.
         #[arg(long = "set", value_parser = variable, value_name = "NAME=VALUE")]
         vars: Vec<(String, String)>,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Counts the instructions per request of both drivers.
+    Insns {
+        /// The plugin; by default the one built beside this program.
+        #[arg(long)]
+        plugin: Option<PathBuf>,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Compares the speed of both drivers.
+    Bench {
         #[command(flatten)]
         target: Target,
     },
@@ -125,6 +138,17 @@ fn execute(command: Command) -> Result<bool> {
             Ok(true)
         }
         Command::Run { names, driver, vars, target } => run(&names, Overrides { driver, vars }, target),
+        Command::Insns { plugin, target } => {
+            let beside = || Ok::<_, std::io::Error>(std::env::current_exe()?.with_file_name(insns::PLUGIN));
+            let plugin = plugin.map_or_else(beside, Ok)?;
+            let (host, kernel) = target.open()?;
+            insns::run(&host, &kernel, &plugin)
+        }
+        Command::Bench { target } => {
+            let (host, kernel) = target.open()?;
+            bench::run(&host, &kernel)?;
+            Ok(true)
+        }
         Command::Shell { target } => {
             let (host, kernel) = target.open()?;
             vm::shell(&host, &kernel)?;

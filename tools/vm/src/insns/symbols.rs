@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Which function an address belongs to, and which component that function.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use object::{Object, ObjectSection, ObjectSymbol, SectionKind, SymbolKind};
+
+use super::component::{self, Component, OBJECTS};
+
+/// Where the upper half of the address space begins, which is the kernel's.
+const KERNEL_SPACE: u64 = 1 << 63;
+
+/// A section of a module in the guest.
+#[derive(Debug, PartialEq, Eq)]
+pub struct LoadedSection {
+    /// The module's file, relative to the build directory.
+    file: PathBuf,
+    section: String,
+    address: u64,
+}
+
+impl LoadedSection {
+    /// Reads what the guest script says: file, section, address in hexadecimal.
+    ///
+    /// # Errors
+    ///
+    /// When it says something else.
+    pub fn parse(text: &str) -> Result<Self> {
+        let parsed = match text.split_whitespace().collect::<Vec<_>>()[..] {
+            [file, section, address] => address
+                .strip_prefix("0x")
+                .and_then(|digits| u64::from_str_radix(digits, 16).ok())
+                .filter(|address| *address >= KERNEL_SPACE)
+                .map(|address| Self { file: file.into(), section: section.into(), address }),
+            _ => None,
+        };
+        parsed.with_context(|| format!("the guest does not say where a module is: `{text}`"))
+    }
+}
+
+/// A function.
+#[derive(Debug)]
+pub struct Symbol {
+    /// The address of its first instruction.
+    pub address: u64,
+    /// Its name, as people write it.
+    pub name: String,
+    /// Where it belongs.
+    pub component: Component,
+}
+
+/// The functions of the guest's kernel and of some of its modules.
+#[derive(Debug)]
+pub struct SymbolTable {
+    symbols: Vec<Symbol>,
+}
+
+/// What an address belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// The function with this number.
+    Function(usize),
+    /// Kernel code that is in no file: stubs and generated code.
+    Unnamed,
+    /// User space.
+    User,
+}
+
+impl SymbolTable {
+    /// Reads the symbols of the kernel that was built in `objdir`, and of modules that are loaded at `sections`.
+    ///
+    /// # Errors
+    ///
+    /// When a file is missing or no ELF file.
+    pub fn read(objdir: &Path, sections: &[LoadedSection]) -> Result<Self> {
+        let known = Known::read(objdir)?;
+        let mut symbols = image(&objdir.join("vmlinux"), &known)?;
+        for section in sections {
+            symbols.extend(module(objdir, section)?);
+        }
+        Ok(Self::new(symbols))
+    }
+
+    fn new(mut symbols: Vec<Symbol>) -> Self {
+        symbols.sort_by_key(|symbol| symbol.address);
+        symbols.dedup_by_key(|symbol| symbol.address);
+        Self { symbols }
+    }
+
+    /// What is at `address`.
+    pub fn find(&self, address: u64) -> Place {
+        if address < KERNEL_SPACE {
+            return Place::User;
+        }
+        let after = self.symbols.partition_point(|symbol| symbol.address <= address);
+        after.checked_sub(1).map_or(Place::Unnamed, Place::Function)
+    }
+
+    /// Whether `address` is where a function begins.
+    pub fn is_entry(&self, address: u64) -> bool {
+        self.symbols.binary_search_by_key(&address, |symbol| symbol.address).is_ok()
+    }
+
+    /// The name of a place.
+    pub fn name(&self, place: Place) -> &str {
+        match place {
+            Place::Function(index) => &self.symbols[index].name,
+            Place::Unnamed => "(unnamed)",
+            Place::User => "(user space)",
+        }
+    }
+
+    /// The component of a place.
+    pub fn component(&self, place: Place) -> Component {
+        match place {
+            Place::Function(index) => self.symbols[index].component,
+            Place::Unnamed => Component::Rest,
+            Place::User => Component::User,
+        }
+    }
+}
+
+/// The functions of the objects that make up the components. Names of local functions are unique within their source
+/// file only.
+struct Known(HashMap<(Option<String>, String), Component>);
+
+impl Known {
+    fn read(objdir: &Path) -> Result<Self> {
+        let mut known = HashMap::new();
+        for (path, component) in OBJECTS {
+            for object in objects(&objdir.join(path))? {
+                each_function(&object, |file, function| {
+                    known.entry((file, function.name)).or_insert(component);
+                })?;
+            }
+        }
+        Ok(Self(known))
+    }
+
+    fn component(&self, file: Option<String>, name: &str) -> Component {
+        let get = |file| self.0.get(&(file, name.to_owned())).copied();
+        // What is global in an object may have become local when the image was linked.
+        get(file).or_else(|| get(None)).or_else(|| component::by_name(name)).unwrap_or(Component::Rest)
+    }
+}
+
+/// The object files at `path`: itself, or those in the directory.
+fn objects(path: &Path) -> Result<Vec<PathBuf>> {
+    if path.is_file() {
+        return Ok(vec![path.to_path_buf()]);
+    }
+    let entries = fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    Ok(paths.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "o")).collect())
+}
+
+/// A function as a file has it.
+struct Function {
+    name: String,
+    section: String,
+    /// Its address, relative to the section in a file that is not linked.
+    address: u64,
+}
+
+/// Calls `f` with each function of an ELF file, and the source file of those that are local to one.
+fn each_function(path: &Path, mut f: impl FnMut(Option<String>, Function)) -> Result<()> {
+    let data = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let elf = object::File::parse(&*data).with_context(|| format!("{} is no ELF file", path.display()))?;
+    let mut source = None;
+    for symbol in elf.symbols() {
+        let Ok(name) = symbol.name() else { continue };
+        if symbol.kind() == SymbolKind::File {
+            source = Some(name.to_owned());
+            continue;
+        }
+        let Some(section) = symbol.section_index().and_then(|index| elf.section_by_index(index).ok()) else { continue };
+        let is_code = section.kind() == SectionKind::Text && symbol.kind() != SymbolKind::Section;
+        if !is_code || name.is_empty() || name.starts_with(".L") {
+            continue;
+        }
+        let source = if symbol.is_local() { source.clone() } else { None };
+        let section = section.name()?.to_owned();
+        f(source, Function { name: name.to_owned(), section, address: symbol.address() });
+    }
+    Ok(())
+}
+
+fn image(path: &Path, known: &Known) -> Result<Vec<Symbol>> {
+    let mut symbols = Vec::new();
+    each_function(path, |file, function| {
+        let component = known.component(file, &function.name);
+        symbols.push(Symbol { address: function.address, name: readable(&function.name), component });
+    })?;
+    Ok(symbols)
+}
+
+fn module(objdir: &Path, loaded: &LoadedSection) -> Result<Vec<Symbol>> {
+    let mut symbols = Vec::new();
+    each_function(&objdir.join(&loaded.file), |_, function| {
+        if function.section == loaded.section {
+            symbols.push(Symbol {
+                address: loaded.address + function.address,
+                name: readable(&function.name),
+                component: Component::Module,
+            });
+        }
+    })?;
+    Ok(symbols)
+}
+
+/// A name without what only compilers need.
+fn readable(name: &str) -> String {
+    format!("{:#}", rustc_demangle::demangle(name))
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    /// Where the functions of [`table`] begin.
+    pub const BLOCK: u64 = KERNEL_SPACE + 0x100;
+    pub const MODULE: u64 = KERNEL_SPACE + 0x200;
+
+    /// A table with two functions.
+    pub fn table() -> SymbolTable {
+        let symbol = |address, name: &str, component| Symbol { address, name: name.into(), component };
+        SymbolTable::new(vec![symbol(MODULE, "module", Component::Module), symbol(BLOCK, "block", Component::Block)])
+    }
+
+    #[test]
+    fn an_address_belongs_to_the_function_before_it() {
+        let table = table();
+        for (address, name) in [
+            (BLOCK - 1, "(unnamed)"),
+            (BLOCK, "block"),
+            (MODULE - 1, "block"),
+            (MODULE, "module"),
+            (u64::MAX, "module"),
+        ] {
+            assert_eq!(table.name(table.find(address)), name, "{address:x}");
+        }
+        assert_eq!(table.component(table.find(0x40_0000)), Component::User);
+    }
+
+    #[test]
+    fn only_its_first_instruction_is_the_entry_of_a_function() {
+        let table = table();
+        assert!(table.is_entry(MODULE));
+        assert!(!table.is_entry(MODULE + 1));
+    }
+
+    #[test]
+    fn rust_names_are_readable() {
+        let name = readable("_RNvMNtNtCsl7L7n58I0Vr_6kernel6virtio5stateNtB2_11DeviceState9interrupt");
+        assert_eq!(name, "<kernel::virtio::state::DeviceState>::interrupt");
+        assert_eq!(readable("vring_interrupt"), "vring_interrupt");
+    }
+
+    #[test]
+    fn what_the_guest_says_is_checked() {
+        let section = LoadedSection::parse("drivers/a.ko .text 0xffffffffa0000000").unwrap();
+        assert_eq!((section.section.as_str(), section.address), (".text", 0xffff_ffff_a000_0000));
+        // Without the right to see addresses, the guest would say zero.
+        for text in ["a.ko .text 0x0000000000000000", "a.ko .text", "a.ko .text ffffffffa0000000", ""] {
+            assert!(LoadedSection::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_functions_of_an_object_are_found() {
+        // This test is one: any ELF file with symbols will do.
+        let mut found = false;
+        each_function(&std::env::current_exe().unwrap(), |_, function| {
+            found |= function.name.contains("the_functions_of_an_object_are_found");
+        })
+        .unwrap();
+        assert!(found);
+    }
+}
