@@ -75,6 +75,11 @@ impl Measurement {
         };
         let repeats = [read(DRIVERS[0])?, read(DRIVERS[1])?];
         let mean = [Costs::mean(&repeats[0]), Costs::mean(&repeats[1])];
+        for (driver, costs) in DRIVERS.iter().zip(&mean) {
+            // Every request passes through the module: nothing there means that something else was measured.
+            let in_module = costs.instructions(symbols, |component| component == Component::Module);
+            ensure!(in_module >= 1.0, "{workload}: no instruction was counted in the module {driver}");
+        }
         Ok(Self { workload: workload.to_owned(), repeats, mean })
     }
 
@@ -139,6 +144,13 @@ pub mod tests {
         }
         fs::remove_file(dir.path().join("virtio_blk.2.10")).unwrap();
         assert!(Measurement::read_all(&data, dir.path(), &table()).is_err());
+    }
+
+    #[test]
+    fn a_module_that_did_nothing_was_not_measured() {
+        let (data, dir) = measured([50, 0]);
+        let error = Measurement::read_all(&data, dir.path(), &table()).unwrap_err();
+        assert!(error.to_string().contains("module virtio_blk_rs"), "{error}");
     }
 
     #[test]

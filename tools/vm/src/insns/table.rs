@@ -21,7 +21,7 @@ type Kind = fn(&str) -> bool;
 
 /// Functions whose calls tell how a driver works.
 const EVENTS: [(&str, Kind); 6] = [
-    ("allocations from the heap", |name| {
+    ("calls to (re)allocate memory", |name| {
         ["__kmalloc", "kmem_cache_alloc", "kmalloc", "krealloc", "kvmalloc", "mempool_alloc"]
             .iter()
             .any(|start| name.starts_with(start))
