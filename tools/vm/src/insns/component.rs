@@ -17,6 +17,8 @@ pub enum Component {
     Block,
     /// Scatterlists and DMA mappings.
     Dma,
+    /// Spin locks.
+    Locks,
     /// The allocator of small objects.
     Slab,
     /// The rest of the kernel.
@@ -27,13 +29,14 @@ pub enum Component {
 
 impl Component {
     /// All of them, in the order in which a request meets them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Module,
         Self::Abstractions,
         Self::VirtioRing,
         Self::Transport,
         Self::Block,
         Self::Dma,
+        Self::Locks,
         Self::Slab,
         Self::Rest,
         Self::User,
@@ -48,6 +51,7 @@ impl Component {
             Self::Transport => "transport (virtio, virtio_pci, iomap)",
             Self::Block => "block layer (block/, sbitmap)",
             Self::Dma => "DMA and scatterlists",
+            Self::Locks => "spin locks",
             Self::Slab => "slab allocator",
             Self::Rest => "rest of the kernel",
             Self::User => "user space",
@@ -67,7 +71,7 @@ impl Component {
 
 /// Objects of the kernel build and the component of their functions: a file, or all files of a directory. The first
 /// that fits counts.
-pub const OBJECTS: [(&str, Component); 8] = [
+pub const OBJECTS: [(&str, Component); 10] = [
     ("drivers/virtio/virtio_ring.o", Component::VirtioRing),
     ("drivers/virtio", Component::Transport),
     ("lib/iomap.o", Component::Transport),
@@ -75,6 +79,8 @@ pub const OBJECTS: [(&str, Component); 8] = [
     ("lib/sbitmap.o", Component::Block),
     ("kernel/dma", Component::Dma),
     ("lib/scatterlist.o", Component::Dma),
+    ("lib/sg_pool.o", Component::Dma),
+    ("kernel/locking/spinlock.o", Component::Locks),
     ("mm/slub.o", Component::Slab),
 ];
 
