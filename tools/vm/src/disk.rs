@@ -32,6 +32,8 @@ pub enum Attach {
     Device,
     /// Absent at boot; its slot is free until a guest script says `host plug NAME`.
     Spare,
+    /// Like [`Attach::Spare`], but all such disks have one slot in common, so that a boot can serve many in turn.
+    InTurn,
 }
 
 /// Properties of QEMU's `virtio-blk-pci`, under QEMU's names. `None` leaves QEMU's default.
@@ -63,6 +65,12 @@ pub struct Properties {
     pub min_io_size: Option<u32>,
     #[serde(rename = "opt_io_size", skip_serializing_if = "Option::is_none")]
     pub opt_io_size: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cyls: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heads: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secs: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub serial: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

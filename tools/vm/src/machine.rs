@@ -14,10 +14,12 @@ pub const CONSOLE_LOG: &str = "console.log";
 
 /// First slot of the root ports that wait for spare disks.
 const FIRST_PORT: usize = 0x4;
+/// Slot of the root port that the disks attached in turn share, the last one of those.
+const SHARED_PORT: usize = 0xf;
 /// First slot of the disks present at boot. The slots from 0x1f on belong to the chipset.
 const FIRST_DISK: usize = 0x10;
 /// How many root ports, and how many disks, fit between those.
-const MAX_PORTS: usize = FIRST_DISK - FIRST_PORT;
+const MAX_PORTS: usize = SHARED_PORT - FIRST_PORT;
 const MAX_DISKS: usize = 0x1f - FIRST_DISK;
 
 /// Where a profiled boot keeps counts of instructions, in its directory.
@@ -201,21 +203,20 @@ impl Config<'_> {
                 }
                 Attach::Spare => {
                     args.add("-blockdev", disk.blockdev(self.work, self.boot).to_string());
-                    let slot = slot(self.disks, disk).unwrap_or_default();
-                    let port = json!({
-                        "driver": "pcie-root-port", "id": port(disk), "chassis": slot, "slot": slot,
-                        "addr": format!("{slot:x}"),
-                    });
-                    args.add("-device", port.to_string());
+                    args.add("-device", root_port(&port(disk), slot(self.disks, disk).unwrap_or_default()));
                 }
+                Attach::InTurn => args.add("-blockdev", disk.blockdev(self.work, self.boot).to_string()),
             }
+        }
+        if let Some(disk) = self.disks.iter().find(|disk| disk.attach == Attach::InTurn) {
+            args.add("-device", root_port(&port(disk), SHARED_PORT));
         }
     }
 
     /// Where `disk` is plugged in, for [`Disk::device`].
     pub fn place(&self, disk: &Disk) -> Value {
         match (self.machine, disk.attach, slot(self.disks, disk)) {
-            (Machine::Q35, Attach::Spare, _) => json!({ "bus": port(disk) }),
+            (Machine::Q35, Attach::Spare | Attach::InTurn, _) => json!({ "bus": port(disk) }),
             (Machine::Q35, _, Some(slot)) => json!({ "addr": format!("{slot:x}") }),
             _ => json!({}),
         }
@@ -237,13 +238,26 @@ impl Config<'_> {
 }
 
 fn port(disk: &Disk) -> String {
-    format!("port-{}", disk.name)
+    match disk.attach {
+        Attach::InTurn => "port-shared".into(),
+        _ => format!("port-{}", disk.name),
+    }
+}
+
+/// A root port, with room for the I/O ports of a legacy device, which the firmware would not leave by itself.
+fn root_port(id: &str, slot: usize) -> String {
+    let port = json!({
+        "driver": "pcie-root-port", "id": id, "chassis": slot, "slot": slot, "addr": format!("{slot:x}"),
+        "io-reserve": 4096,
+    });
+    port.to_string()
 }
 
 /// The PCI slot of a disk, or of the root port it will be plugged into.
 fn slot(disks: &[Disk], disk: &Disk) -> Option<usize> {
     let (first, room) = match disk.attach {
         Attach::Drive => return None,
+        Attach::InTurn => return Some(SHARED_PORT),
         Attach::Device => (FIRST_DISK, MAX_DISKS),
         Attach::Spare => (FIRST_PORT, MAX_PORTS),
     };
@@ -308,6 +322,18 @@ mod tests {
             let args = c.args();
             assert!(args.iter().any(|a| a.contains("pcie-root-port")));
             assert!(!args.iter().any(|a| a.contains("disk-b")), "a spare disk is not plugged in at boot");
+        });
+    }
+
+    #[test]
+    fn disks_in_turn_share_one_root_port() {
+        let disks = ["a", "b"].map(|name| Disk::scratch(name, 1).attach(Attach::InTurn));
+        config(Machine::Q35, &disks, &Accel::Kvm, |c| {
+            assert_eq!(c.disk_map(), "a:0f,b:0f");
+            assert_eq!(c.place(&disks[0]), c.place(&disks[1]));
+            let args = c.args();
+            assert_eq!(args.iter().filter(|a| a.contains("pcie-root-port")).count(), 1);
+            assert_eq!(args.iter().filter(|a| *a == "-blockdev").count(), 2);
         });
     }
 
