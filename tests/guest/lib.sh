@@ -39,9 +39,20 @@ refused() {
 	fi
 }
 
-host() {
+# ask REQUEST: asks the host and prints its answer, which may be a refusal.
+ask() {
 	say "@host $*"
 	read -r answer <&3
+	echo "$answer"
+}
+
+# tell_facts CONFIGURATION DRIVER: tells the host the lines NAME=VALUE of the standard input.
+tell_facts() {
+	sed "s/^/@fact $1 $2 /" >&3
+}
+
+host() {
+	answer=$(ask "$@")
 	case $answer in
 	ok*) echo "${answer#ok}" ;;
 	*) fail "host $*: $answer" ;;

@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use crate::{Host, Kernel};
 
 /// Programs the guest scripts use, beyond busybox, and the Debian package of each.
-const TOOLS: [(&str, &str); 14] = [
+const TOOLS: [(&str, &str); 15] = [
     ("fio", "fio"),
     ("mkfs.ext4", "e2fsprogs"),
     ("e2fsck", "e2fsprogs"),
@@ -33,6 +33,7 @@ const TOOLS: [(&str, &str); 14] = [
     ("fstrim", "util-linux"),
     ("lsblk", "util-linux"),
     ("fallocate", "util-linux"),
+    ("perl", "perl-base"),
 ];
 
 /// Where to look besides `PATH`: a user's path often lacks the administrator's directories.
