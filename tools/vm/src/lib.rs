@@ -16,6 +16,7 @@
 //! | [`logscan`] | what must not be in a kernel log |
 //! | [`scenario`] | the table of boots |
 //! | [`runner`], [`session`], [`report`] | one boot from start to verdict, a machine listened to, how it is shown |
+//! | [`parity`] | the driver compared with the C one |
 //! | [`kunit`] | KUnit at boot, read by the kernel's own parser |
 //! | [`insns`], [`bench`] | what a request costs and how fast it is, against the C driver |
 //! | [`mod@shell`] | the interactive machine |
@@ -36,6 +37,7 @@ pub mod ktap;
 pub mod kunit;
 pub mod logscan;
 pub mod machine;
+pub mod parity;
 pub mod qemu;
 pub mod qmp;
 pub mod report;
@@ -46,6 +48,7 @@ pub mod shell;
 pub mod transcript;
 
 pub use ktap::Tally;
+pub use parity::parity;
 pub use shell::shell;
 
 use scenario::{Group, Overrides};

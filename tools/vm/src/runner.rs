@@ -13,12 +13,13 @@ use crate::fio::Speed;
 use crate::ktap::{Cases, Tally};
 use crate::logscan::{self, Finding};
 use crate::machine::{CONSOLE_LOG, Config, Console, counts_dir};
+use crate::parity::Comparison;
 use crate::qemu::{QEMU_LOG, Running, Sockets};
 use crate::report::Report;
 use crate::scenario::{self, Flavour, Group, Overrides, Scenario};
 use crate::session::Session;
 use crate::transcript::Transcript;
-use crate::{Host, Kernel, accel, image};
+use crate::{Host, Kernel, accel, image, parity};
 
 /// What a boot came to.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub struct Outcome {
     pub speeds: Vec<Speed>,
     /// Facts it told for the host to evaluate.
     pub data: Vec<String>,
+    /// How the driver compares with the oracle, where the scenario asks for it.
+    pub parity: Option<Comparison>,
     /// Why the machine did not come to its end, if it did not.
     pub failure: Option<String>,
     /// Complaints of the kernel.
@@ -41,7 +44,8 @@ impl Outcome {
     /// The numbers: the script's cases, and one more for the kernel log and the machine's proper end.
     pub fn tally(&self) -> Tally {
         let sound = self.failure.is_none() && self.findings.is_empty();
-        self.cases.tally() + Tally { passed: u32::from(sound), failed: u32::from(!sound), skipped: 0 }
+        let compared = self.parity.as_ref().map(Comparison::tally).unwrap_or_default();
+        self.cases.tally() + compared + Tally { passed: u32::from(sound), failed: u32::from(!sound), skipped: 0 }
     }
 }
 
@@ -109,7 +113,10 @@ pub fn run(host: &Host, kernel: &Kernel, accel: &Accel, scenario: &Scenario, ove
     let running = Running::start(&host.qemu, &config, sockets, &boot.join(QEMU_LOG))?;
     let mut session = Session::new(running, &config, scenario, &report, &boot)?;
     let failure = session.follow()?;
-    let outcome = judge(session.into_transcript(), failure, console, &report)?;
+    let transcript = session.into_transcript();
+    let compare = |scope| parity::compare(&transcript.facts, scope, &scenario.disks);
+    let parity = scenario.parity.map(compare).transpose()?;
+    let outcome = judge(transcript, parity, failure, console, &report)?;
     if outcome.tally().success() {
         remove_scratch(&boot)?;
     }
@@ -117,7 +124,13 @@ pub fn run(host: &Host, kernel: &Kernel, accel: &Accel, scenario: &Scenario, ove
 }
 
 /// Judges and shows what was heard.
-fn judge(transcript: Transcript, failure: Option<String>, console: PathBuf, report: &Report) -> Result<Outcome> {
+fn judge(
+    transcript: Transcript,
+    parity: Option<Comparison>,
+    failure: Option<String>,
+    console: PathBuf,
+    report: &Report,
+) -> Result<Outcome> {
     let log = fs::read(&console).with_context(|| format!("cannot read {}", console.display()))?;
     let log = String::from_utf8_lossy(&log);
     let findings = logscan::scan(&log);
@@ -129,8 +142,11 @@ fn judge(transcript: Transcript, failure: Option<String>, console: PathBuf, repo
     }
     report.log(&findings, &console);
     report.speeds(&transcript.speeds);
+    if let Some(parity) = &parity {
+        parity::table::print(parity);
+    }
     let Transcript { cases, speeds, data, .. } = transcript;
-    Ok(Outcome { cases, speeds, data, failure, findings, console })
+    Ok(Outcome { cases, speeds, data, parity, failure, findings, console })
 }
 
 /// An empty directory for a boot.

@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use crate::disk::Disk;
 use crate::machine::Machine;
+use crate::parity::Scope;
 
 mod demo;
 mod long;
+mod parity;
 mod short;
 
 /// When a scenario is run.
@@ -24,6 +26,8 @@ pub enum Group {
     Soak,
     /// To measure.
     Bench,
+    /// When the driver is to be compared with the oracle.
+    Parity,
 }
 
 impl Group {
@@ -34,6 +38,7 @@ impl Group {
             Self::Test => "test",
             Self::Soak => "soak",
             Self::Bench => "bench",
+            Self::Parity => "parity",
         }
     }
 }
@@ -74,6 +79,8 @@ pub struct Scenario {
     pub kernel_words: &'static str,
     /// The QEMU plugin that counts instructions.
     pub plugin: Option<PathBuf>,
+    /// Whether what the script tells of two drivers is compared.
+    pub parity: Option<Scope>,
     /// Longest time for the whole boot, on an emulated CPU.
     pub limit: Duration,
     /// Longest time without any line, on an emulated CPU.
@@ -105,6 +112,7 @@ impl Scenario {
             cpus: 2,
             kernel_words: "",
             plugin: None,
+            parity: None,
             limit: minutes(15),
             idle: minutes(5),
         }
@@ -146,7 +154,7 @@ pub(crate) fn minutes(minutes: u64) -> Duration {
 
 /// Every scenario.
 pub fn all() -> Vec<Scenario> {
-    [demo::scenarios(), short::scenarios(), long::scenarios()].concat()
+    [demo::scenarios(), short::scenarios(), long::scenarios(), parity::scenarios()].concat()
 }
 
 #[cfg(test)]
