@@ -3,8 +3,8 @@
 # The door to everything: each target is a command of the host-side program in tools/xtask.
 #
 # Variables: RUSTC= BINDGEN= LLVM= QEMU= name tools, ACCEL=kvm|tcg the accelerator, JOBS= the parallel jobs,
-# BUILD= the build directory, KDIR= an unpacked Linux 7.3.y tree, KERNEL=plain|debug the kernel of run, shell,
-# ko and kernel, FILTER= the KUnit suites, V=1 more output.
+# BUILD= the build directory, KDIR= an unpacked Linux 7.3.y tree, KERNEL=plain|debug the kernel of run, parity,
+# shell, ko and kernel, FILTER= the KUnit suites, V=1 more output.
 
 .DEFAULT_GOAL := help
 
@@ -15,6 +15,7 @@ help: ## show this list
 run: ## build Linux with the overlay, boot it in QEMU and show the driver at work on a disk
 test: ## run everything that must pass before a change lands
 kunit: ## run the KUnit suites in user-mode Linux, the fastest loop
+parity: ## compare the driver with the C one on every kind of disk
 check: ## check formatting, lints, style and documentation
 soak: ## run the long versions of the tests
 insns: ## count the instructions per request of the C driver and of ours (fails above 1.1 x)
@@ -32,8 +33,8 @@ unapply: ## restore the kernel tree to the byte
 clean: ## remove what was built
 distclean: ## remove what was built and downloaded
 
-TARGETS := run test kunit check soak insns bench shell ko kernel compile-fail doc rust-analyzer setup status apply unapply \
-	clean distclean
+TARGETS := run test kunit parity check soak insns bench shell ko kernel compile-fail doc rust-analyzer setup status apply \
+	unapply clean distclean
 
 .PHONY: help $(TARGETS)
 

@@ -56,6 +56,17 @@ pub fn run(workshop: Workshop) -> Result<Tally> {
     vm::run(&host, &kernel)
 }
 
+/// `make parity`: the driver and the C one compared; `true` when nothing differs that is not explained.
+///
+/// # Errors
+///
+/// The kernel cannot be built or no machine can be started.
+pub fn parity(workshop: Workshop) -> Result<bool> {
+    let _lock = GuestLock::take(&workshop.project, "run")?;
+    let (host, kernel) = ready(workshop)?;
+    vm::parity(&host, &kernel)
+}
+
 /// `make shell`: the interactive machine.
 ///
 /// # Errors

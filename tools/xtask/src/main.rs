@@ -65,6 +65,8 @@ enum Command {
     Insns,
     /// Compare the speed of the C driver and of ours
     Bench,
+    /// Compare the driver with the C one on every kind of disk
+    Parity,
     /// Run the KUnit suites in user-mode Linux
     Kunit,
     /// Check formatting, lints and documentation
@@ -117,6 +119,7 @@ fn work(command: &Command, workshop: Workshop) -> Result<bool> {
         Command::Soak => return Ok(tell(guest::soak(&workshop)?)),
         Command::Insns => return guest::insns(workshop),
         Command::Bench => guest::bench(workshop)?,
+        Command::Parity => return guest::parity(workshop),
         Command::Kunit => return Ok(tell(kunit::run(&workshop)?)),
         Command::Check => return Ok(tell(check::all(&workshop))),
         Command::CompileFail => {
