@@ -142,18 +142,6 @@ impl<'a, T: Operations> HwQueue<'a, T> {
         unsafe { bindings::blk_mq_start_stopped_hw_queue(self.as_raw(), run == Run::Async) };
     }
 
-    /// Like [`start_stopped`](Self::start_stopped), for all hardware queues of the disk.
-    pub fn start_all_stopped(&self, run: Run) {
-        // SAFETY: By the type invariant, the queue is valid.
-        unsafe { bindings::blk_mq_start_stopped_hw_queues(self.queue(), run == Run::Async) };
-    }
-
-    /// Issues requests that wait on this queue.
-    pub fn run(&self, run: Run) {
-        // SAFETY: By the type invariant, `hctx` is valid.
-        unsafe { bindings::blk_mq_run_hw_queue(self.as_raw(), run == Run::Async) };
-    }
-
     /// Issues the requests of the disk that were requeued with [`Kick::Later`].
     ///
     /// May be called in any context.

@@ -116,12 +116,6 @@ impl Flags {
     pub const META: Self = Self::bit(bindings::req_flag_bits___REQ_META);
     /// The data must be on the medium when the request ends.
     pub const FUA: Self = Self::bit(bindings::req_flag_bits___REQ_FUA);
-    /// The volatile cache must be written back before.
-    pub const PREFLUSH: Self = Self::bit(bindings::req_flag_bits___REQ_PREFLUSH);
-    /// The data is read ahead and may fail at any time.
-    pub const RAHEAD: Self = Self::bit(bindings::req_flag_bits___REQ_RAHEAD);
-    /// The request must not wait for resources.
-    pub const NOWAIT: Self = Self::bit(bindings::req_flag_bits___REQ_NOWAIT);
     /// Whoever waits for the request polls for its completion.
     pub const POLLED: Self = Self::bit(bindings::req_flag_bits___REQ_POLLED);
     /// Writing zeroes must not free the space.

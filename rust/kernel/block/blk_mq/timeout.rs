@@ -71,17 +71,6 @@ impl<'a, T: Operations> TimedOutRequest<'a, T> {
         Op::from_cmd_flags(unsafe { flags.read_volatile() })
     }
 
-    /// The tag.
-    pub fn tag(&self) -> u32 {
-        // SAFETY: By the type invariant, `rq` is valid.
-        let tag = unsafe { &raw const (*self.rq.as_ptr()).tag };
-
-        // CAST: A request in flight has a tag, which is not negative.
-        //
-        // SAFETY: `tag` is valid for reads.
-        (unsafe { tag.read_volatile() }) as u32
-    }
-
     /// The hardware queue that the request was issued on.
     pub fn hw_queue(&self) -> HwQueue<'a, T> {
         // SAFETY: By the type invariant, `rq` is valid, and keeps its hardware queue.
