@@ -16,6 +16,7 @@ use kernel::{
         Access,
         AddedDisk,
         Attribute,
+        Contents,
         GenDisk,
         Geometry,
         Transfer, //
@@ -23,7 +24,6 @@ use kernel::{
     device::Bound,
     fmt::Write,
     prelude::*,
-    str::Formatter,
     virtio, //
 };
 
@@ -41,7 +41,7 @@ impl Attribute<Disk> for Serial {
         Access::ReadOnly
     }
 
-    fn show(disk: &GenDisk<Disk>, out: &mut Formatter<'_>) -> Result {
+    fn show(disk: &GenDisk<Disk>, out: &mut Contents<'_>) -> Result {
         let mut id = KVec::from_elem(0u8, ID_BYTES, GFP_KERNEL)?;
         let asked = disk.execute(Transfer::In(&mut id), |data| {
             data.set_command(RequestType::GetId, 0)
@@ -52,10 +52,8 @@ impl Attribute<Disk> for Serial {
             Err(EIO) => return Ok(()),
             other => other?,
         }
-        for &byte in id.iter().take_while(|&&byte| byte != 0) {
-            out.write_char(byte.into())?;
-        }
-        Ok(())
+        // A serial number that is shorter than the field ends with a zero byte.
+        out.write_bytes(id.split(|&byte| byte == 0).next().unwrap_or(&id))
     }
 }
 
@@ -83,8 +81,8 @@ impl Attribute<Disk> for CacheType {
         }
     }
 
-    fn show(disk: &GenDisk<Disk>, out: &mut Formatter<'_>) -> Result {
-        let text = if disk.has_write_cache() {
+    fn show(disk: &GenDisk<Disk>, out: &mut Contents<'_>) -> Result {
+        let text = if disk.queue_data().dev.with(has_write_cache)?? {
             Self::WRITE_BACK
         } else {
             Self::WRITE_THROUGH
@@ -107,8 +105,9 @@ impl Attribute<Disk> for CacheType {
             dev.config::<Config>()
                 .write_if(&Config::WCE, write_back.into())
         })??;
+        // The device has the last word, also if others write at the same time.
         disk.update_limits(|limits| {
-            limits.set_write_cache(write_back);
+            limits.set_write_cache(disk.queue_data().dev.with(has_write_cache)??);
             Ok::<_, Error>(())
         })
     }

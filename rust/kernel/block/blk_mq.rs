@@ -64,8 +64,9 @@
 //! | `blk_mq_alloc_request()`, `blk_execute_rq()` | [`GenDisk::execute`] |
 //! | `queue_limits_start_update()` | [`Disk::update_limits`] |
 //! | `register_blkdev()` | [`Major`] |
-//! | `struct device_attribute` | [`Attribute`] |
+//! | `struct device_attribute` | [`Attribute`], [`Contents`] |
 //! | `disk_report_zone()` | [`ZoneReporter`] |
+//! | `string_get_size()` | [`Size`] |
 //!
 //! # Examples
 //!
@@ -155,6 +156,7 @@ mod queue_map;
 mod ranges;
 mod request;
 mod request_list;
+mod size;
 mod status;
 mod tag_set;
 mod timeout;
@@ -164,7 +166,8 @@ pub use attributes::{
     Access,
     AddedDisk,
     Attribute,
-    AttributeList, //
+    AttributeList,
+    Contents, //
 };
 pub use batch::CompletionBatch;
 pub use disk::Disk;
@@ -217,6 +220,7 @@ pub use request::{
     State, //
 };
 pub use request_list::RequestList;
+pub use size::Size;
 pub use status::Status;
 pub use tag_set::{
     TagSet,

@@ -13,9 +13,9 @@ use super::{
 use crate::{
     container_of,
     error::VTABLE_DEFAULT_ERROR,
+    fmt,
     page::PAGE_SIZE,
-    prelude::*,
-    str::Formatter, //
+    prelude::*, //
 };
 use core::{
     marker::PhantomData,
@@ -73,16 +73,44 @@ impl<T: Operations> AddedDisk<'_, T> {
     }
 }
 
+/// What an attribute shows, up to a page. Text is written to it with [`fmt::Write`].
+pub struct Contents<'a> {
+    page: &'a mut [u8],
+    len: usize,
+}
+
+impl Contents<'_> {
+    /// Adds bytes as they are.
+    ///
+    /// # Errors
+    ///
+    /// [`ENOSPC`]: there is no room for all of them, and none was added.
+    pub fn write_bytes(&mut self, bytes: &[u8]) -> Result {
+        let room = self.page.get_mut(self.len..).ok_or(ENOSPC)?;
+
+        room.get_mut(..bytes.len())
+            .ok_or(ENOSPC)?
+            .copy_from_slice(bytes);
+        self.len += bytes.len();
+        Ok(())
+    }
+}
+
+impl fmt::Write for Contents<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.write_bytes(text.as_bytes()).map_err(|_| fmt::Error)
+    }
+}
+
 /// An attribute of a disk of `T`, a file in `/sys/block`.
 ///
 /// # Examples
 ///
 /// ```
 /// use kernel::{
-///     block::blk_mq::{Access, Attribute, GenDisk, Operations},
+///     block::blk_mq::{Access, Attribute, Contents, GenDisk, Operations},
 ///     fmt::Write,
 ///     prelude::*,
-///     str::Formatter,
 /// };
 ///
 /// struct Serial;
@@ -95,7 +123,7 @@ impl<T: Operations> AddedDisk<'_, T> {
 ///         Access::ReadOnly
 ///     }
 ///
-///     fn show(disk: &GenDisk<T>, out: &mut Formatter<'_>) -> Result {
+///     fn show(disk: &GenDisk<T>, out: &mut Contents<'_>) -> Result {
 ///         writeln!(out, "{}", disk.queue_data())?;
 ///         Ok(())
 ///     }
@@ -118,7 +146,7 @@ pub trait Attribute<T: Operations>: 'static {
     /// # Context
     ///
     /// Process context. May sleep. Dropping the [`Disk`](super::Disk) waits for it.
-    fn show(disk: &GenDisk<T>, out: &mut Formatter<'_>) -> Result;
+    fn show(disk: &GenDisk<T>, out: &mut Contents<'_>) -> Result;
 
     /// Takes what was written to the file, without the newline at the end.
     ///
@@ -155,11 +183,13 @@ impl<T: Operations, A: Attribute<T>> DeviceAttribute<T, A> {
     ) -> isize {
         // SAFETY: By the requirement of this function.
         let disk = unsafe { disk_of::<T>(dev) };
-        // SAFETY: By the requirement of this function.
-        let mut out = unsafe { Formatter::from_buffer(buf, PAGE_SIZE) };
+        // SAFETY: By the requirement of this function. C has cleared the page.
+        let page = unsafe { core::slice::from_raw_parts_mut(buf, PAGE_SIZE) };
+        let mut out = Contents { page, len: 0 };
 
         match A::show(disk, &mut out) {
-            Ok(()) => out.bytes_written() as isize,
+            // CAST: At most a page was written.
+            Ok(()) => out.len as isize,
             Err(error) => error.to_errno() as isize,
         }
     }

@@ -15,6 +15,7 @@ use crate::{
         Access,
         AddedDisk,
         Attribute,
+        Contents,
         Disk,
         GenDisk,
         QueueLimits, //
@@ -22,7 +23,6 @@ use crate::{
     error::to_result,
     fmt::Write,
     prelude::*,
-    str::Formatter,
     sync::atomic::Relaxed, //
 };
 
@@ -37,7 +37,7 @@ impl Attribute<Ram> for Stored {
         Access::ReadWrite
     }
 
-    fn show(disk: &GenDisk<Ram>, out: &mut Formatter<'_>) -> Result {
+    fn show(disk: &GenDisk<Ram>, out: &mut Contents<'_>) -> Result {
         writeln!(out, "{}", disk.queue_data().stored.load(Relaxed))?;
         Ok(())
     }
@@ -70,17 +70,41 @@ impl Attribute<Ram> for Hidden {
         }
     }
 
-    fn show(_disk: &GenDisk<Ram>, _out: &mut Formatter<'_>) -> Result {
+    fn show(_disk: &GenDisk<Ram>, _out: &mut Contents<'_>) -> Result {
         Err(ENODATA)
     }
 }
 
-/// A disk with both attributes.
+/// Shows bytes that are not text.
+struct Bytes;
+
+#[vtable]
+impl Attribute<Ram> for Bytes {
+    const NAME: &'static CStr = c"bytes";
+
+    fn access(_disk: &GenDisk<Ram>) -> Access {
+        Access::ReadOnly
+    }
+
+    fn show(_disk: &GenDisk<Ram>, out: &mut Contents<'_>) -> Result {
+        let long = KVec::from_elem(b'-', crate::page::PAGE_SIZE, GFP_KERNEL)?;
+
+        out.write_bytes(b"\xe9\0")?;
+        // What does not fit is refused as a whole.
+        if out.write_bytes(&long) != Err(ENOSPC) {
+            return Err(EIO);
+        }
+        out.write_str("x")?;
+        out.write_bytes(b"\xff")
+    }
+}
+
+/// A disk with all attributes.
 fn disk_with_attributes(name: &str) -> Result<Disk<Ram>> {
     let census = Census::new()?;
     let mut disk = new_disk(&census, options(), &QueueLimits::new(), name)?;
 
-    disk.set_attributes::<(Stored, Hidden)>();
+    disk.set_attributes::<(Stored, Hidden, Bytes)>();
     disk.add_virtual()
 }
 
@@ -174,6 +198,15 @@ mod tests {
     }
 
     #[test]
+    fn contents_are_bytes_up_to_a_page() -> Result {
+        let disk = disk_with_attributes("rustkunit_bytes")?;
+
+        disk.set_read_only(true);
+        assert!(Raw::new(&disk, 2).show()?[..] == *b"\xe9\0x\xff");
+        Ok(())
+    }
+
+    #[test]
     fn access_depends_on_the_disk() -> Result {
         let disk = disk_with_attributes("rustkunit_access2")?;
         let stored = Raw::new(&disk, 0);
@@ -185,7 +218,7 @@ mod tests {
         assert_eq!(hidden.mode()?, 0o444);
         assert!(hidden.show().err() == Some(ENODATA));
         assert!(hidden.store(b"1").err() == Some(ENOENT));
-        assert!(Raw::new(&disk, 2).attr.is_null());
+        assert!(Raw::new(&disk, 3).attr.is_null());
         Ok(())
     }
 }
