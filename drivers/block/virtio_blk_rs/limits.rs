@@ -80,6 +80,8 @@ pub(crate) fn read(dev: &virtio::Device<Bound>, max_segments: u32) -> Result<Que
         limits.set_max_write_zeroes_sectors(unlimited_if_zero(sectors));
     }
     zoned::read_limits(dev, &mut limits)?;
+    read_alignment(dev, &config, &mut limits, block_size)?;
+    logged(dev, limits.check())?;
     Ok(limits)
 }
 
@@ -161,13 +163,20 @@ fn read_discard(
         alignment.checked_mul(SECTOR_SIZE).ok_or_else(|| {
             dev_err!(
                 dev,
-                "discard alignment of {} sectors is too large\n",
-                alignment
+                "discard alignment of {alignment} sectors is too large\n"
             );
             EINVAL
         })?
     };
-    logged(dev, limits.set_discard_granularity(granularity))?;
+    let unit = limits.logical_block_size();
+    let rounded = granularity.checked_next_multiple_of(unit).unwrap_or(unit);
+    if rounded != granularity {
+        dev_warn!(
+            dev,
+            "discard alignment of {granularity} bytes is taken as {rounded}\n"
+        );
+    }
+    logged(dev, limits.set_discard_granularity(rounded))?;
     Ok(())
 }
 
@@ -181,10 +190,7 @@ fn read_topology(
         block_size.checked_mul(count).ok_or_else(|| {
             dev_err!(
                 dev,
-                "{} of {} blocks of {} bytes is too large\n",
-                name,
-                count,
-                block_size
+                "{name} of {count} blocks of {block_size} bytes is too large\n"
             );
             EINVAL
         })
@@ -200,23 +206,12 @@ fn read_topology(
         let Some(size) = size else {
             dev_err!(
                 dev,
-                "physical block of 2^{} blocks of {} bytes is too large\n",
-                exp,
-                block_size
+                "physical block of 2^{exp} blocks of {block_size} bytes is too large\n"
             );
             return Err(EINVAL);
         };
 
         logged(dev, limits.set_physical_block_size(size))?;
-    }
-    if let Some(offset) = config
-        .read_if(&Config::ALIGNMENT_OFFSET)?
-        .filter(|&offset| offset > 0)
-    {
-        logged(
-            dev,
-            limits.set_alignment_offset(blocks("alignment offset", offset.into())?),
-        )?;
     }
     if let Some(size) = config
         .read_if(&Config::MIN_IO_SIZE)?
@@ -230,6 +225,27 @@ fn read_topology(
     {
         logged(dev, limits.set_io_opt(blocks("largest I/O", size)?))?;
     }
+    Ok(())
+}
+
+/// Reads where the first physical block starts, when the size of those is known.
+fn read_alignment(
+    dev: &virtio::Device<Bound>,
+    config: &virtio::config::Config<'_, Config>,
+    limits: &mut QueueLimits,
+    block_size: u32,
+) -> Result {
+    let blocks = config.read_if(&Config::ALIGNMENT_OFFSET)?.unwrap_or(0);
+    let offset = block_size * u32::from(blocks);
+    let masked = offset & (limits.physical_block_size() - 1);
+
+    if masked != offset {
+        dev_warn!(
+            dev,
+            "alignment offset of {offset} bytes is taken as {masked}\n"
+        );
+    }
+    limits.set_alignment_offset(masked);
     Ok(())
 }
 

@@ -93,6 +93,9 @@ impl Rule {
     }
 }
 
+/// The unit of most limits in bytes.
+const SECTOR_SIZE: u64 = 1 << bindings::SECTOR_SHIFT;
+
 /// A segment can always be a page of the smallest size that there is.
 const MIN_SEGMENT_SIZE: u64 = 4096;
 
@@ -120,7 +123,8 @@ pub struct Zoned {
 ///
 /// Equivalent to C's `struct queue_limits`. What is not set, the block layer fills in.
 ///
-/// The block size is checked against other limits, so set it before them.
+/// A setter checks its value by itself. Whether all of them go together, [`check`](Self::check)
+/// says.
 ///
 /// # Examples
 ///
@@ -214,10 +218,9 @@ impl QueueLimits {
     ///
     /// # Errors
     ///
-    /// It is not a power of two, or less than the logical block size.
+    /// It is not a power of two, or less than 512.
     pub fn set_physical_block_size(&mut self, bytes: u32) -> Result<&mut Self, LimitError> {
-        Rule::PowerOfTwo(self.logical_block_size().into(), 1 << 31)
-            .check("physical_block_size", bytes.into())?;
+        Rule::PowerOfTwo(SECTOR_SIZE, 1 << 31).check("physical_block_size", bytes.into())?;
         self.0.physical_block_size = bytes;
         Ok(self)
     }
@@ -228,24 +231,18 @@ impl QueueLimits {
     }
 
     /// Sets the place in bytes of the first sector in its physical block.
-    ///
-    /// # Errors
-    ///
-    /// It is not less than the physical block size.
-    pub fn set_alignment_offset(&mut self, bytes: u32) -> Result<&mut Self, LimitError> {
-        Rule::Range(0, u64::from(self.physical_block_size()) - 1)
-            .check("alignment_offset", bytes.into())?;
+    pub fn set_alignment_offset(&mut self, bytes: u32) -> &mut Self {
         self.0.alignment_offset = bytes;
-        Ok(self)
+        self
     }
 
     /// Sets the smallest transfer in bytes that is efficient.
     ///
     /// # Errors
     ///
-    /// It is not a multiple of the logical block size.
+    /// It is not a multiple of 512.
     pub fn set_io_min(&mut self, bytes: u32) -> Result<&mut Self, LimitError> {
-        Rule::MultipleOf(self.logical_block_size().into()).check("io_min", bytes.into())?;
+        Rule::MultipleOf(SECTOR_SIZE).check("io_min", bytes.into())?;
         self.0.io_min = bytes;
         Ok(self)
     }
@@ -254,9 +251,9 @@ impl QueueLimits {
     ///
     /// # Errors
     ///
-    /// It is not a multiple of the logical block size.
+    /// It is not a multiple of 512.
     pub fn set_io_opt(&mut self, bytes: u32) -> Result<&mut Self, LimitError> {
-        Rule::MultipleOf(self.logical_block_size().into()).check("io_opt", bytes.into())?;
+        Rule::MultipleOf(SECTOR_SIZE).check("io_opt", bytes.into())?;
         self.0.io_opt = bytes;
         Ok(self)
     }
@@ -311,12 +308,11 @@ impl QueueLimits {
     ///
     /// # Errors
     ///
-    /// It is less than a page or a logical block.
+    /// It is less than a page.
     pub fn set_max_hw_sectors(&mut self, sectors: u32) -> Result<&mut Self, LimitError> {
-        let min = (crate::page::PAGE_SIZE as u64).max(self.logical_block_size().into());
+        let min = crate::page::PAGE_SIZE as u64 >> bindings::SECTOR_SHIFT;
 
-        Rule::Range(min >> bindings::SECTOR_SHIFT, U32_MAX)
-            .check("max_hw_sectors", sectors.into())?;
+        Rule::Range(min, U32_MAX).check("max_hw_sectors", sectors.into())?;
         self.0.max_hw_sectors = sectors;
         Ok(self)
     }
@@ -344,12 +340,10 @@ impl QueueLimits {
     ///
     /// # Errors
     ///
-    /// It is zero, or not a multiple of the logical block size.
+    /// It is zero, or not a multiple of 512.
     pub fn set_discard_granularity(&mut self, bytes: u32) -> Result<&mut Self, LimitError> {
-        let unit = u64::from(self.logical_block_size());
-
-        Rule::MultipleOf(unit).check("discard_granularity", bytes.into())?;
-        Rule::Range(unit, U32_MAX).check("discard_granularity", bytes.into())?;
+        Rule::MultipleOf(SECTOR_SIZE).check("discard_granularity", bytes.into())?;
+        Rule::Range(SECTOR_SIZE, U32_MAX).check("discard_granularity", bytes.into())?;
         self.0.discard_granularity = bytes;
         Ok(self)
     }
@@ -377,12 +371,8 @@ impl QueueLimits {
         set_fua, fua = BLK_FEAT_FUA;
         /// Sets whether the medium rotates, so that neighbouring sectors are accessed faster.
         set_rotational, rotational = BLK_FEAT_ROTATIONAL;
-        /// Sets whether data must not change while it is written.
-        set_stable_writes, stable_writes = BLK_FEAT_STABLE_WRITES;
         /// Sets whether requests end before [`queue_rq`](super::Operations::queue_rq) returns.
         set_synchronous, synchronous = BLK_FEAT_SYNCHRONOUS;
-        /// Sets whether the times of requests add to the entropy of the system.
-        set_add_random, add_random = BLK_FEAT_ADD_RANDOM;
     }
 
     /// Whether the disk is zoned.
@@ -395,29 +385,26 @@ impl QueueLimits {
     ///
     /// # Errors
     ///
-    /// - The zone size is not a power of two, or less than a logical block.
-    /// - The write granularity is zero or not a multiple of the logical block size.
+    /// - The zone size is not a power of two.
+    /// - The write granularity is zero or not a multiple of 512.
     /// - More zones can be open than active.
     /// - A zone append cannot be as long as the write granularity.
     /// - The kernel is built without `CONFIG_BLK_DEV_ZONED`.
     pub fn set_zoned(&mut self, zoned: Zoned) -> Result<&mut Self, LimitError> {
-        let block = u64::from(self.logical_block_size());
         let granularity = u64::from(zoned.write_granularity);
-        let granularity_sectors = granularity.div_ceil(1 << bindings::SECTOR_SHIFT);
 
         if !cfg!(CONFIG_BLK_DEV_ZONED) {
             Rule::Unsupported.check("zone_sectors", zoned.zone_sectors.into())?;
         }
-        Rule::PowerOfTwo(block >> bindings::SECTOR_SHIFT, 1 << 31)
-            .check("zone_sectors", zoned.zone_sectors.into())?;
-        Rule::Range(block, U32_MAX).check("zone_write_granularity", granularity)?;
-        Rule::MultipleOf(block).check("zone_write_granularity", granularity)?;
+        Rule::PowerOfTwo(1, 1 << 31).check("zone_sectors", zoned.zone_sectors.into())?;
+        Rule::Range(SECTOR_SIZE, U32_MAX).check("zone_write_granularity", granularity)?;
+        Rule::MultipleOf(SECTOR_SIZE).check("zone_write_granularity", granularity)?;
         if zoned.max_active_zones != 0 {
             Rule::Range(0, zoned.max_active_zones.into())
                 .check("max_open_zones", zoned.max_open_zones.into())?;
         }
         if zoned.max_append_sectors != 0 {
-            Rule::Range(granularity_sectors, U32_MAX)
+            Rule::Range(granularity / SECTOR_SIZE, U32_MAX)
                 .check("max_zone_append_sectors", zoned.max_append_sectors.into())?;
         }
 
@@ -428,6 +415,42 @@ impl QueueLimits {
         self.0.max_hw_zone_append_sectors = zoned.max_append_sectors;
         self.0.zone_write_granularity = zoned.write_granularity;
         Ok(self)
+    }
+
+    /// Checks that the limits go together. Where they are used, they are checked; a driver calls
+    /// this in order to tell what is wrong.
+    ///
+    /// # Errors
+    ///
+    /// - The physical block size, the smallest or best transfer, the greatest length of a request,
+    ///   the unit of a discard, or a zone or what is written to it, does not suit the logical block
+    ///   size.
+    /// - The alignment offset is not less than the physical block size.
+    pub fn check(&self) -> Result<(), LimitError> {
+        let block = u64::from(self.logical_block_size());
+        let raw = &self.0;
+
+        // Those that are zero were not set.
+        if raw.physical_block_size != 0 {
+            Rule::PowerOfTwo(block, 1 << 31)
+                .check("physical_block_size", raw.physical_block_size.into())?;
+        }
+        Rule::Range(0, u64::from(self.physical_block_size()) - 1)
+            .check("alignment_offset", raw.alignment_offset.into())?;
+        Rule::MultipleOf(block).check("io_min", raw.io_min.into())?;
+        Rule::MultipleOf(block).check("io_opt", raw.io_opt.into())?;
+        if raw.max_hw_sectors != 0 {
+            Rule::Range(block / SECTOR_SIZE, U32_MAX)
+                .check("max_hw_sectors", raw.max_hw_sectors.into())?;
+        }
+        Rule::MultipleOf(block).check("discard_granularity", raw.discard_granularity.into())?;
+        if self.is_zoned() {
+            Rule::MultipleOf(block / SECTOR_SIZE)
+                .check("zone_sectors", raw.chunk_sectors.into())?;
+            Rule::MultipleOf(block)
+                .check("zone_write_granularity", raw.zone_write_granularity.into())?;
+        }
+        Ok(())
     }
 
     /// The size of a zone, or zero.

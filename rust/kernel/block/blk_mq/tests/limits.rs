@@ -24,6 +24,9 @@ use crate::{
     sync::atomic::Relaxed, //
 };
 
+/// Sets one limit.
+type Setting = fn(&mut QueueLimits) -> Result;
+
 type Setter = fn(&mut QueueLimits, u32) -> Result<&mut QueueLimits, LimitError>;
 
 #[kunit_tests(rust_blk_mq_limits)]
@@ -34,7 +37,7 @@ mod tests {
     fn bounds_are_what_the_block_layer_takes() -> Result {
         let page = PAGE_SIZE as u32;
         let max = QueueLimits::MAX_BLOCK_SIZE;
-        let table: [(Setter, &[u32], &[u32]); 9] = [
+        let table: [(Setter, &[u32], &[u32]); 8] = [
             (
                 QueueLimits::set_logical_block_size,
                 &[512, 1024, max],
@@ -44,11 +47,6 @@ mod tests {
                 QueueLimits::set_physical_block_size,
                 &[512, 1 << 31],
                 &[0, 256, 513, u32::MAX],
-            ),
-            (
-                QueueLimits::set_alignment_offset,
-                &[0, 511],
-                &[512, u32::MAX],
             ),
             (QueueLimits::set_io_min, &[0, 512, 1 << 31], &[1, u32::MAX]),
             (QueueLimits::set_io_opt, &[0, 512, 1536], &[511, u32::MAX]),
@@ -86,6 +84,63 @@ mod tests {
                 assert!(Error::from(error) == EINVAL);
             }
         }
+        Ok(())
+    }
+
+    #[test]
+    fn limits_must_go_together_in_any_order() -> Result {
+        let settings: [(&str, Setting); 6] = [
+            ("physical_block_size", |limits| {
+                limits.set_physical_block_size(2048)?;
+                Ok(())
+            }),
+            ("alignment_offset", |limits| {
+                limits.set_alignment_offset(4096);
+                Ok(())
+            }),
+            ("io_min", |limits| {
+                limits.set_io_min(512)?;
+                Ok(())
+            }),
+            ("io_opt", |limits| {
+                limits.set_io_opt(6144)?;
+                Ok(())
+            }),
+            ("max_hw_sectors", |limits| {
+                limits.set_max_hw_sectors(PAGE_SIZE as u32 / 512)?;
+                Ok(())
+            }),
+            ("discard_granularity", |limits| {
+                limits.set_discard_granularity(512)?;
+                Ok(())
+            }),
+        ];
+        let census = Census::new()?;
+
+        for (field, set) in settings {
+            // A page is too short for a request only if a block is longer.
+            let block = if field == "max_hw_sectors" {
+                QueueLimits::MAX_BLOCK_SIZE
+            } else {
+                4096
+            };
+            let mut before = QueueLimits::new();
+            before.set_logical_block_size(block)?;
+            set(&mut before)?;
+            let mut after = QueueLimits::new();
+            set(&mut after)?;
+            assert!(after.check().is_ok() || field == "alignment_offset");
+            after.set_logical_block_size(block)?;
+
+            for limits in [before, after] {
+                if block > PAGE_SIZE as u32 || field != "max_hw_sectors" {
+                    assert_eq!(limits.check().err().map(|error| error.field), Some(field));
+                    let disk = new_disk(&census, options(), &limits, "rustkunit_contra");
+                    assert!(disk.err() == Some(EINVAL));
+                }
+            }
+        }
+        assert!(census.all() == [0; 4]);
         Ok(())
     }
 
