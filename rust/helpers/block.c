@@ -5,6 +5,7 @@
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>
 #include <linux/bvec.h>
+#include <linux/kref.h>
 #include <linux/module.h>
 #include <linux/percpu-refcount.h>
 #include <linux/srcu.h>
@@ -15,6 +16,11 @@ rust_helper_blk_mq_add_to_batch(struct request *req, struct io_comp_batch *iob,
 				void (*complete)(struct io_comp_batch *))
 {
 	return blk_mq_add_to_batch(req, iob, is_error, complete);
+}
+
+__rust_helper bool rust_helper_blk_should_fake_timeout(struct request_queue *q)
+{
+	return blk_should_fake_timeout(q);
 }
 
 __rust_helper void rust_helper_blk_mq_set_request_complete(struct request *rq)
@@ -120,6 +126,23 @@ __rust_helper void rust_helper_percpu_ref_get(struct percpu_ref *ref)
 __rust_helper void rust_helper_percpu_ref_put(struct percpu_ref *ref)
 {
 	percpu_ref_put(ref);
+}
+
+__rust_helper unsigned int rust_helper_kref_read(const struct kref *kref)
+{
+	return kref_read(kref);
+}
+
+__rust_helper int
+rust_helper_register_module_notifier(struct notifier_block *nb)
+{
+	return register_module_notifier(nb);
+}
+
+__rust_helper int
+rust_helper_unregister_module_notifier(struct notifier_block *nb)
+{
+	return unregister_module_notifier(nb);
 }
 
 __rust_helper bool rust_helper_try_module_get(struct module *module)

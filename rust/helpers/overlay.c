@@ -7,5 +7,6 @@
  */
 
 #include "block.c"
+#include "virt_addr.c"
 #include "virtio.c"
 #include "virtio_fake.c"

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
 #ifdef CONFIG_RUST_VIRTIO_ABSTRACTIONS
-#include <linux/mm.h>
 #include <linux/scatterlist.h>
 
 __rust_helper void rust_helper_sg_set_buf(struct scatterlist *sg,
@@ -18,10 +17,5 @@ __rust_helper void rust_helper_sg_mark_end(struct scatterlist *sg)
 __rust_helper void rust_helper_sg_unmark_end(struct scatterlist *sg)
 {
 	sg_unmark_end(sg);
-}
-
-__rust_helper bool rust_helper_virt_addr_valid(const void *addr)
-{
-	return virt_addr_valid(addr);
 }
 #endif

@@ -30,7 +30,8 @@
 //! What ends a request consumes it, so it cannot be ended twice or used afterwards, and an error
 //! can only be returned together with the request that it is for. A request that is dropped fails
 //! with [`Status::IOERR`]. So none gets lost unless it is leaked; then it hangs, and so does
-//! dropping the disk.
+//! dropping the disk. A [`Disk`] that is leaked stays until the module of the driver goes; then it
+//! is removed as if it was dropped.
 //!
 //! # What lives how long
 //!
@@ -160,6 +161,7 @@ mod size;
 mod status;
 mod tag_set;
 mod timeout;
+mod watch;
 mod zones;
 
 pub use attributes::{

@@ -12,6 +12,7 @@ use super::{
     },
     hw_queue::Run,
     new_disk::check_capacity,
+    watch::Watch,
     GenDisk,
     Major,
     Operations,
@@ -22,10 +23,7 @@ use crate::{
     module::this_module,
     prelude::*,
     sync::{
-        atomic::{
-            Atomic,
-            Relaxed, //
-        },
+        atomic::Relaxed,
         Arc,
         Completion, //
     }, //
@@ -46,15 +44,17 @@ use core::{
 /// # Context
 ///
 /// Dropping it sleeps. It waits for the driver to end the requests that it has, so the driver must
-/// be able to do that.
+/// be able to do that. In the init function of a module that may fail, it also waits for the last
+/// user to close the disk.
 ///
 /// # Invariants
 ///
-/// `disk` is a disk that was added, and a reference to it.
+/// - `disk` is a disk that was added, and a reference to it.
+/// - `watch` comes from `Watch::start`, with this disk and `remove`.
 pub struct Disk<T: Operations> {
     disk: NonNull<GenDisk<T>>,
-    /// How often the queue was left quiesced.
-    left_quiesced: Atomic<u32>,
+    /// Removes the disk if it was lost; none if the driver is built in.
+    watch: Option<NonNull<Watch>>,
     _major: Option<Arc<Major>>,
 }
 
@@ -77,12 +77,19 @@ impl<T: Operations> Deref for Disk<T> {
 impl<T: Operations> Disk<T> {
     /// # Safety
     ///
-    /// The disk must have been added, and the reference to it passes to the result.
-    pub(super) unsafe fn from_raw(disk: NonNull<GenDisk<T>>, major: Option<Arc<Major>>) -> Self {
+    /// The disk must have been added, and the reference to it passes to the result. `watch` must be
+    /// for this disk and [`remove`].
+    pub(super) unsafe fn from_raw(
+        disk: NonNull<GenDisk<T>>,
+        watch: Option<KBox<Watch>>,
+        major: Option<Arc<Major>>,
+    ) -> Self {
         // INVARIANT: By the requirement of this function.
         Self {
             disk,
-            left_quiesced: Atomic::new(0),
+            // SAFETY: If the driver is a module, then `remove::<T>` is in it. The reference to the
+            // disk belongs to `self`, which ends the watch before it gives it up.
+            watch: watch.map(|watch| unsafe { Watch::start(watch) }),
             _major: major,
         }
     }
@@ -94,9 +101,11 @@ impl<T: Operations> Disk<T> {
     ///
     /// # Errors
     ///
-    /// [`EINVAL`]: the size in bytes is above `i64::MAX`.
+    /// [`EINVAL`]: the size in bytes is above `i64::MAX`, or a zoned disk would have more zones
+    /// than when it was added.
     pub fn set_capacity_and_notify(&self, sectors: u64) -> Result<bool> {
         check_capacity(sectors)?;
+        self.check_zones(sectors)?;
 
         // SAFETY: By the type invariant, the disk is valid.
         Ok(unsafe { bindings::set_capacity_and_notify(self.as_raw(), sectors) })
@@ -159,7 +168,7 @@ impl<T: Operations> Disk<T> {
 
     /// Notes that the queue stays quiesced.
     pub(super) fn leave_quiesced(&self) {
-        self.left_quiesced.fetch_add(1, Relaxed);
+        self.left_quiesced().fetch_add(1, Relaxed);
     }
 
     /// Undoes one [`QuiesceGuard::leave`](super::QuiesceGuard::leave); does nothing if there is
@@ -167,19 +176,27 @@ impl<T: Operations> Disk<T> {
     ///
     /// May be called in any context.
     pub fn unquiesce(&self) {
-        let mut left = self.left_quiesced.load(Relaxed);
+        unquiesce(self);
+    }
+}
 
-        while left > 0 {
-            match self.left_quiesced.cmpxchg(left, left - 1, Relaxed) {
-                Ok(_) => {
-                    // SAFETY: By the type invariant, the queue is valid. It was quiesced.
-                    unsafe { bindings::blk_mq_unquiesce_queue(self.queue()) };
-                    return;
-                }
-                Err(now) => left = now,
+/// Undoes one [`QuiesceGuard::leave`](super::QuiesceGuard::leave), and returns whether there was
+/// one.
+fn unquiesce<T: Operations>(disk: &GenDisk<T>) -> bool {
+    let count = disk.left_quiesced();
+    let mut left = count.load(Relaxed);
+
+    while left > 0 {
+        match count.cmpxchg(left, left - 1, Relaxed) {
+            Ok(_) => {
+                // SAFETY: The disk keeps its queue, which was quiesced.
+                unsafe { bindings::blk_mq_unquiesce_queue(disk.queue()) };
+                return true;
             }
+            Err(now) => left = now,
         }
     }
+    false
 }
 
 /// Changes limits of the queue of a disk.
@@ -201,6 +218,7 @@ where
     let zone_sectors = limits.zone_sectors();
 
     let result = update(&mut limits).map_err(Error::from).and_then(|()| {
+        limits.check()?;
         // The block layer has sized its own data by the zones.
         if limits.zone_sectors() == zone_sectors {
             Ok(())
@@ -219,56 +237,91 @@ where
     to_result(unsafe { bindings::queue_limits_commit_update_frozen(queue, limits.as_raw_mut()) })
 }
 
+/// Removes a disk from the system, and gives up a reference to it.
+///
+/// # Safety
+///
+/// `disk` must be a `GenDisk<T>` that was added and not removed, and a reference to it that is not
+/// used after this.
+pub(super) unsafe fn remove<T: Operations>(disk: *mut bindings::gendisk) {
+    // SAFETY: By the requirement of this function.
+    let this = unsafe { GenDisk::<T>::from_raw(disk) };
+    let data = this.disk_data();
+    let set = this.tag_set().as_raw();
+
+    // Requests that wait could not be issued, and would be waited for below.
+    while unquiesce(this) {}
+    // SAFETY: The disk keeps its queue.
+    unsafe { bindings::blk_mq_start_stopped_hw_queues(this.queue(), true) };
+    // SAFETY: As above.
+    unsafe { bindings::blk_mq_kick_requeue_list(this.queue()) };
+
+    // SAFETY: By the requirement of this function, the disk was added.
+    unsafe { bindings::del_gendisk(disk) };
+
+    // All requests have ended. But `queue_rq` may still run on another CPU, if it is the one that
+    // gave the last of them away. The block layer calls it in a (S)RCU critical section.
+    // `del_gendisk` happens to wait for that as it removes the I/O scheduler, but nothing says
+    // that it must.
+    //
+    // SAFETY: `DiskData` keeps the set.
+    unsafe { bindings::blk_mq_wait_quiesce_done(set) };
+
+    // SAFETY: The queue was shut down, and no callback runs any more.
+    unsafe { DiskData::<T>::drop_hw_data(data) };
+
+    let module = this_module::<T::OwnerModule>().as_ptr();
+
+    if module.is_null() {
+        // SAFETY: By the requirement of this function.
+        unsafe { bindings::put_disk(disk) };
+        return;
+    }
+
+    // What is freed with the disk runs code of the module. Either keep that, or, if it is about to
+    // go, wait. When it is unloaded, nobody has the disk open, as that would keep the module. When
+    // its init function fails, somebody can, and it goes all the same.
+    //
+    // SAFETY: This code is in the module, so it is there.
+    if unsafe { keep_module(module) } {
+        // SAFETY: There is a reference to the disk, so nobody else frees the data.
+        unsafe { disk_data::set_afterwards(data, Afterwards::PutModule(module)) };
+        // SAFETY: By the requirement of this function.
+        unsafe { bindings::put_disk(disk) };
+    } else {
+        pin_init::stack_pin_init!(let freed = Completion::new());
+
+        // SAFETY: As above.
+        unsafe { disk_data::set_afterwards(data, Afterwards::Complete(NonNull::from(&*freed))) };
+        // SAFETY: As above.
+        unsafe { bindings::put_disk(disk) };
+        freed.wait_for_completion();
+    }
+}
+
+/// Takes a reference to a module, unless it goes away regardless of that.
+///
+/// # Safety
+///
+/// The module must be there.
+pub(super) unsafe fn keep_module(module: *mut bindings::module) -> bool {
+    // SAFETY: By the requirement of this function.
+    let state = unsafe { (&raw const (*module).state).read_volatile() };
+
+    // SAFETY: By the requirement of this function.
+    state == bindings::module_state_MODULE_STATE_LIVE && unsafe { bindings::try_module_get(module) }
+}
+
 impl<T: Operations> Drop for Disk<T> {
     fn drop(&mut self) {
-        // Requests that wait could not be issued, and would be waited for below.
-        while self.left_quiesced.load(Relaxed) > 0 {
-            self.unquiesce();
+        if let Some(watch) = self.watch {
+            // SAFETY: By the type invariant, it was started, and `self` is about to go.
+            if !unsafe { Watch::end(watch) } {
+                return;
+            }
         }
 
-        let disk = self.as_raw();
-        let data = self.disk_data();
-        let set = self.tag_set().as_raw();
-
-        // SAFETY: By the type invariant, the disk was added.
-        unsafe { bindings::del_gendisk(disk) };
-
-        // All requests have ended. But `queue_rq` may still run on another CPU, if it is the one
-        // that gave the last of them away. The block layer calls it in a (S)RCU critical section.
-        //
-        // SAFETY: `DiskData` keeps the set.
-        unsafe { bindings::blk_mq_wait_quiesce_done(set) };
-
-        // SAFETY: The queue was shut down, and no callback runs any more.
-        unsafe { DiskData::<T>::drop_hw_data(data) };
-
-        let module = this_module::<T::OwnerModule>().as_ptr();
-
-        if module.is_null() {
-            // SAFETY: By the type invariant, `self` has a reference, which is not used after this.
-            unsafe { bindings::put_disk(disk) };
-            return;
-        }
-
-        // What is freed with the disk runs code of the module. Either keep that, or, if it is
-        // about to go, wait. Then nobody has the disk open, as that would keep the module.
-        //
-        // SAFETY: This code is in the module, so it is there.
-        if unsafe { bindings::try_module_get(module) } {
-            // SAFETY: `self` has a reference to the disk, so nobody else frees the data.
-            unsafe { disk_data::set_afterwards(data, Afterwards::PutModule(module)) };
-            // SAFETY: As above.
-            unsafe { bindings::put_disk(disk) };
-        } else {
-            pin_init::stack_pin_init!(let freed = Completion::new());
-
-            // SAFETY: As above.
-            unsafe {
-                disk_data::set_afterwards(data, Afterwards::Complete(NonNull::from(&*freed)))
-            };
-            // SAFETY: As above.
-            unsafe { bindings::put_disk(disk) };
-            freed.wait_for_completion();
-        }
+        // SAFETY: By the type invariant, the disk was added, and `self` has a reference.
+        unsafe { remove::<T>(self.disk.cast().as_ptr()) };
     }
 }

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     prelude::*,
     sync::{
+        atomic::Atomic,
         Arc,
         Completion, //
     }, //
@@ -49,6 +50,8 @@ pub(super) struct DiskData<T: Operations> {
     tag_set: Arc<TagSet<T>>,
     /// Changes only while the queue is made, and after it was shut down.
     hw_data: UnsafeCell<KVec<Pin<KBox<T::HwData>>>>,
+    /// How often the queue was left quiesced.
+    left_quiesced: Atomic<u32>,
     #[pin]
     queue_data: T::QueueData,
 }
@@ -72,6 +75,7 @@ impl<T: Operations> DiskData<T> {
                 },
                 tag_set,
                 hw_data: UnsafeCell::new(hw_data),
+                left_quiesced: Atomic::new(0),
                 queue_data <- queue_data,
             }),
             GFP_KERNEL,
@@ -111,6 +115,16 @@ impl<T: Operations> DiskData<T> {
     pub(super) unsafe fn tag_set<'a>(this: *mut c_void) -> &'a Arc<TagSet<T>> {
         // SAFETY: By the requirement of this function.
         unsafe { &(*this.cast::<Self>()).tag_set }
+    }
+
+    /// Returns how often the queue was left quiesced.
+    ///
+    /// # Safety
+    ///
+    /// As for [`queue_data`](Self::queue_data).
+    pub(super) unsafe fn left_quiesced<'a>(this: *mut c_void) -> &'a Atomic<u32> {
+        // SAFETY: By the requirement of this function.
+        unsafe { &(*this.cast::<Self>()).left_quiesced }
     }
 
     /// Makes the data of the next hardware queue.
@@ -194,9 +208,9 @@ pub(super) unsafe extern "C" fn free_disk(disk: *mut bindings::gendisk) {
 
     match afterwards {
         Afterwards::Nothing => {}
-        // SAFETY: `Disk::drop` took the reference.
+        // SAFETY: `disk::remove` took the reference.
         Afterwards::PutModule(module) => unsafe { bindings::module_put(module) },
-        // SAFETY: `Disk::drop` waits for it.
+        // SAFETY: `disk::remove` waits for it.
         Afterwards::Complete(completion) => unsafe { completion.as_ref() }.complete_all(),
     }
 }

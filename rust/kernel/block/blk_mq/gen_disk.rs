@@ -11,7 +11,10 @@ use super::{
 };
 use crate::{
     prelude::*,
-    sync::Arc,
+    sync::{
+        atomic::Atomic,
+        Arc, //
+    },
     types::Opaque, //
 };
 use core::marker::PhantomData;
@@ -73,6 +76,18 @@ impl<T: Operations> GenDisk<T> {
         unsafe { DiskData::<T>::tag_set(self.disk_data()) }
     }
 
+    /// How often the queue was left quiesced.
+    pub(super) fn left_quiesced(&self) -> &Atomic<u32> {
+        // SAFETY: By the type invariant, it is a `DiskData<T>`, which lives as long as the disk.
+        unsafe { DiskData::<T>::left_quiesced(self.disk_data()) }
+    }
+
+    /// The smallest unit of access in bytes.
+    pub fn logical_block_size(&self) -> u32 {
+        // SAFETY: The disk keeps its queue. The word is read at once; who changes it replaces it.
+        unsafe { (&raw const (*self.queue()).limits.logical_block_size).read_volatile() }
+    }
+
     /// The size in sectors of 512 bytes; zero after the [`Disk`](super::Disk) was dropped.
     pub fn capacity(&self) -> u64 {
         // SAFETY: By the type invariant, the disk is valid.
@@ -91,6 +106,33 @@ impl<T: Operations> GenDisk<T> {
         let features = unsafe { (&raw const (*self.queue()).limits.features).read_volatile() };
 
         features & bindings::BLK_FEAT_WRITE_CACHE != 0
+    }
+
+    /// Checks that the block layer knows all zones of a disk of this size. It does not look at
+    /// them again, and relies on their number.
+    #[cfg(CONFIG_BLK_DEV_ZONED)]
+    pub(super) fn check_zones(&self, sectors: u64) -> Result {
+        // SAFETY: The disk keeps its queue. None of what is read changes while a disk is added.
+        let limits = unsafe { &raw const (*self.queue()).limits };
+        // SAFETY: As above.
+        let features = unsafe { (&raw const (*limits).features).read_volatile() };
+        // SAFETY: As above.
+        let zone_sectors = unsafe { (&raw const (*limits).chunk_sectors).read_volatile() };
+        // SAFETY: By the type invariant, the disk is valid.
+        let nr_zones = unsafe { (&raw const (*self.as_raw()).nr_zones).read_volatile() };
+
+        if features & bindings::BLK_FEAT_ZONED != 0
+            && sectors.div_ceil(zone_sectors.max(1).into()) > nr_zones.into()
+        {
+            return Err(EINVAL);
+        }
+        Ok(())
+    }
+
+    /// There are no zoned disks.
+    #[cfg(not(CONFIG_BLK_DEV_ZONED))]
+    pub(super) fn check_zones(&self, _sectors: u64) -> Result {
+        Ok(())
     }
 
     /// The name, as in `/sys/block`.

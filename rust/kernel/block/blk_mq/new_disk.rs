@@ -6,11 +6,13 @@
 
 use super::{
     attributes::AttributeList,
+    disk::remove,
     disk_data::{
         self,
         DiskData, //
     },
     fops::Fops,
+    watch::Watch,
     Disk,
     GenDisk,
     Major,
@@ -31,10 +33,15 @@ use crate::{
         self,
         Write, //
     },
+    module::this_module,
     prelude::*,
     static_lock_class,
     str::NullTerminatedFormatter,
-    sync::Arc, //
+    sync::Arc,
+    time::{
+        delay::fsleep,
+        Delta, //
+    }, //
 };
 use core::{
     mem::ManuallyDrop,
@@ -47,9 +54,13 @@ use core::{
 /// The driver can already issue requests of its own on it, with
 /// [`execute`](GenDisk::execute). Dropping it frees the disk.
 ///
+/// # Context
+///
+/// Dropping it sleeps.
+///
 /// # Invariants
 ///
-/// - `disk` is a disk that was not added, and the only reference to it.
+/// - `disk` is a disk that was not added, and a reference to it. Nobody can get another one.
 /// - `groups` is null or a terminated array that lives for ever.
 pub struct NewDisk<T: Operations> {
     disk: NonNull<GenDisk<T>>,
@@ -103,6 +114,7 @@ impl<T: Operations> NewDisk<T> {
         if limits.is_zoned() && !T::HAS_REPORT_ZONES {
             return Err(EINVAL);
         }
+        limits.check()?;
 
         let mut limits = limits.clone();
         let set = tag_set.as_raw();
@@ -143,16 +155,18 @@ impl<T: Operations> NewDisk<T> {
     ///
     /// # Errors
     ///
-    /// [`EINVAL`]: the name is empty, longer than 31 bytes, or has a `/` or a zero byte in it.
+    /// [`EINVAL`]: the name is empty, longer than 31 bytes, or has a `/` or a zero byte in it. Then
+    /// the disk has no name.
     pub fn set_name(&mut self, name: fmt::Arguments<'_>) -> Result {
         // SAFETY: By the type invariant, the disk is valid, and nobody else uses it.
         let slot = unsafe { &mut (*self.as_raw()).disk_name };
         let mut writer = NullTerminatedFormatter::new(slot).ok_or(EINVAL)?;
-
-        writer.write_fmt(name).map_err(|_| EINVAL)?;
-
+        let written = writer.write_fmt(name);
         let name = self.name().to_bytes();
-        if name.is_empty() || name.contains(&b'/') {
+
+        if written.is_err() || name.is_empty() || name.contains(&b'/') {
+            // SAFETY: As above.
+            unsafe { (*self.as_raw()).disk_name[0] = 0 };
             return Err(EINVAL);
         }
         Ok(())
@@ -245,6 +259,13 @@ impl<T: Operations> NewDisk<T> {
         }
         self.revalidate_zones()?;
 
+        let module = this_module::<T::OwnerModule>().as_ptr();
+        let watch = if module.is_null() {
+            None
+        } else {
+            Some(Watch::new(module, self.as_raw(), remove::<T>)?)
+        };
+
         // SAFETY: By the type invariant, the disk was not added, and `groups` is null or an array
         // that lives for ever. `parent` is null or borrowed from the caller.
         to_result(unsafe { bindings::device_add_disk(parent, self.as_raw(), self.groups) })?;
@@ -252,7 +273,7 @@ impl<T: Operations> NewDisk<T> {
         let mut this = ManuallyDrop::new(self);
 
         // SAFETY: The disk was added, and the reference is not used any more.
-        Ok(unsafe { Disk::from_raw(this.disk, this.major.take()) })
+        Ok(unsafe { Disk::from_raw(this.disk, watch, this.major.take()) })
     }
 
     /// Lets the block layer learn about the zones of a zoned disk.
@@ -280,12 +301,22 @@ impl<T: Operations> Drop for NewDisk<T> {
     fn drop(&mut self) {
         let data = self.disk_data();
 
-        // `queue_rq` may still run for a request of the driver itself: see `Disk::drop`.
+        // `queue_rq` may still run for a request of the driver itself: see `disk::remove`.
         //
         // SAFETY: `DiskData` keeps the set.
         unsafe { bindings::blk_mq_wait_quiesce_done(self.tag_set().as_raw()) };
 
-        // SAFETY: By the type invariant, `self` has the only reference.
+        // If adding the disk has failed half way, then somebody may still look at the device that
+        // was there for a while.
+        //
+        // SAFETY: By the type invariant, the disk is valid, and so is its device.
+        while unsafe { bindings::kref_read(&(*bindings::disk_to_dev(self.as_raw())).kobj.kref) } > 1
+        {
+            fsleep(Delta::from_millis(1));
+        }
+
+        // SAFETY: By the type invariant, `self` has a reference. It is the only one, as nobody can
+        // find the disk.
         unsafe { bindings::put_disk(self.as_raw()) };
 
         // C calls `free_disk` only for disks that were added.

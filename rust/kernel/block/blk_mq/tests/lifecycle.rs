@@ -27,6 +27,11 @@ use super::{
 };
 use crate::{
     block::blk_mq::{
+        disk::{
+            keep_module,
+            remove, //
+        },
+        watch::Watch,
         GenDisk,
         Major,
         NewDisk,
@@ -35,8 +40,10 @@ use crate::{
         TagSetOptions,
         Transfer, //
     },
+    device::Device,
     prelude::*,
     sync::{
+        aref::ARef,
         atomic::{
             Acquire,
             Atomic,
@@ -99,6 +106,29 @@ mod tests {
         disk.execute(Transfer::Nothing, |private| private.command = 4)?;
         assert_eq!(disk.queue_data().command.load(Relaxed), 4);
         drop(disk);
+        assert!(census.all() == [0; 4]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_disk_that_was_not_added_waits_for_who_looks_at_it() -> Result {
+        let census = Census::new()?;
+        let disk = new_disk(&census, options(), &QueueLimits::new(), "rustkunit_looked")?;
+        // SAFETY: The disk is valid.
+        let dev = unsafe { bindings::disk_to_dev(disk.as_raw()) };
+        // SAFETY: The device is valid.
+        let dev: &Device = unsafe { Device::from_raw(dev) };
+        let dev = ARef::from(dev);
+        let seen = Arc::new(Atomic::new(0i32), GFP_KERNEL)?;
+        let (has_seen, witness) = (seen.clone(), census.clone());
+
+        workqueue::system().try_spawn(GFP_KERNEL, move || {
+            fsleep(Delta::from_millis(50));
+            has_seen.store(witness.queue.load(Relaxed), Release);
+            drop(dev);
+        })?;
+        drop(disk);
+        assert_eq!(seen.load(Acquire), 1);
         assert!(census.all() == [0; 4]);
         Ok(())
     }
@@ -172,6 +202,14 @@ mod tests {
     fn a_name_that_cannot_be_a_file_is_refused() -> Result {
         let census = Census::new()?;
 
+        // A disk with a name that was refused has none, and cannot be added.
+        for name in ["a/b", "a_name_that_is_longer_than_31_by"] {
+            let mut disk = new_disk(&census, options(), &QueueLimits::new(), "rustkunit_name")?;
+
+            assert!(disk.set_name(fmt!("{name}")) == Err(EINVAL));
+            assert!(disk.name().is_empty());
+            assert!(disk.add_virtual().err() == Some(EINVAL));
+        }
         for name in ["", "a/b", "a_name_that_is_longer_than_31_b"] {
             let disk = new_disk(&census, options(), &QueueLimits::new(), name);
 
@@ -295,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn dropping_a_disk_waits_for_queue_rq() -> Result {
+    fn a_disk_is_not_dropped_while_queue_rq_runs() -> Result {
         let census = Census::new()?;
         let options = TagSetOptions {
             queue_depth: 1,
@@ -328,6 +366,8 @@ mod tests {
         let timer = census.clone();
         let done = Arc::new(Atomic::new(0u32), GFP_KERNEL)?;
         let is_done = done.clone();
+        let dropped = Arc::new(Atomic::new(0u32), GFP_KERNEL)?;
+        let is_dropped = dropped.clone();
         workqueue::system_unbound().try_spawn(GFP_KERNEL, move || {
             let data = keeper.ram().queue_data();
 
@@ -338,28 +378,78 @@ mod tests {
             if data.wait_parked(1).is_ok() {
                 drop(data.unpark());
             }
-            fsleep(Delta::from_millis(50));
+            fsleep(Delta::from_millis(1000));
+            let early = is_dropped.load(Acquire);
             timer.go_on.store(1, Release);
 
             drop(keeper);
-            is_done.store(1, Release);
+            is_done.store(1 + early, Release);
         })?;
 
         drop(disk);
-        let [went_on, lingered, ghosts] = [
-            census.go_on.load(Acquire) as i32,
-            census.lingered.load(Relaxed),
-            census.ghosts.load(Relaxed),
-        ];
-        wait_until(|| done.load(Acquire) == 1)?;
+        dropped.store(1, Release);
+        let [lingered, ghosts] = [census.lingered.load(Relaxed), census.ghosts.load(Relaxed)];
+        wait_until(|| done.load(Acquire) != 0)?;
         wait_until(|| submitted.load(Acquire) == 1)?;
 
-        assert_eq!(went_on, 1);
+        // A second after the last request had ended, `queue_rq` was still running.
+        assert_eq!(done.load(Acquire), 1);
         assert_eq!(lingered, 1);
         assert_eq!(ghosts, 0);
         assert_eq!(first.wait(), Status::IOERR);
         drop(open);
         assert!(census.all() == [0; 4]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_disk_that_was_lost_goes_with_its_module() -> Result {
+        let census = Census::new()?;
+        let disk = disk(&census, "rustkunit_lost")?;
+        let open = OpenDisk::new(&disk)?;
+        let going = bindings::module_state_MODULE_STATE_GOING as c_ulong;
+        // Stand-ins for modules: only the addresses count.
+        let modules = [0u8; 2];
+        let [other, own] = [&modules[0], &modules[1]].map(|at| core::ptr::from_ref(at).cast_mut());
+
+        let watch = Watch::new(own.cast(), disk.as_raw(), remove::<Ram>)?;
+        let nb = core::ptr::from_ref(&*watch).cast_mut().cast();
+        core::mem::forget(disk);
+
+        for (action, module) in [(going, other), (going - 1, own)] {
+            // SAFETY: The disk was added, and only the watch can remove it.
+            unsafe { Watch::callback(nb, action, module.cast()) };
+            assert_eq!(Bio::submit(&open, READ, 0, 512, 0)?.wait(), Status::OK);
+        }
+        // The second time, it is another module at the same address.
+        for _ in 0..2 {
+            // SAFETY: As above.
+            unsafe { Watch::callback(nb, going, own.cast()) };
+            assert_eq!(census.hw.load(Relaxed), 0);
+            assert!(Bio::submit(&open, READ, 0, 512, 0)?.wait() != Status::OK);
+        }
+        drop(open);
+        assert!(census.all() == [0; 4]);
+        Ok(())
+    }
+
+    #[test]
+    fn only_a_module_that_stays_is_kept() -> Result {
+        let mut module = KBox::new(pin_init::zeroed::<bindings::module>(), GFP_KERNEL)?;
+
+        for (state, is_kept) in [
+            (bindings::module_state_MODULE_STATE_LIVE, true),
+            (bindings::module_state_MODULE_STATE_COMING, false),
+            (bindings::module_state_MODULE_STATE_GOING, false),
+        ] {
+            module.state = state;
+            #[cfg(CONFIG_MODULE_UNLOAD)]
+            {
+                module.refcnt.counter = 1;
+            }
+            // SAFETY: What C looks at is there.
+            assert_eq!(unsafe { keep_module(&mut *module) }, is_kept);
+        }
         Ok(())
     }
 
