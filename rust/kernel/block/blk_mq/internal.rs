@@ -20,6 +20,19 @@ use crate::{
 };
 use core::ptr::NonNull;
 
+/// Whether the block layer can find the pages of `len` bytes from `start` on.
+pub(super) fn has_pages(start: *const u8, len: usize) -> bool {
+    let last = start.wrapping_add(len.saturating_sub(1));
+
+    // SAFETY: Any address may be asked about.
+    let is_vmalloc = unsafe { bindings::is_vmalloc_addr(start.cast()) };
+    // SAFETY: As above.
+    let is_linear = unsafe { bindings::virt_addr_valid(start.cast()) };
+
+    // SAFETY: As above.
+    is_vmalloc || (is_linear && unsafe { bindings::virt_addr_valid(last.cast()) })
+}
+
 /// The data that a command of the driver moves.
 pub enum Transfer<'a> {
     /// None: the request is [`Op::DrvIn`](super::Op::DrvIn).
@@ -43,7 +56,8 @@ impl<T: Operations> GenDisk<T> {
     /// # Errors
     ///
     /// - [`ENODEV`]: the [`Disk`](super::Disk) was dropped.
-    /// - [`EINVAL`]: the transfer is longer than the limits of the queue allow.
+    /// - [`EINVAL`]: the transfer is longer than the limits of the queue allow, or the memory is
+    ///   neither from an allocator nor on the stack: a `static`, for instance.
     /// - [`ENOMEM`]: there is no memory.
     /// - What the [`Status`] says that the driver ends the request with.
     pub fn execute(
@@ -65,6 +79,9 @@ impl<T: Operations> GenDisk<T> {
                 data.len(),
             ),
         };
+        if len > 0 && !has_pages(start, len) {
+            return Err(EINVAL);
+        }
         let len = u32::try_from(len)?;
 
         // SAFETY: The disk keeps its queue.
@@ -84,7 +101,8 @@ impl<T: Operations> GenDisk<T> {
         prepare(unsafe { &mut (*pdu).data });
 
         if len > 0 {
-            // SAFETY: The request is new. The memory stays borrowed until it has ended, below.
+            // SAFETY: The request is new. The memory has pages, as checked above, and stays
+            // borrowed until the request has ended, below.
             to_result(unsafe {
                 bindings::blk_rq_map_kern(*rq, start.cast(), len, bindings::GFP_KERNEL)
             })?;

@@ -182,10 +182,10 @@ pub(super) struct OperationsVTable<T: Operations>(PhantomData<T>);
 impl<T: Operations> OperationsVTable<T> {
     /// # Safety
     ///
-    /// `hctx` must be a hardware queue of a `GenDisk<T>`, and `bd` point to a request of it that
-    /// was issued to the driver.
+    /// `raw_hctx` must be a hardware queue of a `GenDisk<T>`, and `bd` point to a request of it
+    /// that was issued to the driver.
     unsafe extern "C" fn queue_rq_callback(
-        hctx: *mut bindings::blk_mq_hw_ctx,
+        raw_hctx: *mut bindings::blk_mq_hw_ctx,
         bd: *const bindings::blk_mq_queue_data,
     ) -> bindings::blk_status_t {
         // SAFETY: By the requirement of this function, `bd` is valid.
@@ -195,13 +195,13 @@ impl<T: Operations> OperationsVTable<T> {
         // SAFETY: By the requirement of this function, the request is idle, and ownership passes
         // to the driver. `init_request_callback` has initialized its PDU.
         let rq = unsafe { Request::from_raw(rq) };
-        // SAFETY: By the requirement of this function, `hctx` is valid. Its data stays until this
-        // function has returned: see `Disk::drop`.
-        let hctx = unsafe { HwQueue::from_raw(hctx) };
+        // SAFETY: By the requirement of this function, it is valid. Its data stays until this
+        // function has returned: see `disk::remove`.
+        let hctx = unsafe { HwQueue::from_raw(raw_hctx) };
 
         match T::queue_rq(hctx, rq, bd.last) {
             Ok(()) => Status::OK,
-            Err(rejected) => rejected.into_status(bd.rq),
+            Err(rejected) => rejected.into_status(raw_hctx, bd.rq),
         }
         .as_raw()
     }
@@ -222,7 +222,7 @@ impl<T: Operations> OperationsVTable<T> {
     /// `hctx` must be a hardware queue of a `GenDisk<T>`.
     unsafe extern "C" fn commit_rqs_callback(hctx: *mut bindings::blk_mq_hw_ctx) {
         // SAFETY: By the requirement of this function, `hctx` is valid. Its data stays until this
-        // function has returned: see `Disk::drop`.
+        // function has returned: see `disk::remove`.
         T::commit_rqs(unsafe { HwQueue::from_raw(hctx) });
     }
 

@@ -344,9 +344,17 @@ impl<T: Operations> Request<T, Started> {
     /// [`Operations::complete`] gets it there. Otherwise returns it.
     ///
     /// With this a driver can complete in a batch what it may complete here.
+    ///
+    /// Where faults are injected (`io-timeout-fail` in `/sys/block`), the request may also stay as
+    /// if the device had not answered.
     #[inline]
     pub fn complete_remote(self) -> Option<Self> {
         let rq = self.into_raw();
+
+        // SAFETY: By the type invariant of the consumed `self`, `rq` and its queue are valid.
+        if unsafe { bindings::blk_should_fake_timeout((*rq.as_ptr()).q) } {
+            return None;
+        }
 
         // SAFETY: By the type invariant of the consumed `self`, `rq` is valid, started and owned
         // by the driver.
@@ -413,8 +421,18 @@ impl<T: Operations> Rejected<T> {
     ///
     /// Otherwise, or if the block layer would take the status for success, the request goes its
     /// way on its own.
-    pub(super) fn into_status(self, asked: *mut bindings::request) -> Status {
+    pub(super) fn into_status(
+        self,
+        hctx: *mut bindings::blk_mq_hw_ctx,
+        asked: *mut bindings::request,
+    ) -> Status {
         if self.rq.as_raw() != asked || self.status.is_ok() {
+            return Status::OK;
+        }
+        // The request may have ended and be another one by now, which was issued on another queue.
+        //
+        // SAFETY: By the type invariant of `Request`, it is valid and nobody changes it.
+        if unsafe { (*asked).mq_hctx } != hctx {
             return Status::OK;
         }
 

@@ -11,7 +11,8 @@ use super::{
     },
     Idle,
     Operations,
-    Request, //
+    Request,
+    Status, //
 };
 use core::{
     marker::PhantomData,
@@ -65,46 +66,81 @@ impl<'a, T: Operations> RequestList<'a, T> {
         // SAFETY: By the type invariant, `rq` is valid.
         let hctx = unsafe { (*rq.as_ptr()).mq_hctx };
 
-        // SAFETY: `queue_rqs` runs for `'a`, and `Disk::drop` waits for that.
+        // SAFETY: `queue_rqs` runs for `'a`, and `disk::remove` waits for that.
         Some(unsafe { HwQueue::from_raw(hctx) })
     }
 
     /// Takes the first request.
     #[inline]
     pub fn pop(&mut self) -> Option<Request<T, Idle>> {
-        let rq = NonNull::new(self.list.head)?;
-
-        // SAFETY: By the type invariant, `rq` is valid and belongs to the list.
-        let link = unsafe { &mut (*rq.as_ptr()).__bindgen_anon_1.rq_next };
-
         // INVARIANT: The others stay in the list.
-        self.list.head = *link;
-        *link = core::ptr::null_mut();
-        if self.list.head.is_null() {
-            self.list.tail = core::ptr::null_mut();
-        }
+        let rq = pop_front(self.list)?;
 
         // SAFETY: By the type invariant, the request is idle, and now it is not in the list.
         Some(unsafe { Request::from_raw(rq) })
+    }
+
+    /// Takes the first request if it is for the hardware queue number `index`.
+    #[inline]
+    pub fn pop_if(&mut self, index: u32) -> Option<Request<T, Idle>> {
+        if self.peek_hw_queue()?.index() == index {
+            self.pop()
+        } else {
+            None
+        }
+    }
+
+    /// Lets a driver prepare all requests before it takes the first of them, and with it a lock.
+    /// Those for which `prepare` returns a status leave the list, rejected with it.
+    #[inline]
+    pub fn prepare(
+        &mut self,
+        mut prepare: impl FnMut(&mut Request<T, Idle>) -> Result<(), Status>,
+    ) {
+        let mut rest = core::mem::replace(self.list, pin_init::zeroed());
+
+        while let Some(rq) = pop_front(&mut rest) {
+            // SAFETY: By the type invariant, the request is idle, and now it is in no list.
+            let mut rq = unsafe { Request::from_raw(rq) };
+
+            match prepare(&mut rq) {
+                // `prepare` may have put another request there.
+                Ok(()) => {
+                    if let Some(rq) = self.claim(rq) {
+                        // INVARIANT: `rq` may be in a list, and is in none.
+                        append(self.list, rq, rq);
+                    }
+                }
+                Err(status) => drop(rq.reject(status)),
+            }
+        }
     }
 
     /// Leaves a request to [`queue_rq`](Operations::queue_rq), along with what is in the list when
     /// [`queue_rqs`](Operations::queue_rqs) returns. It does not come out of [`pop`](Self::pop).
     #[inline]
     pub fn push_back(&mut self, rq: Request<T, Idle>) {
+        if let Some(rq) = self.claim(rq) {
+            // INVARIANT: `rq` may be in a list, and is in none.
+            append(&mut self.back, rq, rq);
+        }
+    }
+
+    /// Returns a request that may be in one of the lists: idle, and of this disk. A request of
+    /// another disk goes back on its own.
+    #[inline]
+    fn claim(&self, rq: Request<T, Idle>) -> Option<*mut bindings::request> {
         // SAFETY: `rq` is owned, so it is valid.
         if unsafe { (*rq.as_raw()).q } != self.queue {
-            // A request of another disk goes back on its own.
             rq.start().requeue(Kick::Now);
-            return;
+            return None;
         }
 
-        // INVARIANT: `rq` is idle, of the same queue, and ownership passes to the list.
         let rq = rq.into_raw().as_ptr();
 
-        // SAFETY: `rq` is valid and belongs to the list.
+        // SAFETY: `rq` is valid and belongs to the caller.
         unsafe { (*rq).__bindgen_anon_1.rq_next = core::ptr::null_mut() };
-        append(&mut self.back, rq, rq);
+        Some(rq)
     }
 }
 
@@ -114,6 +150,22 @@ impl<T: Operations> Drop for RequestList<'_, T> {
             append(self.list, self.back.head, self.back.tail);
         }
     }
+}
+
+/// Takes the first request out of `list`; all of them belong to the caller.
+#[inline]
+fn pop_front(list: &mut bindings::rq_list) -> Option<NonNull<bindings::request>> {
+    let rq = NonNull::new(list.head)?;
+
+    // SAFETY: The request is valid and belongs to the caller.
+    let link = unsafe { &mut (*rq.as_ptr()).__bindgen_anon_1.rq_next };
+
+    list.head = *link;
+    *link = core::ptr::null_mut();
+    if list.head.is_null() {
+        list.tail = core::ptr::null_mut();
+    }
+    Some(rq)
 }
 
 /// Adds the chain from `head` to `tail` at the end of `list`; all of them belong to the caller.

@@ -67,7 +67,9 @@ impl TagSetOptions {
     fn check<T: Operations>(&self) -> Result<u32> {
         let timeout = u32::try_from(self.timeout.as_millis())?;
 
-        if self.maps != Maps::One && !T::HAS_MAP_QUEUES {
+        if (self.maps != Maps::One && !T::HAS_MAP_QUEUES)
+            || (self.maps == Maps::Three && !T::HAS_POLL)
+        {
             return Err(EINVAL);
         }
 
@@ -133,7 +135,8 @@ impl<T: Operations> TagSet<T> {
     /// # Errors
     ///
     /// - [`EINVAL`]: there are no queues or no requests, the timeout is negative or above 49 days,
-    ///   or there are several maps but no [`Operations::map_queues`].
+    ///   there are several maps but no [`Operations::map_queues`], or disks can be polled but there
+    ///   is no [`Operations::poll`].
     /// - [`ENOMEM`]: there is no memory.
     /// - What the initializer of `data` or [`Operations::init_request_data`] returns.
     pub fn new<E>(

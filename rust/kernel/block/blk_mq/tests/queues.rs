@@ -25,12 +25,19 @@ use super::{
 use crate::{
     block::blk_mq::{
         Flags,
+        HwQueue,
+        Idle,
         Kick,
         MapType,
         Maps,
+        Operations,
         QueueLimits,
+        QueueMaps,
+        Rejected,
+        Request,
         Run,
         Status,
+        TagSet,
         TagSetOptions, //
     },
     prelude::*,
@@ -49,6 +56,39 @@ use crate::{
     },
     workqueue, //
 };
+
+/// Has maps, but cannot be polled.
+struct Unpolled;
+
+#[vtable]
+impl Operations for Unpolled {
+    type TagSetData = ();
+    type QueueData = ();
+    type HwData = ();
+    type RequestData = ();
+
+    fn init_request_data(_set: &()) -> impl Init<(), Error> {
+        Ok(())
+    }
+
+    fn init_hctx(_set: &(), _index: u32) -> impl PinInit<(), Error> {
+        Ok(())
+    }
+
+    fn queue_rq(
+        _hctx: HwQueue<'_, Self>,
+        rq: Request<Self, Idle>,
+        _last: bool,
+    ) -> Result<(), Rejected<Self>> {
+        Err(rq.reject(Status::NOTSUPP))
+    }
+
+    fn complete(rq: Request<Self>) {
+        rq.end(Status::OK);
+    }
+
+    fn map_queues(_maps: &mut QueueMaps<'_>, _set: &()) {}
+}
 
 #[kunit_tests(rust_blk_mq_queues)]
 mod tests {
@@ -96,6 +136,119 @@ mod tests {
 
         assert!(bios.iter().all(|bio| bio.wait() == Status::OK));
         assert_eq!(data.queued.load(Relaxed), before + 2);
+        Ok(())
+    }
+
+    #[test]
+    fn what_cannot_be_prepared_leaves_the_list() -> Result {
+        let census = Census::new()?;
+        let disk = disk(&census, "rustkunit_prepare")?;
+        let open = OpenDisk::new(&disk)?;
+        let data = disk.queue_data();
+        let before = data.queued.load(Relaxed);
+
+        data.refused_sector.store(32, Relaxed);
+        let bios = plugged(|| -> Result<_> {
+            Ok([
+                Bio::submit(&open, WRITE, 0, 512, 1)?,
+                Bio::submit(&open, WRITE, 32, 512, 2)?,
+                Bio::submit(&open, WRITE, 64, 512, 3)?,
+            ])
+        })?;
+
+        assert_eq!(bios[0].wait(), Status::OK);
+        assert_eq!(bios[1].wait(), Status::MEDIUM);
+        assert_eq!(bios[2].wait(), Status::OK);
+        assert_eq!(data.storage.lock()[32 * 512], 0);
+        assert_eq!(data.storage.lock()[64 * 512], 3);
+        assert_eq!(data.queued.load(Relaxed), before);
+        Ok(())
+    }
+
+    #[test]
+    fn a_request_of_another_disk_does_not_get_into_a_list() -> Result {
+        let census = Census::new()?;
+        let disk_a = disk(&census, "rustkunit_lista")?;
+        let disk_b = disk(&census, "rustkunit_listb")?;
+        let (open_a, open_b) = (OpenDisk::new(&disk_a)?, OpenDisk::new(&disk_b)?);
+        let (a, b) = (disk_a.queue_data(), disk_b.queue_data());
+        let before = [a.queued.load(Relaxed), b.queued.load(Relaxed)];
+
+        a.storage.lock()[32 * 512] = 5;
+        a.set_mode(Mode::ParkIdle, Status::OK);
+        let moved = Bio::submit(&open_a, READ, 32, 512, 0)?;
+        wait_until(|| !a.idle.lock().is_empty())?;
+        a.set_mode(Mode::Serve, Status::OK);
+        b.park_idle(a.unpark_idle().ok_or(ENOENT)?);
+
+        let bios = plugged(|| -> Result<_> {
+            Ok([
+                Bio::submit(&open_b, READ, 0, 512, 0)?,
+                Bio::submit(&open_b, READ, 64, 512, 0)?,
+            ])
+        })?;
+
+        assert!(bios.iter().all(|bio| bio.wait() == Status::OK));
+        // Its own disk serves it.
+        assert_eq!(moved.wait(), Status::OK);
+        assert_eq!(moved.first_byte()?, 5);
+        assert_eq!(a.queued.load(Relaxed), before[0] + 2);
+        assert_eq!(b.queued.load(Relaxed), before[1]);
+        Ok(())
+    }
+
+    #[test]
+    fn polling_needs_a_function_for_it() -> Result {
+        let options = TagSetOptions {
+            nr_hw_queues: 2,
+            maps: Maps::Three,
+            ..options()
+        };
+        let set = Arc::pin_init(TagSet::<Unpolled>::new(options, ()), GFP_KERNEL);
+        assert!(set.err() == Some(EINVAL));
+
+        let options = TagSetOptions {
+            maps: Maps::Two,
+            ..options
+        };
+        let set = Arc::pin_init(TagSet::<Unpolled>::new(options, ()), GFP_KERNEL);
+        assert!(set.is_ok());
+        Ok(())
+    }
+
+    #[test]
+    fn a_disk_with_a_stopped_queue_can_be_dropped() -> Result {
+        let census = Census::new()?;
+        let disk = disk(&census, "rustkunit_stopped")?;
+        let open = OpenDisk::new(&disk)?;
+
+        disk.queue_data().set_mode(Mode::StopOnce, Status::OK);
+        let bio = Bio::submit(&open, READ, 0, 512, 0)?;
+        fsleep(Delta::from_millis(20));
+        assert!(!bio.is_done());
+
+        drop(disk);
+        assert_eq!(bio.wait(), Status::OK);
+        Ok(())
+    }
+
+    #[test]
+    fn a_disk_with_requests_for_later_can_be_dropped() -> Result {
+        let census = Census::new()?;
+        let disk = disk(&census, "rustkunit_latedrop")?;
+        let open = OpenDisk::new(&disk)?;
+        let data = disk.queue_data();
+
+        data.set_mode(Mode::Park, Status::OK);
+        let bio = Bio::submit(&open, READ, 0, 512, 0)?;
+        data.wait_parked(1)?;
+        data.set_mode(Mode::Serve, Status::OK);
+        data.unpark().ok_or(ENOENT)?.requeue(Kick::Later);
+        fsleep(Delta::from_millis(20));
+        assert!(!bio.is_done());
+
+        drop(disk);
+        assert_eq!(bio.wait(), Status::OK);
         Ok(())
     }
 

@@ -62,6 +62,8 @@ pub(super) enum Mode {
     Complete,
     /// Keeps it.
     Park,
+    /// Keeps it without starting it.
+    ParkIdle,
     /// Rejects it with `status`.
     Reject,
     /// Rejects it with `status`, and serves what comes next.
@@ -127,6 +129,9 @@ pub(super) struct QueueData {
     pub(super) storage: SpinLock<KVVec<u8>>,
     #[pin]
     pub(super) parked: SpinLock<KVec<Request<Ram>>>,
+    /// Requests that were not started, which go into the next list.
+    #[pin]
+    pub(super) idle: SpinLock<KVec<Request<Ram, Idle>>>,
     #[pin]
     pub(super) ranges: SpinLock<KVec<(u64, u32)>>,
     /// The last byte and length that an internal request has brought.
@@ -139,15 +144,18 @@ pub(super) struct QueueData {
     pub(super) lists: Atomic<u32>,
     /// How many requests of a list are put back.
     pub(super) put_back: Atomic<u32>,
+    /// Requests of a list that start here are refused.
+    pub(super) refused_sector: Atomic<u64>,
     pub(super) timeouts: Atomic<u32>,
     pub(super) stored: Atomic<u32>,
     counted: Counted,
 }
 
-const MODES: [Mode; 13] = [
+const MODES: [Mode; 14] = [
     Mode::Serve,
     Mode::Complete,
     Mode::Park,
+    Mode::ParkIdle,
     Mode::Reject,
     Mode::RejectOnce,
     Mode::RejectStartedOnce,
@@ -165,12 +173,14 @@ impl QueueData {
     pub(super) fn new(census: &Arc<Census>) -> Result<impl PinInit<Self, Error>> {
         let storage = KVVec::from_elem(0u8, BYTES, GFP_KERNEL)?;
         let parked = KVec::with_capacity(64, GFP_KERNEL)?;
+        let idle = KVec::with_capacity(64, GFP_KERNEL)?;
         let ranges = KVec::with_capacity(64, GFP_KERNEL)?;
         let counted = Counted::new(census, |c| &c.queue);
 
         Ok(try_pin_init!(Self {
             storage <- new_spinlock!(storage),
             parked <- new_spinlock!(parked),
+            idle <- new_spinlock!(idle),
             ranges <- new_spinlock!(ranges),
             command: Atomic::new(0),
             mode: Atomic::new(Mode::Serve as u32),
@@ -180,6 +190,7 @@ impl QueueData {
             committed: Atomic::new(0),
             lists: Atomic::new(0),
             put_back: Atomic::new(0),
+            refused_sector: Atomic::new(u64::MAX),
             timeouts: Atomic::new(0),
             stored: Atomic::new(0),
             counted,
@@ -202,9 +213,21 @@ impl QueueData {
         Status::from_raw(self.status.load(Relaxed) as u8)
     }
 
-    fn park(&self, rq: Request<Ram>) {
+    /// Keeps a request, also that of another disk.
+    pub(super) fn park(&self, rq: Request<Ram>) {
         // A request that does not fit is dropped, and fails.
         let _ = self.parked.lock().push_within_capacity(rq);
+    }
+
+    /// Keeps a request that was not started, also that of another disk.
+    pub(super) fn park_idle(&self, rq: Request<Ram, Idle>) {
+        // A request that does not fit is dropped, and fails.
+        let _ = self.idle.lock().push_within_capacity(rq);
+    }
+
+    /// Takes a request that was kept without being started.
+    pub(super) fn unpark_idle(&self) -> Option<Request<Ram, Idle>> {
+        self.idle.lock().pop()
     }
 
     /// Takes a request that was kept.
@@ -318,6 +341,7 @@ impl Operations for Ram {
                 rq.complete();
             }
             Mode::Park => data.park(rq.start()),
+            Mode::ParkIdle => data.park_idle(rq),
             Mode::Reject => {
                 return Err(rq.reject(data.status()));
             }
@@ -370,13 +394,29 @@ impl Operations for Ram {
     }
 
     fn queue_rqs(list: &mut RequestList<'_, Self>) {
-        let Some(data) = list.peek_hw_queue().map(|hctx| hctx.queue_data()) else {
+        let Some(hctx) = list.peek_hw_queue() else {
             return;
         };
+        let data = hctx.queue_data();
+        let refused = data.refused_sector.load(Relaxed);
         let mut put_back = data.put_back.load(Relaxed);
 
         data.lists.fetch_add(1, Relaxed);
-        while let Some(rq) = list.pop() {
+        while let Some(rq) = data.unpark_idle() {
+            list.push_back(rq);
+        }
+        list.prepare(|rq| {
+            if rq.sector() == refused {
+                Err(Status::MEDIUM)
+            } else {
+                Ok(())
+            }
+        });
+        // There is only this hardware queue.
+        if let Some(rq) = list.pop_if(hctx.index() + 1) {
+            drop(rq);
+        }
+        while let Some(rq) = list.pop_if(hctx.index()) {
             if put_back > 0 {
                 put_back -= 1;
                 list.push_back(rq);

@@ -27,6 +27,7 @@ use super::{
 };
 use crate::{
     block::blk_mq::{
+        internal::has_pages,
         CompletionBatch,
         Flags,
         Op,
@@ -166,6 +167,50 @@ mod tests {
     }
 
     #[test]
+    fn rejecting_a_request_of_another_disk_ends_that_one() -> Result {
+        let census = Census::new()?;
+        let disk_a = disk(&census, "rustkunit_rejecta")?;
+        let disk_b = disk(&census, "rustkunit_rejectb")?;
+        let (open_a, open_b) = (OpenDisk::new(&disk_a)?, OpenDisk::new(&disk_b)?);
+        let (a, b) = (disk_a.queue_data(), disk_b.queue_data());
+
+        a.set_mode(Mode::Park, Status::OK);
+        let first = Bio::submit(&open_a, READ, 0, 512, 0)?;
+        a.wait_parked(1)?;
+        b.park(a.unpark().ok_or(ENOENT)?);
+        b.set_mode(Mode::RejectAnother, Status::MEDIUM);
+        let second = Bio::submit(&open_b, READ, 0, 512, 0)?;
+
+        assert_eq!(first.wait(), Status::MEDIUM);
+        assert!(!second.is_done());
+        b.unpark().ok_or(ENOENT)?.end(Status::OK);
+        assert_eq!(second.wait(), Status::OK);
+        Ok(())
+    }
+
+    #[test]
+    fn rejecting_a_request_that_was_issued_elsewhere_ends_it() -> Result {
+        let census = Census::new()?;
+        let disk = disk(&census, "rustkunit_reissue")?;
+        let open = OpenDisk::new(&disk)?;
+        let data = disk.queue_data();
+
+        data.set_mode(Mode::Park, Status::OK);
+        let bio = Bio::submit(&open, READ, 0, 512, 0)?;
+        data.wait_parked(1)?;
+        let rq = data.unpark().ok_or(ENOENT)?;
+        let asked = rq.as_raw();
+
+        // As if C had asked for it on another hardware queue.
+        let status = rq
+            .reject(Status::MEDIUM)
+            .into_status(core::ptr::dangling_mut(), asked);
+        assert_eq!(status, Status::OK);
+        assert_eq!(bio.wait(), Status::MEDIUM);
+        Ok(())
+    }
+
+    #[test]
     fn accessors_tell_what_was_submitted() -> Result {
         let census = Census::new()?;
         let disk = disk(&census, "rustkunit_access")?;
@@ -269,6 +314,8 @@ mod tests {
         drop(batch);
         let failed = bios.iter().filter(|bio| bio.wait() == Status::MEDIUM);
         assert_eq!(failed.count(), 1);
+        let served = bios.iter().filter(|bio| bio.wait() == Status::OK);
+        assert_eq!(served.count(), 3);
         Ok(())
     }
 
@@ -301,13 +348,14 @@ mod tests {
         let census = Census::new()?;
         let disk = disk(&census, "rustkunit_execute")?;
         let data = disk.queue_data();
+        let pattern = KVec::from_elem(0x5au8, 512, GFP_KERNEL)?;
         let mut buffer = KVec::from_elem(0u8, 512, GFP_KERNEL)?;
 
-        disk.execute(Transfer::Out(&[0x5a; 512]), |private| private.command = 1)?;
+        disk.execute(Transfer::Out(&pattern), |private| private.command = 1)?;
         assert_eq!(data.command.load(Relaxed), 1);
         disk.execute(Transfer::In(&mut buffer), |private| private.command = 2)?;
         assert_eq!(data.command.load(Relaxed), 2);
-        assert!(buffer[..] == [0x5a; 512]);
+        assert!(buffer == pattern);
         disk.execute(Transfer::Nothing, |private| private.command = 3)?;
         assert_eq!(data.command.load(Relaxed), 3);
 
@@ -315,6 +363,24 @@ mod tests {
         assert!(disk.execute(Transfer::Nothing, |_| {}) == Err(ENOSPC));
         data.set_mode(Mode::DropStarted, Status::OK);
         assert!(disk.execute(Transfer::Nothing, |_| {}) == Err(EIO));
+        Ok(())
+    }
+
+    #[test]
+    fn internal_requests_take_memory_that_has_pages() -> Result {
+        let census = Census::new()?;
+        let disk = disk(&census, "rustkunit_pages")?;
+        let mut virt = VVec::from_elem(0u8, 4096, GFP_KERNEL)?;
+        let linear = KVec::from_elem(0u8, 4096, GFP_KERNEL)?;
+
+        disk.queue_data().storage.lock()[..4096].fill(3);
+        disk.execute(Transfer::In(&mut virt), |_| {})?;
+        assert!(virt.iter().all(|&byte| byte == 3));
+
+        let nowhere = core::ptr::without_provenance(usize::MAX - 4095);
+        assert!(has_pages(linear.as_ptr(), 4096));
+        assert!(!has_pages(nowhere, 512));
+        assert!(!has_pages(linear.as_ptr(), usize::MAX / 2));
         Ok(())
     }
 
@@ -373,9 +439,7 @@ mod tests {
         })?;
 
         assert!(bios.iter().all(|bio| bio.wait() == Status::OK));
-        let ranges = disk.queue_data().ranges.lock();
-        assert_eq!(ranges.iter().map(|range| range.1).sum::<u32>(), 16);
-        assert_eq!(ranges[0].0, 0);
+        assert!(disk.queue_data().ranges.lock()[..] == [(0, 16)]);
         Ok(())
     }
 

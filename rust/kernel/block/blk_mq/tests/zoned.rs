@@ -152,7 +152,12 @@ impl Operations for ZonedRam {
 }
 
 fn zoned_disk(name: &str, lie: Lie) -> Result<Disk<ZonedRam>> {
-    let set = Arc::pin_init(TagSet::new(TagSetOptions::default(), ()), GFP_KERNEL)?;
+    // Requests of a scheduler cannot end in a batch.
+    let options = TagSetOptions {
+        no_sched_by_default: true,
+        ..Default::default()
+    };
+    let set = Arc::pin_init(TagSet::new(options, ()), GFP_KERNEL)?;
     let mut limits = QueueLimits::new();
     limits.set_zoned(Zoned {
         zone_sectors: ZONE_SECTORS as u32,
@@ -233,6 +238,19 @@ mod tests {
         assert!(zoned_disk("rustkunit_pointer", Lie::Pointer).err() == Some(EIO));
         assert!(zoned_disk("rustkunit_zcap", Lie::Capacity).err() == Some(EIO));
         assert!(zoned_disk("rustkunit_endless", Lie::Endless).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn a_disk_gets_no_more_zones() -> Result {
+        let disk = zoned_disk("rustkunit_zgrow", Lie::None)?;
+        let size = NR_ZONES * ZONE_SECTORS;
+
+        assert!(disk.set_capacity_and_notify(size + 1) == Err(EINVAL));
+        assert!(disk.set_capacity_and_notify(size + ZONE_SECTORS) == Err(EINVAL));
+        assert_eq!(disk.capacity(), size);
+        assert!(disk.set_capacity_and_notify(size - ZONE_SECTORS)?);
+        assert!(disk.set_capacity_and_notify(size)?);
         Ok(())
     }
 
