@@ -116,22 +116,23 @@ impl Handler for RequestQueue {
 
         queue.lock().drain(completer(queue.context(), &mut batch));
     }
+
+    fn detached(_queue: &Virtqueue<Self>, rq: Request<Disk>) {
+        // Those that wait for room in the ring learn that it does not work any more.
+        rq.hw_queue().start_stopped(Run::Async);
+        drop(rq);
+    }
 }
 
-/// Starts a request and puts it into the ring.
+/// Starts a request that was prepared, and puts it into the ring.
 ///
 /// # Errors
 ///
-/// The request, if there is no room or the device does not know such requests.
+/// The request, if there is no room.
 fn add(
     queue: &mut LockedVirtqueue<'_, RequestQueue>,
-    mut rq: Request<Disk, Idle>,
-    order: ByteOrder,
+    rq: Request<Disk, Idle>,
 ) -> Result<(), Rejected<Disk>> {
-    if let Err(status) = request::prepare(&mut rq, order) {
-        return Err(rq.reject(status));
-    }
-
     let added = queue.add(rq.start(), |(data, payload), parts| {
         data.describe(payload, parts)
     });
@@ -184,12 +185,17 @@ impl Operations for Disk {
 
     fn queue_rq(
         hctx: HwQueue<'_, Self>,
-        rq: Request<Self, Idle>,
+        mut rq: Request<Self, Idle>,
         last: bool,
     ) -> Result<(), Rejected<Self>> {
         let queue = hctx.data();
+
+        if let Err(status) = request::prepare(&mut rq, queue.context().order) {
+            return Err(rq.reject(status));
+        }
+
         let mut locked = queue.lock();
-        let result = add(&mut locked, rq, queue.context().order);
+        let result = add(&mut locked, rq);
 
         if last || result.is_err() {
             kick(queue, locked);
@@ -198,21 +204,18 @@ impl Operations for Disk {
     }
 
     fn queue_rqs(list: &mut RequestList<'_, Self>) {
+        if let Some(hctx) = list.peek_hw_queue() {
+            list.prepare(|rq| request::prepare(rq, hctx.data().context().order));
+        }
         while let Some(hctx) = list.peek_hw_queue() {
-            let queue = hctx.data().clone();
-            let index = hctx.index();
+            let queue = hctx.data();
             let mut locked = queue.lock();
 
-            while list
-                .peek_hw_queue()
-                .is_some_and(|next| next.index() == index)
-            {
-                let Some(rq) = list.pop() else { break };
-
+            while let Some(rq) = list.pop_if(hctx.index()) {
                 // Dropping a rejected request sends it the way that its status says.
-                let _ = add(&mut locked, rq, queue.context().order);
+                let _ = add(&mut locked, rq);
             }
-            kick(&queue, locked);
+            kick(queue, locked);
         }
     }
 

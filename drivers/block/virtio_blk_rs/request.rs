@@ -97,7 +97,7 @@ impl RequestData {
 ///
 /// # Errors
 ///
-/// - [`Status::NOTSUPP`]: there are no such requests.
+/// - [`Status::IOERR`]: there are no such requests.
 /// - [`Status::RESOURCE`]: there is no memory.
 pub(crate) fn prepare<S: State>(rq: &mut Request<Disk, S>, order: ByteOrder) -> Result<(), Status> {
     let at = rq.sector();
@@ -115,7 +115,7 @@ pub(crate) fn prepare<S: State>(rq: &mut Request<Disk, S>, order: ByteOrder) -> 
         Op::ZoneReset => (RequestType::ZoneReset, at),
         Op::ZoneResetAll => (RequestType::ZoneResetAll, 0),
         Op::DrvIn => rq.data().command,
-        Op::DrvOut | Op::Unknown(_) => return Err(Status::NOTSUPP),
+        Op::DrvOut | Op::Unknown(_) => return Err(Status::IOERR),
     };
     let ranges = ranges(rq).map_err(|_| Status::RESOURCE)?;
     let is_append = rq.op() == Op::ZoneAppend;
@@ -133,25 +133,26 @@ pub(crate) fn prepare<S: State>(rq: &mut Request<Disk, S>, order: ByteOrder) -> 
 /// Collects the ranges of a request that has some; requests with data have none.
 #[inline]
 fn ranges<S: State>(rq: &Request<Disk, S>) -> Result<KVec<Range>> {
-    let mut ranges = KVec::new();
-
     match rq.op() {
         Op::Discard | Op::SecureErase => {
+            let mut ranges = KVec::with_capacity(rq.nr_discard_segments().into(), GFP_ATOMIC)?;
+
             for range in rq.discard_ranges() {
-                ranges.push(
-                    Range::new(range.sector, range.nr_sectors, false),
-                    GFP_ATOMIC,
-                )?;
+                let range = Range::new(range.sector, range.nr_sectors, false);
+
+                ranges.push(range, GFP_ATOMIC)?;
             }
+            Ok(ranges)
         }
         Op::WriteZeroes => {
             let unmap = !rq.flags().contains(Flags::NOUNMAP);
+            let mut ranges = KVec::with_capacity(1, GFP_ATOMIC)?;
 
             ranges.push(Range::new(rq.sector(), rq.sectors(), unmap), GFP_ATOMIC)?;
+            Ok(ranges)
         }
-        _ => {}
+        _ => Ok(KVec::new()),
     }
-    Ok(ranges)
 }
 
 /// Takes a request that the device has used, and notes the outcome in it.

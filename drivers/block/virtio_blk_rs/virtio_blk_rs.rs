@@ -24,12 +24,17 @@ mod wire;
 mod zoned;
 
 use kernel::{
-    block::blk_mq::{
-        self,
-        Maps,
-        NewDisk,
-        TagSet,
-        TagSetOptions, //
+    block::{
+        blk_mq::{
+            self,
+            GenDisk,
+            Maps,
+            NewDisk,
+            Size,
+            TagSet,
+            TagSetOptions, //
+        },
+        SECTOR_SHIFT, //
     },
     device::{
         Bound,
@@ -80,11 +85,7 @@ kernel::virtio_device_table!(ID_TABLE, [DeviceId::new(ID_BLOCK)]);
 struct VirtioBlk;
 
 /// What a bound device has.
-struct Data {
-    disk: blk_mq::Disk<Disk>,
-    /// The logical block size in bytes.
-    block_size: u32,
-}
+type Data = blk_mq::Disk<Disk>;
 
 /// The name of a disk: "vda" to "vdz", then "vdaa" and so on (C: `virtblk_name_format`).
 struct Name(u32);
@@ -189,17 +190,14 @@ impl QueueCounts {
 }
 
 /// Logs the size of the disk.
-fn log_capacity(dev: &virtio::Device<Bound>, name: &CStr, prefix: &str, sectors: u64, block: u32) {
-    let block = u64::from(block.max(512));
+fn log_capacity(dev: &virtio::Device<Bound>, disk: &GenDisk<Disk>, prefix: &str, sectors: u64) {
+    let block_size = disk.logical_block_size();
+    let blocks = sectors.div_ceil(u64::from(block_size) >> SECTOR_SHIFT);
+    let (name, size) = (disk.name(), Size::new(blocks, block_size));
 
     dev_notice!(
         dev,
-        "[{}] {}{} {}-byte logical blocks ({} MiB)\n",
-        name,
-        prefix,
-        sectors.div_ceil(block / 512),
-        block,
-        sectors >> 11
+        "[{name}] {prefix}{blocks} {block_size}-byte logical blocks ({size})\n"
     );
 }
 
@@ -226,7 +224,8 @@ impl VirtioBlk {
             post_vectors: 0,
         })?;
 
-        let vring_size = pending.first().map_or(0, PendingQueue::vring_size);
+        let vring_size = pending.iter().map(PendingQueue::vring_size).min();
+        let vring_size = vring_size.unwrap_or(0);
         let limits = {
             let max_segments = limits::max_segments(dev, seg_max, vring_size);
             let mut limits = limits::read(dev, max_segments)?;
@@ -271,28 +270,33 @@ impl VirtioBlk {
         disk.set_capacity(capacity)?;
         disk.set_read_only(features.has(wire::Ro));
         disk.set_attributes::<Attributes>();
-        log_capacity(dev, disk.name(), "", capacity, limits.logical_block_size());
+        log_capacity(dev, &disk, "", capacity);
 
-        Ok(Data {
-            disk: disk.add(dev.as_ref())?,
-            block_size: limits.logical_block_size(),
-        })
+        disk.add(dev.as_ref())
     }
 
     /// Takes over the size that the device has now (C: `virtblk_update_capacity`).
-    fn update_capacity(dev: &virtio::Device<Bound>, this: &Data) -> Result {
+    fn update_capacity(dev: &virtio::Device<Bound>, disk: &Data) -> Result {
         let capacity = dev.config::<Config>().read(&Config::CAPACITY)?;
 
-        if capacity != this.disk.capacity() {
-            log_capacity(
-                dev,
-                this.disk.name(),
-                "new size: ",
-                capacity,
-                this.block_size,
-            );
+        log_capacity(dev, disk, "new size: ", capacity);
+        disk.set_capacity_and_notify(capacity)?;
+        Ok(())
+    }
+
+    /// Takes over what may have changed while the device was stopped.
+    fn refresh(dev: &virtio::Device<Bound>, disk: &Data) -> Result {
+        if dev.config::<Config>().read(&Config::CAPACITY)? != disk.capacity() {
+            Self::update_capacity(dev, disk)?;
         }
-        this.disk.set_capacity_and_notify(capacity)?;
+
+        let write_cache = attributes::has_write_cache(dev)?;
+        if write_cache != disk.has_write_cache() {
+            disk.update_limits(|limits| {
+                limits.set_write_cache(write_cache);
+                Ok::<_, Error>(())
+            })?;
+        }
         Ok(())
     }
 }
@@ -311,33 +315,27 @@ impl virtio::Driver for VirtioBlk {
         Self::set_up(dev)
     }
 
-    fn config_changed<'bound>(dev: &'bound virtio::Device<Bound>, this: Pin<&Data>) {
-        if let Err(err) = Self::update_capacity(dev, &this) {
+    fn config_changed<'bound>(dev: &'bound virtio::Device<Bound>, disk: Pin<&Data>) {
+        if let Err(err) = Self::update_capacity(dev, &disk) {
             dev_err!(dev, "cannot take over the new size: {:?}\n", err);
         }
     }
 
-    fn freeze<'bound>(_dev: &'bound virtio::Device<Core<'_>>, this: Pin<&Data>) -> Result {
+    fn freeze<'bound>(_dev: &'bound virtio::Device<Core<'_>>, disk: Pin<&Data>) -> Result {
         // Waits for what the device has; what comes later waits in the block layer.
-        let frozen = this.disk.freeze();
+        let frozen = disk.freeze();
 
-        this.disk.quiesce_nowait().leave();
+        disk.quiesce_nowait().leave();
         drop(frozen);
         Ok(())
     }
 
-    fn restore<'bound>(dev: &'bound virtio::Device<Core<'_>>, this: Pin<&Data>) -> Result {
-        this.disk.unquiesce();
+    fn restore<'bound>(dev: &'bound virtio::Device<Core<'_>>, disk: Pin<&Data>) -> Result {
+        disk.unquiesce();
 
-        // The device may have been changed meanwhile.
-        Self::update_capacity(dev, &this)?;
-
-        let write_cache = attributes::has_write_cache(dev)?;
-        if write_cache != this.disk.has_write_cache() {
-            this.disk.update_limits(|limits| {
-                limits.set_write_cache(write_cache);
-                Ok::<_, Error>(())
-            })?;
+        // The device works again, so this is not a reason to give it up.
+        if let Err(err) = Self::refresh(dev, &disk) {
+            dev_err!(dev, "cannot take over what has changed: {:?}\n", err);
         }
         Ok(())
     }

@@ -7,6 +7,8 @@ use super::{
     wire::{
         zone_model,
         Config,
+        Discard,
+        Features,
         RequestType,
         ZoneDescriptor,
         ZoneReport, //
@@ -28,8 +30,9 @@ use kernel::{
     virtio, //
 };
 
-/// The zones that are asked for at a time, so that a report fits into four pages of 4 KiB.
-const ZONES_PER_REPORT: usize = 255;
+/// The zones that are asked for at a time: a report is no longer than 4 KiB, which every queue
+/// takes in a request, and in one segment.
+const ZONES_PER_REPORT: usize = 63;
 
 /// Reads the size of a zone in sectors, or zero if the driver has to deal with none.
 ///
@@ -55,12 +58,17 @@ pub(crate) fn zone_sectors(dev: &virtio::Device<Bound>) -> Result<u32> {
 ///
 /// # Errors
 ///
-/// [`ENODEV`]: a limit makes no sense. It was logged.
+/// - [`ENODEV`]: a limit makes no sense. It was logged.
+/// - [`EOPNOTSUPP`]: the kernel is built without support for zones.
 pub(crate) fn read_limits(dev: &virtio::Device<Bound>, limits: &mut QueueLimits) -> Result {
     let config = dev.config::<Config>();
 
     if config.read_if(&Config::MODEL)? != Some(zone_model::HOST_MANAGED) {
         return Ok(());
+    }
+    if !cfg!(CONFIG_BLK_DEV_ZONED) {
+        dev_err!(dev, "zoned device, but no CONFIG_BLK_DEV_ZONED\n");
+        return Err(EOPNOTSUPP);
     }
 
     let read = |field| -> Result<u32> { Ok(config.read_if(field)?.unwrap_or(0)) };
@@ -68,7 +76,7 @@ pub(crate) fn read_limits(dev: &virtio::Device<Bound>, limits: &mut QueueLimits)
     let max_append_sectors = read(&Config::MAX_APPEND_SECTORS)?;
 
     if max_append_sectors == 0 {
-        dev_err!(dev, "a zone append of at most 0 sectors is none\n");
+        dev_warn!(dev, "a zone append of at most 0 sectors is none\n");
         return Err(ENODEV);
     }
 
@@ -87,8 +95,10 @@ pub(crate) fn read_limits(dev: &virtio::Device<Bound>, limits: &mut QueueLimits)
             dev_err!(dev, "the limits of the zones make no sense: {}\n", err);
             ENODEV
         })?;
-    // Zones are reset instead.
-    limits.set_max_hw_discard_sectors(0);
+    if dev.features::<Features>().has(Discard) {
+        dev_warn!(dev, "a zoned device has no discard, but offers it\n");
+        limits.set_max_hw_discard_sectors(0);
+    }
     Ok(())
 }
 
@@ -102,7 +112,8 @@ pub(crate) fn report(disk: &GenDisk<Disk>, sector: u64, reporter: &mut ZoneRepor
     let wanted = usize::try_from(reporter.remaining())?.min(ZONES_PER_REPORT);
     let len = size_of::<ZoneReport>() + wanted * size_of::<ZoneDescriptor>();
     let mut buffer = KVec::from_elem(0u8, len, GFP_KERNEL)?;
-    let mut next = sector - sector % zone_sectors;
+    let first = sector - sector % zone_sectors;
+    let mut next = first;
 
     while reporter.remaining() > 0 && next < disk.capacity() {
         buffer.fill(0);
@@ -115,26 +126,31 @@ pub(crate) fn report(disk: &GenDisk<Disk>, sector: u64, reporter: &mut ZoneRepor
         let count = usize::try_from(header.nr_zones()).unwrap_or(usize::MAX);
 
         if count == 0 {
-            return Err(EIO);
+            break;
         }
         for zone in zones
             .iter()
             .take(count.min(usize::try_from(reporter.remaining())?))
         {
             let zone = parse(zone, next, zone_sectors, disk.capacity()).inspect_err(|_| {
-                pr_err!(
-                    "{}: zone at sector {}: start {}, type {:#x}, condition {:#x} make no sense\n",
-                    disk.name(),
-                    next,
-                    zone.start(),
-                    zone.z_type,
-                    zone.z_state
-                );
+                let _ = disk.queue_data().dev.with(|dev| {
+                    dev_err!(
+                        dev,
+                        "zone at sector {}: start {}, type {:#x}, condition {:#x} make no sense\n",
+                        next,
+                        zone.start(),
+                        zone.z_type,
+                        zone.z_state
+                    );
+                });
             })?;
 
             reporter.report(&zone)?;
             next += zone_sectors;
         }
+    }
+    if next == first {
+        return Err(EINVAL);
     }
     Ok(())
 }
