@@ -5,7 +5,8 @@
 # the first command that fails makes the case fail, and its output is shown then. It may call:
 #
 #   note TEXT            shown beside the verdict
-#   skip REASON          the case cannot be run here; not the same as passed
+#   skip REASON          the case cannot be run here; not the same as passed, and on the kernel that the scenario
+#                        asks for as bad as failed
 #   fail REASON          the case failed
 #   refused COMMAND...   the command must fail
 #   host REQUEST         asks the host (see tools/vm/src/hostcmd.rs) and prints its answer
@@ -68,15 +69,6 @@ wait_for() {
 		[ "$tries" -gt 0 ] || fail "waited in vain for: $*"
 		sleep 0.05
 	done
-}
-
-# Announces a complaint that the kernel is about to make because the test provokes it.
-expect_complaint() {
-	echo "vmtest: expect $*" >/dev/kmsg
-}
-
-expect_complaint_end() {
-	echo 'vmtest: expect-end' >/dev/kmsg
 }
 
 run_case() {
