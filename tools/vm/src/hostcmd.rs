@@ -51,11 +51,14 @@ impl<'a> HostCommands<'a> {
     ///
     /// # Errors
     ///
-    /// When QEMU refuses to wake the machine.
+    /// When QEMU refuses to wake the machine, or has stopped it because what is behind a disk cannot grow.
     pub fn tick(&mut self, qmp: &mut Qmp) -> Result<()> {
         while let Some(event) = qmp.event() {
             if self.wake && event["event"] == "SUSPEND" {
                 qmp.execute("system_wakeup", json!({}))?;
+            }
+            if event["event"] == "BLOCK_IO_ERROR" && event["data"]["nospace"] == true {
+                bail!("the host's disk is full; free some space or move BUILD=");
             }
         }
         Ok(())
@@ -112,6 +115,10 @@ mod tests {
 
     /// The answer to `request` of a machine with a disk `a`, when QEMU says `lines`.
     fn answer(request: &str, lines: &str) -> String {
+        with_machine(|commands| commands.answer(request, &mut scripted(lines).unwrap()))
+    }
+
+    fn with_machine<T>(act: impl FnOnce(&mut HostCommands<'_>) -> T) -> T {
         let config = Config {
             machine: Machine::Q35,
             accel: &Accel::Kvm,
@@ -129,7 +136,7 @@ mod tests {
             work: Path::new("/w"),
             boot: Path::new("/b"),
         };
-        HostCommands::new(&config).answer(request, &mut scripted(lines).unwrap())
+        act(&mut HostCommands::new(&config))
     }
 
     #[test]
@@ -148,6 +155,18 @@ mod tests {
     fn nonsense_is_an_error_and_nothing_is_done() {
         for request in ["", "plug", "plug b", "resize a many", "link x sideways", "qmp {", "qmp {}"] {
             assert!(answer(request, "").starts_with("error "), "{request}");
+        }
+    }
+
+    #[test]
+    fn a_full_disk_of_the_host_ends_the_machine_and_another_error_does_not() {
+        for (nospace, ends) in [(true, true), (false, false)] {
+            let lines =
+                format!("{{\"event\": \"BLOCK_IO_ERROR\", \"data\": {{\"nospace\": {nospace}}}}}\n{{\"return\": 1}}\n");
+            let mut qmp = scripted(&lines).unwrap();
+            // The answer comes after the event, which is in line by then.
+            qmp.execute("query-x", json!({})).unwrap();
+            with_machine(|commands| assert_eq!(commands.tick(&mut qmp).is_err(), ends));
         }
     }
 
