@@ -26,7 +26,7 @@ The host's build tree is /mnt/obj, tests/guest is /mnt/guest; both are read live
 
   reload MODULE       load a module, or replace it by what was built last: $DRIVER, or virtio_blk for the C driver;
                       the one that is loaded first takes the disk
-  lsblk, fio, mkfs.ext4, mkfs.xfs, blkdiscard and others are there; dmesg shows what the kernel says
+  lsblk, fio, mkfs.ext4, blkdiscard and others are there; dmesg shows what the kernel says
   poweroff            leave; so does Ctrl-A X
 
 END

@@ -18,15 +18,12 @@ use sha2::{Digest, Sha256};
 use crate::{Host, Kernel};
 
 /// Programs the guest scripts use, beyond busybox, and the Debian package of each.
-const TOOLS: [(&str, &str); 15] = [
+const TOOLS: &[(&str, &str)] = &[
     ("fio", "fio"),
     ("mkfs.ext4", "e2fsprogs"),
     ("e2fsck", "e2fsprogs"),
     ("tune2fs", "e2fsprogs"),
     ("resize2fs", "e2fsprogs"),
-    ("mkfs.xfs", "xfsprogs"),
-    ("xfs_repair", "xfsprogs"),
-    ("xfs_io", "xfsprogs"),
     ("blkdiscard", "util-linux"),
     ("blkzone", "util-linux"),
     ("blockdev", "util-linux"),
@@ -45,14 +42,14 @@ const ADMIN_DIRS: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
 ///
 /// When a tool is not installed or the image cannot be written.
 pub fn build(host: &Host, kernel: &Kernel) -> Result<PathBuf> {
-    let spec = spec(host)?;
+    fs::create_dir_all(&host.work).with_context(|| format!("cannot make {}", host.work.display()))?;
+    let spec = spec(&init(host)?)?;
     let key = key(&spec)?;
     let image = host.work.join("initramfs.cpio.gz");
     let stamp = host.work.join("initramfs.key");
     if image.exists() && fs::read_to_string(&stamp).is_ok_and(|old| old == key) {
         return Ok(image);
     }
-    fs::create_dir_all(&host.work).with_context(|| format!("cannot make {}", host.work.display()))?;
     let list = host.work.join("initramfs.list");
     fs::write(&list, &spec).with_context(|| format!("cannot write {}", list.display()))?;
     // Written beside the old image and renamed, so that an interrupted build never leaves half an image.
@@ -85,20 +82,34 @@ fn pack(generator: &Path, list: &Path, image: &Path) -> Result<()> {
     Ok(())
 }
 
+/// The guest's first program, as a copy below the work directory: `gen_init_cpio` takes no path with a space, and
+/// the checkout may be anywhere.
+fn init(host: &Host) -> Result<PathBuf> {
+    let source = host.guest_dir().join("init");
+    let copy = host.work.join("init");
+    let text = fs::read(&source).with_context(|| format!("cannot read {}", source.display()))?;
+    // One that is right keeps its time stamp, and the image with it.
+    if fs::read(&copy).ok().as_ref() != Some(&text) {
+        fs::write(&copy, text).with_context(|| format!("cannot write {}", copy.display()))?;
+    }
+    Ok(copy)
+}
+
 /// The list of files for `gen_init_cpio`.
-fn spec(host: &Host) -> Result<String> {
+fn spec(init: &Path) -> Result<String> {
     let busybox = find("busybox", "busybox-static")?;
-    let mut files = BTreeSet::from([
-        ("/bin/busybox".to_owned(), busybox.clone()),
-        ("/init".to_owned(), host.guest_dir().join("init")),
-    ]);
+    let mut files =
+        BTreeSet::from([("/bin/busybox".to_owned(), busybox.clone()), ("/init".to_owned(), init.to_path_buf())]);
+    let add_libraries = |files: &mut BTreeSet<_>, program: &Path| -> Result<()> {
+        files.extend(libraries(program)?.into_iter().map(|library| (library.display().to_string(), library)));
+        Ok(())
+    };
+    add_libraries(&mut files, &busybox)?;
     let mut absent = Vec::new();
-    for (tool, package) in TOOLS {
+    for &(tool, package) in TOOLS {
         match find(tool, package) {
             Ok(path) => {
-                for library in libraries(&path)? {
-                    files.insert((library.display().to_string(), library));
-                }
+                add_libraries(&mut files, &path)?;
                 files.insert((format!("/sbin/{tool}"), path));
             }
             Err(error) => absent.push(error.to_string()),
@@ -194,6 +205,23 @@ mod tests {
         assert_ne!(before, key(&spec).unwrap());
         fs::remove_file(&path).unwrap();
         assert!(key(&spec).is_err());
+    }
+
+    #[test]
+    fn the_image_can_be_described_for_a_checkout_with_a_space_in_its_path() {
+        let dir = tempfile::tempdir().unwrap();
+        let (repo, work) = (dir.path().join("a checkout"), dir.path().join("work"));
+        let source = repo.join("tests/guest/init");
+        fs::create_dir_all(source.parent().unwrap()).unwrap();
+        fs::create_dir(&work).unwrap();
+        fs::write(&source, "#!/bin/sh\n").unwrap();
+        let host = Host::new(&repo, &work);
+        let copy = init(&host).unwrap();
+        assert_eq!(copy, work.join("init"));
+        let written = fs::metadata(&copy).unwrap().modified().unwrap();
+        assert_eq!(fs::metadata(init(&host).unwrap()).unwrap().modified().unwrap(), written, "copied without need");
+        fs::write(&source, "#!/bin/sh\ntrue\n").unwrap();
+        assert_eq!(fs::read(init(&host).unwrap()).unwrap(), fs::read(&source).unwrap());
     }
 
     #[test]
