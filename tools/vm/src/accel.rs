@@ -3,10 +3,12 @@
 //! Which accelerator really runs a guest on this machine.
 //!
 //! `/dev/kvm` can exist, accept a virtual machine, and still not run Linux in it (nested virtualisation that is only
-//! half there). So KVM is tried with a short boot, once per boot of the host, and the verdict is kept.
+//! half there). So KVM is tried with a short boot, and the verdict is kept until the host boots again. A failure may be
+//! the fault of the kernel that was tried, so it is kept for that kernel alone.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -67,7 +69,30 @@ impl fmt::Display for Accel {
 struct Verdict {
     qemu: String,
     host_boot: String,
-    failure: Option<String>,
+    failure: Option<Failure>,
+}
+
+/// A trial that went wrong.
+#[derive(Debug, Serialize, Deserialize)]
+struct Failure {
+    why: String,
+    /// The kernel that was tried.
+    kernel: String,
+}
+
+impl Verdict {
+    /// Whether the verdict still holds for this QEMU, this boot of the host and this kernel.
+    fn holds(&self, qemu: &str, host_boot: &str, kernel: Option<&str>) -> bool {
+        let same_kernel = |failure: &Failure| kernel.is_none_or(|kernel| kernel == failure.kernel);
+        self.qemu == qemu && self.host_boot == host_boot && self.failure.as_ref().is_none_or(same_kernel)
+    }
+}
+
+/// A name for a kernel image that another build of it does not have.
+fn fingerprint(kernel: &Kernel) -> Result<String> {
+    let path = kernel.bzimage();
+    let meta = fs::metadata(&path).with_context(|| format!("there is no kernel image {}", path.display()))?;
+    Ok(format!("{} {}.{:09}", path.display(), meta.mtime(), meta.mtime_nsec()))
 }
 
 /// Finds the accelerator to use. Without a `kernel` to try, KVM is believed only if an earlier trial went well.
@@ -88,12 +113,14 @@ pub fn probe(host: &Host, kernel: Option<&Kernel>) -> Result<Accel> {
     }
     let host_boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned();
     let cache = host.work.join("accel.json");
-    let known = read_verdict(&cache).filter(|v| v.qemu == qemu && v.host_boot == host_boot);
+    let image = kernel.map(fingerprint).transpose()?;
+    let known = read_verdict(&cache).filter(|verdict| verdict.holds(&qemu, &host_boot, image.as_deref()));
     let failure = match (known, kernel) {
         (Some(verdict), _) => verdict.failure,
         (None, None) => return Ok(Accel::Tcg { why: "KVM not tried yet".into() }),
         (None, Some(kernel)) => {
-            let failure = try_kvm(host, kernel)?;
+            let kernel_name = image.unwrap_or_default();
+            let failure = try_kvm(host, kernel)?.map(|why| Failure { why, kernel: kernel_name });
             let verdict = Verdict { qemu, host_boot, failure };
             fs::create_dir_all(&host.work).with_context(|| format!("cannot make {}", host.work.display()))?;
             let text = serde_json::to_string(&verdict)?;
@@ -101,7 +128,7 @@ pub fn probe(host: &Host, kernel: Option<&Kernel>) -> Result<Accel> {
             verdict.failure
         }
     };
-    Ok(failure.map_or(Accel::Kvm, |why| Accel::Tcg { why }))
+    Ok(failure.map_or(Accel::Kvm, |failure| Accel::Tcg { why: failure.why }))
 }
 
 fn read_verdict(path: &Path) -> Option<Verdict> {
@@ -161,6 +188,17 @@ mod tests {
     fn an_unknown_accelerator_is_refused() {
         let host = Host { accel: Some("xen".into()), ..Host::new(Path::new("/r"), Path::new("/w")) };
         assert!(probe(&host, None).unwrap_err().to_string().contains("xen"));
+    }
+
+    #[test]
+    fn a_failure_holds_for_the_kernel_that_was_tried_and_a_success_for_all() {
+        let verdict = |failure| Verdict { qemu: "8".into(), host_boot: "b".into(), failure };
+        let success = verdict(None);
+        assert!(success.holds("8", "b", Some("k1")) && success.holds("8", "b", None));
+        assert!(!success.holds("9", "b", Some("k1")) && !success.holds("8", "c", Some("k1")));
+        let failure = verdict(Some(Failure { why: String::new(), kernel: "k1".into() }));
+        assert!(failure.holds("8", "b", Some("k1")) && failure.holds("8", "b", None));
+        assert!(!failure.holds("8", "b", Some("k2")));
     }
 
     #[test]
