@@ -22,6 +22,11 @@ impl Tally {
     pub fn success(&self) -> bool {
         self.failed == 0 && self.passed > 0
     }
+
+    /// The same numbers where a case that was not run counts as one that failed.
+    pub fn without_skips(self) -> Self {
+        Self { failed: self.failed + self.skipped, skipped: 0, ..self }
+    }
 }
 
 impl Add for Tally {
@@ -137,6 +142,7 @@ mod tests {
         let tally = cases(Some(1), &[Verdict::Skipped("no tool".into())]).tally();
         assert_eq!(tally, Tally { passed: 0, failed: 0, skipped: 1 });
         assert!(!tally.success());
+        assert_eq!(tally.without_skips(), Tally { passed: 0, failed: 1, skipped: 0 });
     }
 
     #[test]

@@ -131,8 +131,7 @@ pub fn test(host: &Host, debug: &Kernel) -> Result<Tally> {
 
 /// The long versions of what [`test()`] does briefly, and KUnit and the short ones on the plain kernel.
 ///
-/// `SOAK_LOOPS` (default 1000) is the number of bind and load cycles, `SOAK_SECONDS` (default 60) the time fio
-/// spends on each disk configuration.
+/// [`scenario::Effort`] says how long.
 ///
 /// # Errors
 ///

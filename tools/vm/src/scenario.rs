@@ -6,14 +6,19 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::Result;
+
 use crate::disk::Disk;
 use crate::machine::Machine;
 use crate::parity::Scope;
 
 mod demo;
+mod effort;
 mod long;
 mod parity;
 mod short;
+
+pub use effort::Effort;
 
 /// When a scenario is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +55,16 @@ pub enum Flavour {
     Plain,
     /// With every checker.
     Debug,
+}
+
+impl Flavour {
+    /// The name that such a kernel has.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Debug => "debug",
+        }
+    }
 }
 
 /// One boot.
@@ -154,7 +169,21 @@ pub(crate) fn minutes(minutes: u64) -> Duration {
 
 /// Every scenario.
 pub fn all() -> Vec<Scenario> {
-    [demo::scenarios(), short::scenarios(), long::scenarios(), parity::scenarios()].concat()
+    table(&Effort::default())
+}
+
+/// The scenarios of a group, the long ones as long as the environment wants them.
+///
+/// # Errors
+///
+/// A variable of the long ones is wrong.
+pub fn of(group: Group) -> Result<Vec<Scenario>> {
+    let effort = if group == Group::Soak { Effort::from_environment()? } else { Effort::default() };
+    Ok(table(&effort).into_iter().filter(|scenario| scenario.group == group).collect())
+}
+
+fn table(effort: &Effort) -> Vec<Scenario> {
+    [demo::scenarios(), short::scenarios(), long::scenarios(effort), parity::scenarios()].concat()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use vm::{Host, Kernel, Tally, bench, insns};
+use vm::{Host, Kernel, Tally, bench, insns, scenario};
 
 use crate::cargo;
 use crate::kernel::{self, Variant, Workshop, build};
@@ -126,6 +126,8 @@ pub fn test(workshop: &Workshop) -> Result<Tally> {
 /// A kernel cannot be built or no machine can be started.
 pub fn soak(workshop: &Workshop) -> Result<Tally> {
     let _lock = GuestLock::take(&workshop.project, "run")?;
+    // A variable that is wrong is told before anything is built.
+    scenario::of(scenario::Group::Soak)?;
     for variant in [Variant::Plain, Variant::Debug] {
         build::kernel(workshop, variant)?;
     }

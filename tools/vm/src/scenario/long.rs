@@ -2,16 +2,13 @@
 
 //! What is run when there is time: many cycles, and every disk configuration that QEMU offers.
 
-use std::env;
-
-use super::{Flavour, Group, Scenario, minutes};
+use super::{Effort, Flavour, Group, Scenario, minutes};
 use crate::disk::{Attach, Disk};
 use crate::machine::Machine;
 
 /// The scenarios of this file.
-pub fn scenarios() -> Vec<Scenario> {
-    let loops = number("SOAK_LOOPS", 1000);
-    let seconds = number("SOAK_SECONDS", 60);
+pub fn scenarios(effort: &Effort) -> Vec<Scenario> {
+    let Effort { loops, seconds } = *effort;
     let cycles = |name, about, script| {
         let mut scenario = long(Scenario::debug(name, about, script), 30 + loops / 5);
         scenario.kernel = Flavour::Plain;
@@ -28,14 +25,6 @@ pub fn scenarios() -> Vec<Scenario> {
         hotplug(loops / 20),
         suspend(loops / 50),
     ]
-}
-
-/// A number from the environment. What is not a number is not silently something else.
-fn number(name: &str, default: u64) -> u64 {
-    match env::var(name) {
-        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name}={text} is not a number")),
-        Err(_) => default,
-    }
 }
 
 fn long(mut scenario: Scenario, limit: u64) -> Scenario {
