@@ -7,8 +7,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
-use serde_json::Value;
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
 
 use crate::accel::Accel;
 use crate::ktap::Tally;
@@ -18,9 +18,9 @@ use crate::report::Report;
 use crate::{Host, Kernel, accel, logscan};
 
 /// The suites: those of this project, upstream's Rust ones, and the documentation's examples.
-const SUITES: &str = "rust_*";
+pub const SUITES: &str = "rust_*";
 /// What must be among them, by the beginning of a suite's name: a kernel built without them would pass in silence.
-const REQUIRED: [&str; 3] = ["rust_virtio", "rust_blk_mq", "rust_doctests_kernel"];
+pub const REQUIRED: &[&str] = &["rust_virtio", "rust_blk_mq", "rust_doctests_kernel"];
 /// Longest time for the boot, on an emulated CPU.
 const LIMIT: Duration = Duration::from_secs(600);
 
@@ -61,25 +61,46 @@ pub fn boot(host: &Host, kernel: &Kernel) -> Result<Tally> {
         &format!("{} kernel, {}", kernel.name, accel.name()),
     );
     let failure = run_to_end(host, &config, &boot.join(QEMU_LOG), &accel)?;
-    let bytes = fs::read(&console).with_context(|| format!("cannot read {}", console.display()))?;
+    let tally = judge(&console, &kernel.srcdir, REQUIRED, failure.as_deref(), &report)?;
+    report.summary(&format!("kunit ({} kernel)", kernel.name), tally, start.elapsed());
+    Ok(tally)
+}
+
+/// Judges and shows a boot that ran suites: its kernel log, its end, the cases, and that `required` suites ran.
+///
+/// `srcdir` is the kernel's source, `failure` why the boot did not come to its proper end, if it did not.
+///
+/// # Errors
+///
+/// When the log cannot be read or the parser cannot be started.
+pub fn judge(
+    console: &Path,
+    srcdir: &Path,
+    required: &[&str],
+    failure: Option<&str>,
+    report: &Report,
+) -> Result<Tally> {
+    let bytes = fs::read(console).with_context(|| format!("cannot read {}", console.display()))?;
     let log = String::from_utf8_lossy(&bytes);
-    let (result, text) = parse(kernel, &console)?;
+    // First, as a kernel that crashed may leave nothing that could be parsed.
+    let findings = logscan::scan(&log);
+    report.log(&findings, console);
+    if let Some(why) = failure {
+        report.trouble(why);
+        report.tail(console, &log);
+    }
+    let (result, text) = parse(srcdir, console)?;
     let mut tally = count(&result)?;
-    let absent = absent(&result);
+    let absent = absent(&result, required);
     for suite in &absent {
         report.trouble(&format!("no suite {suite}* ran: is it in the kernel's configuration?"));
     }
-    if let Some(why) = &failure {
-        report.trouble(why);
-        report.tail(&console, &log);
-    }
-    if host.verbose || tally.failed > 0 {
+    if tally.failed > 0 {
         println!("{text}");
+    } else {
+        report.detail(&text);
     }
-    let findings = logscan::scan(&log);
-    report.log(&findings, &console);
     tally.failed += u32::try_from(absent.len())? + u32::from(failure.is_some()) + u32::from(!findings.is_empty());
-    report.summary(&format!("kunit ({} kernel)", kernel.name), tally, start.elapsed());
     Ok(tally)
 }
 
@@ -98,14 +119,14 @@ fn run_to_end(host: &Host, config: &Config<'_>, log: &Path, accel: &Accel) -> Re
 }
 
 /// Lets `kunit.py parse` read a log. Returns its JSON, and its text for people.
-fn parse(kernel: &Kernel, console: &Path) -> Result<(Value, String)> {
-    let json = console.with_file_name("kunit.json");
+fn parse(srcdir: &Path, console: &Path) -> Result<(Value, String)> {
+    let json = console.with_extension("json");
     if json.exists() {
         fs::remove_file(&json)?;
     }
     let output = Command::new("python3")
         .arg("-B")
-        .arg(kernel.srcdir.join("tools/testing/kunit/kunit.py"))
+        .arg(srcdir.join("tools/testing/kunit/kunit.py"))
         .arg("parse")
         .arg(format!("--json={}", json.display()))
         .arg(console)
@@ -113,7 +134,7 @@ fn parse(kernel: &Kernel, console: &Path) -> Result<(Value, String)> {
         .context("cannot run python3 for the kernel's kunit.py")?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     // Without a single test the parser writes no usable file; its text says why.
-    let Ok(result) = fs::read_to_string(&json) else { bail!("kunit.py could not read {}:\n{text}", console.display()) };
+    let Ok(result) = fs::read_to_string(&json) else { return Ok((no_case(), text)) };
     Ok((serde_json::from_str(&result).context("kunit.py's JSON")?, text))
 }
 
@@ -129,17 +150,20 @@ fn count(result: &Value) -> Result<Tally> {
     Ok(Tally { passed, failed: failed + none, skipped })
 }
 
+/// What the parser would say of a log without any case.
+fn no_case() -> Value {
+    json!({ "misc": { "passed": 0, "failed": 0, "crashed": 0, "skipped": 0, "errors": 0 } })
+}
+
 /// The required suites of which none ran.
-fn absent(result: &Value) -> Vec<&'static str> {
+fn absent<'a>(result: &Value, required: &[&'a str]) -> Vec<&'a str> {
     let suites = result["sub_groups"].as_array().map_or(&[][..], Vec::as_slice);
     let ran = |prefix: &str| suites.iter().any(|s| s["name"].as_str().is_some_and(|name| name.starts_with(prefix)));
-    REQUIRED.into_iter().filter(|prefix| !ran(prefix)).collect()
+    required.iter().copied().filter(|prefix| !ran(prefix)).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn result(passed: u32, failed: u32, crashed: u32, errors: u32) -> Value {
@@ -155,16 +179,16 @@ mod tests {
 
     #[test]
     fn a_log_without_any_test_has_failed() {
-        let none = json!({ "misc": { "passed": 0, "failed": 0, "crashed": 0, "skipped": 0, "errors": 0 } });
-        assert_eq!(count(&none).unwrap().failed, 1);
+        assert_eq!(count(&no_case()).unwrap().failed, 1);
     }
 
     #[test]
     fn a_required_suite_that_did_not_run_is_missed() {
         let suite = |name: &str| json!({ "name": name });
         let some = json!({ "sub_groups": [suite("rust_virtio_queue"), suite("rust_doctests_kernel")] });
-        assert_eq!(absent(&some), ["rust_blk_mq"]);
-        assert_eq!(absent(&json!({})), REQUIRED);
+        assert_eq!(absent(&some, REQUIRED), ["rust_blk_mq"]);
+        assert_eq!(absent(&json!({}), REQUIRED), REQUIRED);
+        assert!(absent(&json!({}), &[]).is_empty());
     }
 
     #[test]

@@ -76,6 +76,13 @@ impl Report {
         println!("  FAIL  {text}");
     }
 
+    /// What only someone who asked for more wants to see.
+    pub fn detail(&self, text: &str) {
+        if self.verbose {
+            println!("{text}");
+        }
+    }
+
     /// The judgement of the kernel log.
     pub fn log(&self, findings: &[Finding], console: &Path) {
         self.clear();
