@@ -102,6 +102,12 @@ give() {
 	[ "$(driver_of "$2")" = "$1" ]
 }
 
+# interrupts PREFIX: how many came so far, on all CPUs, for those whose name begins so, such as virtio1-req.
+interrupts() {
+	awk -v prefix="$1" 'index($NF, prefix) == 1 { for (i = 2; i < NF; i++) if ($i ~ /^[0-9]+$/) n += $i }
+		END { print n + 0 }' /proc/interrupts
+}
+
 # Forgets what the page cache knows, so that the next read comes from the disk.
 drop_caches() {
 	sync

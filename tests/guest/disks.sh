@@ -22,12 +22,31 @@ a_disk_has_as_many_hardware_queues_as_asked_for() {
 	[ "$(ls "/sys/block/$(disk_of one)/mq" | wc -l)" -eq 1 ]
 }
 
+each_hardware_queue_serves_its_cpus_and_has_its_interrupt() {
+	disk=$(disk_of four)
+	device=$(virtio_of four)
+	for queue in 0 1 2 3; do
+		cpu=$(sed 's/[^0-9].*//' "/sys/block/$disk/mq/$queue/cpu_list")
+		before=$(interrupts "$device-req.$queue")
+		fio --name=pinned --filename="/dev/$disk" --ioengine=io_uring --direct=1 --thread --rw=randread --bs=4k \
+			--iodepth=1 --number_ios=32 --size=32m --cpus_allowed="$cpu" --output=/tmp/pinned.out
+		after=$(interrupts "$device-req.$queue")
+		[ "$after" -gt "$before" ]
+		taken="$taken $((after - before))"
+	done
+	note "interrupts for 32 requests each:$taken"
+}
+
 packed_split_and_legacy_are_what_was_negotiated() {
 	[ "$(feature one 32)" = 1 ]
 	[ "$(feature one 34)" = 0 ]
 	[ "$(feature packed 32)" = 1 ]
 	[ "$(feature packed 34)" = 1 ]
 	[ "$(feature legacy 32)" = 0 ]
+	# The DMA API is used where the device asks for it, and DMA_API_DEBUG sees it there.
+	[ "$(feature four 33)" = 1 ]
+	[ "$(feature packed 33)" = 1 ]
+	[ "$(feature one 33)" = 0 ]
 }
 
 fio_verifies_two_disks_at_the_same_time() {
@@ -109,6 +128,7 @@ the_module_survives_unload_and_load() {
 }
 
 cases every_disk_gets_a_name_of_its_own a_disk_has_as_many_hardware_queues_as_asked_for \
+	each_hardware_queue_serves_its_cpus_and_has_its_interrupt \
 	packed_split_and_legacy_are_what_was_negotiated fio_verifies_two_disks_at_the_same_time \
 	fio_verifies_a_packed_disk fio_verifies_a_legacy_disk a_readonly_disk_can_be_read_but_not_written \
 	partitions_appear_and_disappear a_file_system_keeps_its_files a_module_in_use_cannot_be_unloaded \

@@ -51,6 +51,8 @@ fio_verifies_what_it_wrote() {
 fio_measures() {
 	export DEV=/dev/vda SECONDS_EACH=2
 	fio_job speed
+	# One line of results for each job of the table.
+	[ "$(grep -c '^3;' /tmp/fio.out)" -eq 5 ]
 	while read -r line; do
 		say "@fio $line"
 	done </tmp/fio.out

@@ -14,9 +14,18 @@ pub fn scenarios() -> Vec<Scenario> {
 fn disks() -> Scenario {
     let mut scenario = Scenario::debug("disks", "several kinds of disks at once, load and unload", "disks")
         .var("loops", 50)
-        .disk(Disk::scratch("four", 256).with(|p| p.num_queues = Some(4)))
+        // Two disks use the DMA API, where DMA_API_DEBUG sees what is mapped; the others bypass it.
+        .disk(Disk::scratch("four", 256).with(|p| {
+            p.num_queues = Some(4);
+            p.iommu_platform = Some(true);
+            p.disable_legacy = Some(true);
+        }))
         .disk(Disk::scratch("one", 256).with(|p| p.num_queues = Some(1)))
-        .disk(Disk::scratch("packed", 256).with(|p| p.packed = Some(true)))
+        .disk(Disk::scratch("packed", 256).with(|p| {
+            p.packed = Some(true);
+            p.iommu_platform = Some(true);
+            p.disable_legacy = Some(true);
+        }))
         .disk(Disk::scratch("legacy", 256).with(|p| {
             p.disable_modern = Some(true);
             p.disable_legacy = Some(false);
