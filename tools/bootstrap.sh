@@ -10,8 +10,16 @@ repo=$(cd "$(dirname "$0")/.." && pwd -P)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/linux-virtio-rs
 
 # tools/xtask/src/project.rs forms the same name.
-name=$(basename "$repo")-$(printf %s "$repo" | sha256sum | cut -c1-8)
+name=$(basename "$repo" | LC_ALL=C tr -c 'A-Za-z0-9._\n-' _)-$(printf %s "$repo" | sha256sum | cut -c1-8)
 build=${BUILD:-$cache/checkouts/$name}
+
+case $build in
+*[[:space:]:]*)
+	echo "error: the build directory is $build: kbuild takes no path with a space or a colon;" \
+		"set BUILD= or XDG_CACHE_HOME=" >&2
+	exit 1
+	;;
+esac
 
 # Whether the cargo in directory $1 runs and is new enough.
 fits() {
@@ -34,7 +42,8 @@ install_cargo() {
 	"debian 12") packages="cargo-web ca-certificates" ;;
 	"debian 13") packages="cargo ca-certificates" ;;
 	*)
-		echo "error: cargo >= 1.$minimum is needed and not found; install it, then run make again" >&2
+		echo "error: cargo >= 1.$minimum is needed and not found; install it, then run make again:" \
+			"it will list what else is missing" >&2
 		exit 1
 		;;
 	esac
@@ -44,7 +53,8 @@ install_cargo() {
 		sudo="sudo -n"
 	else
 		echo "error: cargo >= 1.$minimum is needed; install it with:" \
-			"sudo apt-get install --no-install-recommends $packages" >&2
+			"sudo apt-get install --no-install-recommends $packages;" \
+			"then run make again: it will list what else is missing" >&2
 		exit 1
 	fi
 	echo "==> installing with apt-get: $packages"

@@ -7,6 +7,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use ignore::{Walk, WalkBuilder};
 use sha2::{Digest, Sha256};
 
 /// The kernel series the overlay is written for.
@@ -57,14 +58,19 @@ impl Project {
             None => PathBuf::from(variable("HOME").context("neither XDG_CACHE_HOME nor HOME is set")?).join(".cache"),
         }
         .join(CACHE_NAME);
+        refuse_odd("the cache directory (XDG_CACHE_HOME=)", &cache)?;
         let build = match variable("BUILD") {
             Some(dir) => here.join(dir),
             None => cache.join("checkouts").join(name_for(&repo)),
         };
+        refuse_odd("the build directory (BUILD=)", &build)?;
         let kdir = match variable("KDIR") {
             Some(dir) => Some(here.join(&dir).canonicalize().with_context(|| format!("KDIR={dir} cannot be opened"))?),
             None => None,
         };
+        if let Some(kdir) = &kdir {
+            refuse_odd("the kernel tree (KDIR=)", kdir)?;
+        }
         let jobs = match variable("JOBS") {
             Some(text) => match text.parse() {
                 Ok(jobs) if jobs > 0 => jobs,
@@ -90,6 +96,28 @@ impl Project {
         create_dir(&dir)?;
         Ok(dir.join(format!("{step}.log")))
     }
+}
+
+/// Refuses a directory that make cannot handle, before anything is done with it.
+fn refuse_odd(what: &str, dir: &Path) -> Result<()> {
+    if dir.to_string_lossy().contains(|c: char| c.is_whitespace() || c == ':') {
+        bail!("{what} is {}: kbuild takes no path with a space or a colon", dir.display());
+    }
+    Ok(())
+}
+
+/// The files and directories below `dir` as git would see them, whatever is ignored above the checkout or by the user.
+///
+/// Ignore rules count in a checkout that is no git repository too, such as an unpacked archive.
+pub fn walk(dir: &Path) -> Walk {
+    WalkBuilder::new(dir)
+        .hidden(false)
+        .require_git(false)
+        .parents(false)
+        .git_global(false)
+        .git_exclude(false)
+        .filter_entry(|entry| entry.file_name() != ".git")
+        .build()
 }
 
 /// Creates a directory and its parents, naming it when that fails.
@@ -118,7 +146,8 @@ pub fn remove_dir(dir: &Path) -> Result<bool> {
 ///
 /// `tools/bootstrap.sh` forms the same name for the checkout.
 pub fn name_for(dir: &Path) -> String {
-    let base = dir.file_name().unwrap_or_default().to_string_lossy();
+    let plain = |byte: &u8| if byte.is_ascii_alphanumeric() || b"._-".contains(byte) { char::from(*byte) } else { '_' };
+    let base: String = dir.file_name().unwrap_or_default().as_encoded_bytes().iter().map(plain).collect();
     let hash = hex(&Sha256::digest(dir.as_os_str().as_encoded_bytes()));
     format!("{base}-{}", &hash[..8])
 }
@@ -138,6 +167,21 @@ mod tests {
         let two = name_for(Path::new("/b/linux"));
         assert!(one.starts_with("linux-") && two.starts_with("linux-"));
         assert_ne!(one, two);
+    }
+
+    #[test]
+    fn a_name_has_no_character_that_make_or_a_search_path_takes_apart() {
+        assert!(name_for(Path::new("/a/my linux: a\u{e9}$")).starts_with("my_linux__a___-"));
+        assert!(name_for(Path::new("/a/linux-7.3_x")).starts_with("linux-7.3_x-"));
+    }
+
+    #[test]
+    fn a_directory_that_make_cannot_handle_is_refused_by_name() {
+        for dir in ["/a b/c", "/a/b:c"] {
+            let error = refuse_odd("BUILD=", Path::new(dir)).unwrap_err().to_string();
+            assert!(error.contains("BUILD=") && error.contains(dir), "{error}");
+        }
+        refuse_odd("BUILD=", Path::new("/a/b-c_7.3")).unwrap();
     }
 
     #[test]

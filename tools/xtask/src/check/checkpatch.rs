@@ -4,11 +4,11 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
-use ignore::WalkBuilder;
+use anyhow::{Context, Result, bail};
 
 use super::Findings;
 use crate::kernel::Workshop;
+use crate::project::walk;
 
 /// The longest line in what is not for the kernel tree, as tools/rustfmt.toml says.
 const TOOLS_LINE: u32 = 120;
@@ -56,12 +56,15 @@ fn run(workshop: &Workshop, files: &[PathBuf], options: &[String]) -> Result<Fin
 /// Every file of the checkout that the checker understands, relative to its root.
 fn sources(repo: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
-    for entry in WalkBuilder::new(repo).hidden(false).require_git(false).build() {
+    for entry in walk(repo) {
         let entry = entry?;
         let path = entry.path().strip_prefix(repo)?;
         if entry.file_type().is_some_and(|kind| kind.is_file()) && is_source(path) {
             files.push(path.to_path_buf());
         }
+    }
+    if files.is_empty() {
+        bail!("{} has no source file: is the checkout complete?", repo.display());
     }
     files.sort();
     Ok(files)
@@ -70,10 +73,9 @@ fn sources(repo: &Path) -> Result<Vec<PathBuf>> {
 fn is_source(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let extension = path.extension().unwrap_or_default().to_string_lossy();
-    !path.starts_with(".git")
-        && (matches!(&*extension, "rs" | "c" | "h" | "sh" | "S" | "rst" | "config")
-            || name.starts_with("Kconfig")
-            || name.starts_with("Makefile"))
+    matches!(&*extension, "rs" | "c" | "h" | "sh" | "S" | "rst" | "config")
+        || name.starts_with("Kconfig")
+        || name.starts_with("Makefile")
 }
 
 #[cfg(test)]
@@ -81,11 +83,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_checkout_without_sources_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join(".git")).unwrap();
+        std::fs::write(dir.path().join(".git/hook.sh"), "").unwrap();
+        assert!(sources(dir.path()).is_err());
+    }
+
+    #[test]
     fn sources_are_told_from_other_files() {
         for path in ["rust/kernel/virtio.rs", "Makefile", "drivers/x/Kconfig", "drivers/virtio/Kconfig.rust", "a.c"] {
             assert!(is_source(Path::new(path)), "{path}");
         }
-        for path in [".git/hooks/x.sh", "COPYING", "tools/Cargo.lock", "README.md"] {
+        for path in ["COPYING", "tools/Cargo.lock", "README.md"] {
             assert!(!is_source(Path::new(path)), "{path}");
         }
     }

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
-use ignore::WalkBuilder;
+use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
+
+use crate::project::walk;
 
 /// Directories of the checkout that are ours alone although the kernel may have one of that name.
 const NOT_LINKED: [&str; 2] = ["tools", "tests"];
@@ -34,23 +35,24 @@ impl Link {
 ///
 /// # Errors
 ///
-/// The checkout cannot be read.
+/// The checkout cannot be read, or has no such file.
 pub fn our_files(repo: &Path, tree: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
-    for entry in fs::read_dir(repo).with_context(|| format!("cannot read {}", repo.display()))? {
-        let entry = entry?;
-        let name = entry.file_name();
-        let ours_alone = NOT_LINKED.iter().any(|other| name == *other);
-        if ours_alone || !entry.file_type()?.is_dir() || !tree.join(&name).is_dir() {
+    for found in walk(repo) {
+        let found = found?;
+        let path = found.path().strip_prefix(repo)?;
+        // Files beside the directories are about the checkout.
+        let Some(top) = path.parent().and_then(|dir| dir.components().next()) else {
             continue;
+        };
+        let ours_alone = NOT_LINKED.iter().any(|other| top.as_os_str() == *other);
+        let is_dir = found.file_type().is_some_and(|kind| kind.is_dir());
+        if !ours_alone && !is_dir && tree.join(top).is_dir() {
+            files.push(path.to_path_buf());
         }
-        // Ignore rules count in a checkout that is no git repository too, such as an unpacked archive.
-        for found in WalkBuilder::new(entry.path()).hidden(false).require_git(false).build() {
-            let found = found?;
-            if found.file_type().is_some_and(|kind| !kind.is_dir()) {
-                files.push(found.path().strip_prefix(repo)?.to_path_buf());
-            }
-        }
+    }
+    if files.is_empty() {
+        bail!("{} has no file for the kernel tree: is the checkout complete?", repo.display());
     }
     files.sort();
     Ok(files)

@@ -223,6 +223,24 @@ fn an_ignored_file_is_not_linked() {
 }
 
 #[test]
+fn what_is_ignored_above_the_checkout_is_linked_all_the_same() {
+    let scene = Scene::new();
+    write(&scene.repo.with_file_name(".gitignore"), "*\n");
+    assert!(scene.overlay().apply().unwrap());
+    assert_eq!(scene.overlay().status().unwrap(), Status::Applied { insertions: 3, links: 2 });
+}
+
+#[test]
+fn a_checkout_without_a_file_for_the_kernel_is_refused() {
+    let scene = Scene::new();
+    write(&scene.repo.join(".gitignore"), "*\n");
+    let before = scene.snapshot();
+    let error = scene.overlay().apply().unwrap_err().to_string();
+    assert!(error.contains("no file for the kernel tree"), "{error}");
+    assert_eq!(scene.snapshot(), before);
+}
+
+#[test]
 fn a_changed_manifest_replaces_the_old_insertions() {
     let scene = Scene::new();
     let before = scene.snapshot();
