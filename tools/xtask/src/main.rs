@@ -103,7 +103,10 @@ fn execute(command: &Command) -> Result<bool> {
         Command::Clean => clean::objects(&project)?,
         Command::Distclean => clean::everything(&project)?,
         Command::Unapply => unapply(&project)?,
-        _ => return work(command, Workshop::open(project)?),
+        _ => {
+            let checks = matches!(command, Command::Check | Command::Test);
+            return work(command, Workshop::open(project, checks)?);
+        }
     }
     Ok(true)
 }

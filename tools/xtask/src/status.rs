@@ -19,6 +19,7 @@ use crate::toolchain::{Tool, probe, which};
 pub fn print(project: &Project) -> Result<()> {
     row("checkout", &project.repo.display());
     row("build directory", &project.build.display());
+    row("cache", &project.cache.display());
     tools(project);
     let Some(tree) = source::find(project)? else {
         row("kernel source", &"not there yet");
@@ -43,7 +44,7 @@ fn tools(project: &Project) {
     for need in setup::report(project) {
         row("missing", &need);
     }
-    if let Some(toolchain) = setup::find(project) {
+    if let Ok(toolchain) = setup::find(project) {
         let rustc = &toolchain.rustc;
         tool("rustc", &rustc.tool);
         row("clang", &format!("{} (LLVM={})", toolchain.llvm.version, toolchain.llvm.choice));

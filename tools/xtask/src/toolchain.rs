@@ -6,6 +6,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use anyhow::{Context, Result, bail};
+
 use crate::progress::output;
 use crate::project::{Project, variable};
 
@@ -123,51 +125,103 @@ pub fn probe(path: &Path) -> Option<Tool> {
     Some(Tool { path: path.to_path_buf(), version })
 }
 
+/// The first program that has what is needed, of the one that a make variable names or else of `defaults`.
+fn first<T>(name: &str, defaults: &[PathBuf], examine: impl Fn(&Path) -> Result<T>) -> Result<T> {
+    if let Some(value) = variable(name) {
+        let named = || examine(&which(&value).context("there is no such program")?);
+        return named().with_context(|| format!("{name}={value}"));
+    }
+    let mut lacking: Vec<String> = Vec::new();
+    for path in defaults.iter().filter(|path| path.is_file()) {
+        match examine(path) {
+            Ok(found) => return Ok(found),
+            Err(error) => lacking.push(format!("{}: {error:#}", path.display())),
+        }
+    }
+    lacking.dedup();
+    if lacking.is_empty() { bail!("found none") } else { bail!("{}", lacking.join("; ")) }
+}
+
 /// The first rustc that is new enough and has the sources of the core library.
 ///
 /// The one in `PATH` comes last: a toolchain manager's usually lacks the sources.
-pub fn rustc() -> Option<Rustc> {
-    let candidates = match variable("RUSTC") {
-        Some(path) => vec![which(&path)],
-        None => vec![which("/usr/bin/rustc"), which("rustc")],
-    };
-    candidates.into_iter().flatten().find_map(|path| {
-        let text = output(Command::new(&path).arg("-vV")).ok()?;
-        let version = Version::find(&text)?;
-        let llvm = text.lines().find_map(|line| Version::find(line.strip_prefix("LLVM version:")?))?.0;
-        let sysroot = output(Command::new(&path).args(["--print", "sysroot"])).ok()?;
-        let core = Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library/core/src/lib.rs");
-        let fits = version >= MIN_RUSTC && core.is_file();
-        fits.then_some(Rustc { tool: Tool { path, version }, llvm })
-    })
+///
+/// # Errors
+///
+/// There is none; the message says what those that were found lack. So do the others below.
+pub fn rustc() -> Result<Rustc> {
+    let defaults: Vec<PathBuf> = ["/usr/bin/rustc", "rustc"].into_iter().filter_map(which).collect();
+    first("RUSTC", &defaults, examine_rustc)
+}
+
+fn examine_rustc(path: &Path) -> Result<Rustc> {
+    let text = output(Command::new(path).arg("-vV"))?;
+    let version = Version::find(&text).context("says no version")?;
+    if version < MIN_RUSTC {
+        bail!("{version} is too old");
+    }
+    let llvm = text.lines().find_map(|line| Version::find(line.strip_prefix("LLVM version:")?));
+    let llvm = llvm.with_context(|| format!("{version} does not say which LLVM it has"))?.0;
+    let sysroot = output(Command::new(path).args(["--print", "sysroot"]))?;
+    let core = Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library/core/src/lib.rs");
+    if !core.is_file() {
+        bail!("{version} lacks {}", core.display());
+    }
+    Ok(Rustc { tool: Tool { path: path.to_path_buf(), version }, llvm })
 }
 
 /// The LLVM to use with a rustc of LLVM major `preferred`: that one, or else the newest.
-pub fn llvm(preferred: Option<u32>) -> Option<Llvm> {
-    let choices = match variable("LLVM") {
-        Some(choice) => vec![choice],
-        None => {
-            let mut majors: Vec<u32> = (MIN_LLVM.0..MIN_LLVM.0 + 40).rev().collect();
-            majors.sort_by_key(|&major| Some(major) != preferred);
-            majors.iter().map(|major| format!("-{major}")).chain(["1".to_string()]).collect()
+///
+/// # Errors
+///
+/// There is none that is new enough and complete.
+pub fn llvm(preferred: Option<u32>) -> Result<Llvm> {
+    if let Some(choice) = variable("LLVM") {
+        return examine_llvm(&choice).with_context(|| format!("LLVM={choice}"));
+    }
+    let mut majors: Vec<u32> = (MIN_LLVM.0..MIN_LLVM.0 + 40).rev().collect();
+    majors.sort_by_key(|&major| Some(major) != preferred);
+    let mut lacking: Vec<String> = Vec::new();
+    for choice in majors.iter().map(|major| format!("-{major}")).chain(["1".to_string()]) {
+        match examine_llvm(&choice) {
+            Ok(llvm) => return Ok(llvm),
+            Err(error) if which(&llvm_program(&choice, "clang")).is_some() => lacking.push(format!("{error:#}")),
+            Err(_) => {}
         }
-    };
-    choices.into_iter().find_map(|choice| {
-        let tool = probe(&which(&llvm_program(&choice, "clang"))?)?;
-        let complete = ["ld.lld", "llvm-ar", "llvm-nm", "llvm-objcopy"]
-            .iter()
-            .all(|name| which(&llvm_program(&choice, name)).is_some());
-        (complete && tool.version >= MIN_LLVM).then_some(Llvm { choice, version: tool.version })
-    })
+    }
+    if lacking.is_empty() { bail!("found none") } else { bail!("{}", lacking.join("; ")) }
+}
+
+fn examine_llvm(choice: &str) -> Result<Llvm> {
+    let clang = llvm_program(choice, "clang");
+    let path = which(&clang).with_context(|| format!("there is no {clang}"))?;
+    let Tool { version, .. } = probe(&path).with_context(|| format!("{clang} says no version"))?;
+    if version < MIN_LLVM {
+        bail!("{clang} {version} is too old");
+    }
+    let programs = ["ld.lld", "llvm-ar", "llvm-nm", "llvm-objcopy"].map(|name| llvm_program(choice, name));
+    let absent: Vec<String> = programs.into_iter().filter(|program| which(program).is_none()).collect();
+    if !absent.is_empty() {
+        bail!("{clang} {version} comes without {}", absent.join(", "));
+    }
+    Ok(Llvm { choice: choice.to_string(), version })
 }
 
 /// The first bindgen that is new enough.
-pub fn bindgen(project: &Project) -> Option<Tool> {
-    let candidates = match variable("BINDGEN") {
-        Some(path) => vec![which(&path)],
-        None => vec![Some(bindgen_root(project).join("bin/bindgen")), which("bindgen")],
-    };
-    candidates.into_iter().flatten().filter_map(|path| probe(&path)).find(|tool| tool.version >= MIN_BINDGEN)
+///
+/// # Errors
+///
+/// There is none.
+pub fn bindgen(project: &Project) -> Result<Tool> {
+    let ours = bindgen_root(project).join("bin/bindgen");
+    let defaults: Vec<PathBuf> = [Some(ours), which("bindgen")].into_iter().flatten().collect();
+    first("BINDGEN", &defaults, |path| {
+        let tool = probe(path).context("says no version")?;
+        if tool.version < MIN_BINDGEN {
+            bail!("{} is too old", tool.version);
+        }
+        Ok(tool)
+    })
 }
 
 /// Where set-up installs its own bindgen.
@@ -199,6 +253,54 @@ mod tests {
             assert_eq!(Version::find(text), Some(version), "{text}");
         }
         assert_eq!(Version::find("no version, 7 only"), None);
+    }
+
+    /// A program that prints `text`, whatever it is asked.
+    fn program(dir: &Path, name: &str, text: &str) -> PathBuf {
+        use std::os::unix::fs::PermissionsExt;
+        let path = dir.join(name);
+        std::fs::write(&path, format!("#!/bin/sh\ncat <<'END'\n{text}\nEND\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    }
+
+    #[test]
+    fn a_rustc_that_will_not_do_is_told_what_it_lacks() {
+        let dir = tempfile::tempdir().unwrap();
+        for (text, lacks) in [
+            ("rustc 1.84.0\nLLVM version: 19.1", "1.84.0 is too old"),
+            ("rustc 1.85.0\nLLVM version: 19.1", "1.85.0 lacks "),
+            ("rustc 1.85.0", "1.85.0 does not say which LLVM"),
+            ("no version", "says no version"),
+        ] {
+            let error = examine_rustc(&program(dir.path(), "rustc", text)).unwrap_err().to_string();
+            assert!(error.starts_with(lacks), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_llvm_that_will_not_do_is_told_what_it_lacks() {
+        let dir = tempfile::tempdir().unwrap();
+        let choice = format!("{}/", dir.path().display());
+        let error = || examine_llvm(&choice).unwrap_err().to_string();
+        assert!(error().starts_with("there is no "));
+        program(dir.path(), "clang", "clang version 16.0.0");
+        assert!(error().ends_with("16.0.0 is too old"), "{}", error());
+        program(dir.path(), "clang", "clang version 19.1.7");
+        program(dir.path(), "ld.lld", "");
+        assert!(error().contains("19.1.7 comes without") && error().contains("llvm-nm"), "{}", error());
+        assert!(!error().contains("ld.lld"), "{}", error());
+    }
+
+    #[test]
+    fn every_program_that_was_found_is_told_with_what_it_lacks() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = [program(dir.path(), "a", "x 0.1.2"), dir.path().join("absent"), program(dir.path(), "b", "y")];
+        let error =
+            first::<()>("NO_SUCH_VARIABLE", &paths, |path| bail!("{} will not do", path.display())).unwrap_err();
+        assert_eq!(error.to_string().matches("will not do").count(), 2, "{error}");
+        let error = first::<()>("NO_SUCH_VARIABLE", &[], |_| Ok(())).unwrap_err();
+        assert_eq!(error.to_string(), "found none");
     }
 
     #[test]

@@ -112,14 +112,15 @@ pub struct Workshop {
 }
 
 impl Workshop {
-    /// Takes the lock, sets up what is missing, and brings the overlay up to date.
+    /// Takes the lock, sets up what is missing, and brings the overlay up to date. `checks` says whether sources are
+    /// to be checked, for which more tools are needed.
     ///
     /// # Errors
     ///
     /// Another build is running, a tool or the source cannot be had, or the overlay does not fit.
-    pub fn open(project: Project) -> Result<Self> {
+    pub fn open(project: Project, checks: bool) -> Result<Self> {
         let lock = BuildLock::take(&project)?;
-        let toolchain = setup::ensure(&project)?;
+        let toolchain = setup::ensure(&project, checks)?;
         let tree = source::ensure(&project)?;
         if Overlay::new(&project.repo, &tree.root).apply()? {
             say(&format!("overlay applied to {}", tree.root.display()));

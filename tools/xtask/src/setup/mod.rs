@@ -3,6 +3,7 @@
 
 mod packages;
 
+use std::collections::BTreeSet;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -13,55 +14,60 @@ use crate::progress::{Step, output, say};
 use crate::project::{Project, remove_dir};
 use crate::toolchain::{self, BINDGEN_VERSION, Toolchain, which};
 
+/// Something that is needed, and what was found instead.
+type Missing = (&'static Need, String);
+
 /// Returns the tools that build the kernel, after installing what is missing.
+///
+/// What only checks need must be there if `checks` says so.
 ///
 /// # Errors
 ///
 /// Something is missing and cannot be installed; the message lists all of it with the command that would help.
-pub fn ensure(project: &Project) -> Result<Toolchain> {
-    let missing = missing(project);
-    let (here, system): (Vec<&Need>, Vec<&Need>) = missing.iter().partition(|need| need.is_built_here());
-    let release = Release::detect();
-    let packages: Vec<&str> = release
-        .map(|release| missing.iter().flat_map(|need| need.packages(release)).copied().collect())
-        .unwrap_or_default();
-    if !packages.is_empty() {
-        install(project, &missing, &packages)?;
-    } else if !system.is_empty() {
-        bail!(list(&system, None));
+pub fn ensure(project: &Project, checks: bool) -> Result<Toolchain> {
+    let mut missing = missing(project);
+    if let Some(release) = Release::detect() {
+        let packages: BTreeSet<&str> = missing.iter().flat_map(|(need, _)| need.packages(release)).copied().collect();
+        if !packages.is_empty() {
+            install(project, &missing, &packages.into_iter().collect::<Vec<_>>(), checks)?;
+            missing = self::missing(project);
+        }
     }
-    if !here.is_empty() && toolchain::bindgen(project).is_none() {
+    let is_required = |(need, _): &&Missing| need.is_required(checks);
+    if missing.iter().filter(is_required).any(|(need, _)| !need.is_built_here()) {
+        bail!(list(&missing, None));
+    }
+    if missing.iter().any(|(need, _)| need.is_built_here()) {
         build_bindgen(project)?;
     }
-    let rest = self::missing(project);
-    if !rest.is_empty() {
-        bail!(list(&rest, None));
-    }
-    find(project).context("the compilers vanished during set-up")
+    find(project)
 }
 
-/// The tools that build the kernel, if all are there.
-pub fn find(project: &Project) -> Option<Toolchain> {
-    let rustc = toolchain::rustc()?;
-    let llvm = toolchain::llvm(Some(rustc.llvm))?;
-    let bindgen = toolchain::bindgen(project)?;
-    Some(Toolchain { rustc, llvm, bindgen, ccache: which("ccache").is_some() })
+/// The tools that build the kernel.
+///
+/// # Errors
+///
+/// One of them is not there.
+pub fn find(project: &Project) -> Result<Toolchain> {
+    let rustc = toolchain::rustc().context("rustc")?;
+    let llvm = toolchain::llvm(Some(rustc.llvm)).context("clang")?;
+    let bindgen = toolchain::bindgen(project).context("bindgen")?;
+    Ok(Toolchain { rustc, llvm, bindgen, ccache: which("ccache").is_some() })
 }
 
 /// What is missing, described for a reader.
 pub fn report(project: &Project) -> Vec<String> {
-    missing(project).into_iter().map(Need::describe).collect()
+    missing(project).iter().map(|(need, lack)| need.describe(lack)).collect()
 }
 
-fn missing(project: &Project) -> Vec<&'static Need> {
-    NEEDS.iter().filter(|need| !need.is_met(project)).collect()
+fn missing(project: &Project) -> Vec<Missing> {
+    NEEDS.iter().filter_map(|need| Some((need, need.lack(project)?))).collect()
 }
 
-fn list(missing: &[&Need], command: Option<&str>) -> String {
+fn list(missing: &[Missing], command: Option<&str>) -> String {
     let mut text = String::from("these tools are missing:\n");
-    for need in missing {
-        let note = if need.is_built_here() { " (make will build it)" } else { "" };
-        text += &format!("  - {}{note}\n", need.describe());
+    for (need, lack) in missing {
+        text += &format!("  - {}\n", need.describe(lack));
     }
     text += &match command {
         Some(command) => format!("install them with: {command}"),
@@ -71,24 +77,52 @@ fn list(missing: &[&Need], command: Option<&str>) -> String {
 }
 
 /// Installs Debian packages, as root or with a sudo that asks for no password.
-fn install(project: &Project, missing: &[&Need], packages: &[&str]) -> Result<()> {
+fn install(project: &Project, missing: &[Missing], packages: &[&str], checks: bool) -> Result<()> {
     let arguments = ["install", "-y", "--no-install-recommends"];
     let by_hand = format!("sudo apt-get update && sudo apt-get {} {}", arguments.join(" "), packages.join(" "));
+    let is_required = missing.iter().any(|(need, _)| need.is_required(checks));
     let Some(prefix) = privilege() else {
-        bail!(list(missing, Some(&by_hand)));
+        if is_required {
+            bail!(list(missing, Some(&by_hand)));
+        }
+        return Ok(());
     };
     say(&format!("installing with apt-get: {}", packages.join(" ")));
-    let apt = |verb: &[&str]| {
-        let mut words = prefix.iter().copied().chain(["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"]);
-        let mut command = Command::new(words.next().unwrap_or("env"));
-        command.args(words).args(verb);
-        command
-    };
     let log = project.log("packages")?;
     let step = |title| Step { title, log: &log, counts: None, expected: None };
-    step("reading the package lists").run(&mut apt(&["update"]))?;
-    step("installing packages").run(apt(&arguments).args(packages)).with_context(|| format!("try: {by_hand}"))?;
-    Ok(())
+    let result = step("reading the package lists")
+        .run(&mut apt(&prefix, &["update"]))
+        .and_then(|_| step("installing packages").run(apt(&prefix, &arguments).args(packages)));
+    match result {
+        Err(error) if is_required => Err(error).with_context(|| format!("try: {by_hand}")),
+        Err(_) => {
+            say("going on without what could not be installed");
+            Ok(())
+        }
+        Ok(_) => Ok(()),
+    }
+}
+
+/// Lets apt read its package lists, and says whether that was possible without asking for a password.
+///
+/// # Errors
+///
+/// apt fails.
+pub fn update_package_lists(project: &Project) -> Result<bool> {
+    let Some(prefix) = privilege() else {
+        return Ok(false);
+    };
+    let log = project.log("packages")?;
+    Step { title: "reading the package lists", log: &log, counts: None, expected: None }
+        .run(&mut apt(&prefix, &["update"]))?;
+    Ok(true)
+}
+
+fn apt(prefix: &[&str], verb: &[&str]) -> Command {
+    let mut words = prefix.iter().copied().chain(["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"]);
+    let mut command = Command::new(words.next().unwrap_or("env"));
+    command.args(words).args(verb);
+    command
 }
 
 /// The words before a command that make it run as root, if that is possible without asking.

@@ -4,8 +4,10 @@
 use std::fs;
 use std::path::Path;
 
+use anyhow::Result;
+
 use crate::project::{Project, variable};
-use crate::toolchain::{self, MIN_BINDGEN, MIN_LLVM, MIN_RUSTC, Version, probe, which};
+use crate::toolchain::{self, MIN_BINDGEN, MIN_LLVM, MIN_RUSTC, which};
 
 /// A Debian release that set-up knows the packages of.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -34,6 +36,27 @@ impl Release {
     }
 }
 
+impl Release {
+    /// The major version of LLVM that its packages have, rustc's included.
+    fn llvm(self) -> u32 {
+        match self {
+            Self::Bookworm => 22,
+            Self::Trixie => 19,
+        }
+    }
+}
+
+/// What a need is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum For {
+    /// Building and running.
+    Everything,
+    /// `make check` and `make test`.
+    Checks,
+    /// Builds or code that is faster; all works without it.
+    Speed,
+}
+
 /// How a need is recognised as met.
 #[derive(Clone, Copy, Debug)]
 enum Probe {
@@ -45,6 +68,8 @@ enum Probe {
     /// A program of the Rust toolchain, beside its rustc.
     RustSibling(&'static str),
     Llvm,
+    /// An LLVM of rustc's version, where the distribution has it.
+    SameLlvm,
     Libclang,
     Bindgen,
 }
@@ -54,53 +79,66 @@ enum Probe {
 pub struct Need {
     /// What it is, with the version where that matters.
     what: &'static str,
+    purpose: For,
     probe: Probe,
     bookworm: &'static [&'static str],
     trixie: &'static [&'static str],
 }
 
 const fn program(name: &'static str, package: &'static [&'static str]) -> Need {
-    Need { what: name, probe: Probe::Program(name), bookworm: package, trixie: package }
+    Need { what: name, purpose: For::Everything, probe: Probe::Program(name), bookworm: package, trixie: package }
 }
 
 const fn file(what: &'static str, files: &'static [&'static str], package: &'static [&'static str]) -> Need {
-    Need { what, probe: Probe::AnyFile(files), bookworm: package, trixie: package }
+    Need { what, purpose: For::Everything, probe: Probe::AnyFile(files), bookworm: package, trixie: package }
 }
 
 /// Everything, compilers first.
 pub const NEEDS: &[Need] = &[
     Need {
         what: "rustc, with the source of its core library,",
+        purpose: For::Everything,
         probe: Probe::Rustc,
         bookworm: &["rustc-web", "rust-web-src"],
         trixie: &["rustc", "rust-src"],
     },
     Need {
         what: "clippy of that rustc",
+        purpose: For::Checks,
         probe: Probe::RustSibling("clippy-driver"),
         bookworm: &["rust-web-clippy"],
         trixie: &["rust-clippy"],
     },
     Need {
         what: "rustfmt of that rustc",
+        purpose: For::Checks,
         probe: Probe::RustSibling("rustfmt"),
         bookworm: &["rustfmt-web"],
         trixie: &["rustfmt"],
     },
     Need {
         what: "clang, with lld and the LLVM tools,",
+        purpose: For::Everything,
         probe: Probe::Llvm,
         bookworm: &["clang-22", "lld-22", "llvm-22"],
         trixie: &["clang-19", "lld-19", "llvm-19"],
     },
     Need {
+        what: "clang of rustc's LLVM (to inline C helpers)",
+        purpose: For::Speed,
+        probe: Probe::SameLlvm,
+        bookworm: &["clang-22", "lld-22", "llvm-22"],
+        trixie: &["clang-19", "lld-19", "llvm-19"],
+    },
+    Need {
         what: "libclang (for bindgen)",
+        purpose: For::Everything,
         probe: Probe::Libclang,
         bookworm: &["libclang-22-dev"],
         trixie: &["libclang-19-dev"],
     },
     // Where the distribution has none that is new enough, set-up builds one.
-    Need { what: "bindgen", probe: Probe::Bindgen, bookworm: &[], trixie: &["bindgen"] },
+    Need { what: "bindgen", purpose: For::Everything, probe: Probe::Bindgen, bookworm: &[], trixie: &["bindgen"] },
     file("C library headers", &["/usr/include/stdio.h"], &["libc6-dev"]),
     file("libelf headers", &["/usr/include/gelf.h"], &["libelf-dev"]),
     file("OpenSSL headers", &["/usr/include/openssl/ssl.h"], &["libssl-dev"]),
@@ -114,9 +152,16 @@ pub const NEEDS: &[Need] = &[
     program("xz", &["xz-utils"]),
     program("perl", &["perl"]),
     program("python3", &["python3"]),
-    program("ccache", &["ccache"]),
+    Need {
+        what: "ccache",
+        purpose: For::Speed,
+        probe: Probe::Program("ccache"),
+        bookworm: &["ccache"],
+        trixie: &["ccache"],
+    },
     Need {
         what: "qemu-system-x86_64",
+        purpose: For::Everything,
         probe: Probe::Override("QEMU", "qemu-system-x86_64"),
         bookworm: &["qemu-system-x86"],
         trixie: &["qemu-system-x86"],
@@ -133,21 +178,33 @@ pub const NEEDS: &[Need] = &[
     program("busybox", &["busybox-static"]),
     program("fio", &["fio"]),
     program("mkfs.ext4", &["e2fsprogs"]),
-    program("mkfs.xfs", &["xfsprogs"]),
 ];
 
 impl Need {
-    /// Whether the need is met.
-    pub fn is_met(&self, project: &Project) -> bool {
+    /// Whether a command can be carried out without it; `checks` says whether the command is one that checks.
+    pub fn is_required(&self, checks: bool) -> bool {
+        self.purpose == For::Everything || checks && self.purpose == For::Checks
+    }
+
+    /// What was found instead, if the need is not met.
+    pub fn lack(&self, project: &Project) -> Option<String> {
+        let none = || "found none".to_string();
         match self.probe {
-            Probe::Program(name) => which(name).is_some(),
-            Probe::Override(name, default) => which(&variable(name).unwrap_or_else(|| default.into())).is_some(),
-            Probe::AnyFile(files) => files.iter().any(|file| Path::new(file).exists()),
-            Probe::Rustc => toolchain::rustc().is_some(),
-            Probe::RustSibling(name) => toolchain::rustc().is_some_and(|rustc| rustc.sibling(name).is_file()),
-            Probe::Llvm => toolchain::llvm(None).is_some(),
-            Probe::Libclang => has_libclang(),
-            Probe::Bindgen => toolchain::bindgen(project).is_some(),
+            Probe::Program(name) => which(name).is_none().then(none),
+            Probe::Override(name, default) => match variable(name) {
+                Some(value) => which(&value).is_none().then(|| format!("{name}={value}: there is no such program")),
+                None => which(default).is_none().then(none),
+            },
+            Probe::AnyFile(files) => (!files.iter().any(|file| Path::new(file).exists())).then(none),
+            Probe::Rustc => reason(toolchain::rustc()),
+            Probe::RustSibling(name) => match toolchain::rustc() {
+                Ok(rustc) => (!rustc.sibling(name).is_file()).then(none),
+                Err(_) => Some(none()),
+            },
+            Probe::Llvm => reason(toolchain::llvm(None)),
+            Probe::SameLlvm => lacks_same_llvm(),
+            Probe::Libclang => (!has_libclang()).then(none),
+            Probe::Bindgen => reason(toolchain::bindgen(project)),
         }
     }
 
@@ -170,41 +227,46 @@ impl Need {
         let name = match self.probe {
             Probe::Override(name, _) => name,
             Probe::Rustc | Probe::RustSibling(_) => "RUSTC",
-            Probe::Llvm => "LLVM",
+            Probe::Llvm | Probe::SameLlvm => "LLVM",
             Probe::Bindgen => "BINDGEN",
             Probe::Program(_) | Probe::AnyFile(_) | Probe::Libclang => return None,
         };
         Some(format!("{name}={}", variable(name)?))
     }
 
-    /// What is needed and what was found, for a list of what is missing.
-    pub fn describe(&self) -> String {
+    /// What is needed and what was found instead, for a list of what is missing.
+    pub fn describe(&self, lack: &str) -> String {
         let minimum = match self.probe {
-            Probe::Rustc => Some(("rustc", MIN_RUSTC)),
-            Probe::Llvm => Some(("clang", MIN_LLVM)),
-            Probe::Bindgen => Some(("bindgen", MIN_BINDGEN)),
-            _ => None,
+            Probe::Rustc => format!(" >= {MIN_RUSTC}"),
+            Probe::Llvm => format!(" >= {MIN_LLVM}"),
+            Probe::Libclang => format!(" >= {}", MIN_LLVM.0),
+            Probe::Bindgen => format!(" >= {MIN_BINDGEN}"),
+            _ => String::new(),
         };
-        let needed = match minimum {
-            Some((_, minimum)) => format!("{} >= {minimum}", self.what),
-            None => self.what.to_string(),
+        let note = match self.purpose {
+            For::Everything if self.is_built_here() => " (make will build it)",
+            For::Everything => "",
+            For::Checks => " (for make check and make test)",
+            For::Speed => " (not required)",
         };
-        match (self.named_by_user(), minimum) {
-            (Some(named), _) => format!("{needed}: {named} is not"),
-            (None, Some((program, minimum))) => format!("{needed}: {}", found(program, minimum)),
-            (None, None) => format!("{needed}: found none"),
-        }
+        format!("{}{minimum}: {lack}{note}", self.what)
     }
 }
 
-fn found(program: &str, minimum: Version) -> String {
-    match which(program).and_then(|path| probe(&path)) {
-        Some(tool) if tool.version >= minimum => {
-            format!("found {} {}, which is not complete", tool.path.display(), tool.version)
-        }
-        Some(tool) => format!("found {} {}", tool.path.display(), tool.version),
-        None => "found none".to_string(),
+fn reason<T>(result: Result<T>) -> Option<String> {
+    result.err().map(|error| format!("{error:#}"))
+}
+
+/// What is found instead of a clang of rustc's LLVM, where the packages of the distribution would make them agree and
+/// the user has not named either.
+fn lacks_same_llvm() -> Option<String> {
+    let release = Release::detect()?;
+    let rustc = toolchain::rustc().map_or(release.llvm(), |rustc| rustc.llvm);
+    if variable("RUSTC").is_some() || variable("LLVM").is_some() || rustc != release.llvm() {
+        return None;
     }
+    let clang = toolchain::llvm(Some(rustc)).ok()?.version;
+    (clang.0 != rustc).then(|| format!("found {clang}, rustc has {rustc}"))
 }
 
 /// Whether the library that bindgen loads is in one of the usual places.
@@ -215,10 +277,22 @@ fn has_libclang() -> bool {
         dirs.extend(llvm.map(|entry| entry.path().join("lib")));
     }
     dirs.iter().filter_map(|dir| fs::read_dir(dir).ok()).flat_map(|entries| entries.flatten()).any(|entry| {
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        name.starts_with("libclang.so") || name.starts_with("libclang-") && name.contains(".so")
+        // A development package's `libclang.so` says its version only where it leads to.
+        let path = entry.path().canonicalize().unwrap_or_else(|_| entry.path());
+        let is_named = entry.file_name().to_string_lossy().starts_with("libclang");
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        is_named && libclang_major(&name).is_some_and(|major| major >= MIN_LLVM.0)
     })
+}
+
+/// The major version in the name of a libclang, such as `libclang-22.so.22` or `libclang.so.22.1.8`.
+fn libclang_major(name: &str) -> Option<u32> {
+    let rest = name.strip_prefix("libclang")?;
+    let version = match rest.strip_prefix('-') {
+        Some(rest) => rest.contains(".so").then_some(rest)?,
+        None => rest.strip_prefix(".so.")?,
+    };
+    version.split('.').next()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -245,10 +319,40 @@ mod tests {
         }
     }
 
+    fn need(what: &str) -> &'static Need {
+        NEEDS.iter().find(|need| need.what.starts_with(what)).unwrap()
+    }
+
     #[test]
     fn what_is_missing_says_the_version_needed_and_found() {
-        assert_eq!(found("no-such-program", MIN_RUSTC), "found none");
-        let need = NEEDS.iter().find(|need| need.what == "bindgen").unwrap();
-        assert!(need.describe().starts_with("bindgen >= 0.71.1: found"), "{}", need.describe());
+        assert_eq!(
+            need("rustc").describe("1.80.0 is too old"),
+            format!("{} >= 1.85.0: 1.80.0 is too old", need("rustc").what)
+        );
+        assert!(need("libclang").describe("found none").starts_with("libclang (for bindgen) >= 17: found none"));
+    }
+
+    #[test]
+    fn only_what_a_command_uses_is_required_for_it() {
+        for (what, plain, checks) in
+            [("rustc", true, true), ("clippy", false, true), ("rustfmt", false, true), ("ccache", false, false)]
+        {
+            assert_eq!((need(what).is_required(false), need(what).is_required(true)), (plain, checks), "{what}");
+        }
+    }
+
+    #[test]
+    fn the_version_of_a_libclang_is_in_its_name() {
+        for (name, major) in [
+            ("libclang-22.so.22", Some(22)),
+            ("libclang-14.so.14.0.6", Some(14)),
+            ("libclang.so.22.1.8", Some(22)),
+            ("libclang-cpp.so.22", None),
+            ("libclang-cpp.so.22.1", None),
+            ("libclang.so", None),
+            ("libclang-22.a", None),
+        ] {
+            assert_eq!(libclang_major(name), major, "{name}");
+        }
     }
 }
