@@ -4,7 +4,7 @@
 #
 # Variables: RUSTC= BINDGEN= LLVM= QEMU= name tools, ACCEL=kvm|tcg the accelerator, JOBS= the parallel jobs,
 # BUILD= the build directory, KDIR= an unpacked Linux 7.3.y tree, KERNEL=plain|debug the kernel of run, parity,
-# shell, ko and kernel, FILTER= the KUnit suites, V=1 more output.
+# shell, ko and kernel, FILTER= the KUnit suites, SOAK_LOOPS= and SOAK_SECONDS= how long soak goes on, V=1 more output.
 
 .DEFAULT_GOAL := help
 
@@ -30,11 +30,11 @@ setup: ## install what is missing, fetch the kernel source, apply the overlay
 status: ## show versions, tree, overlay, kernels and accelerator
 apply: ## apply the overlay to the kernel tree
 unapply: ## restore the kernel tree to the byte
-clean: ## remove what was built
-distclean: ## remove what was built and downloaded
+clean: ## remove what was built in the build directory
+distclean: ## remove also the kernel source and its download
 
-TARGETS := run test kunit parity check soak insns bench shell ko kernel compile-fail doc rust-analyzer setup status apply \
-	unapply clean distclean
+# Every target that says above what it does, but help.
+TARGETS := $(shell sed -n '/^help:/d; s/^\([a-z-]*\): .*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 .PHONY: help $(TARGETS)
 

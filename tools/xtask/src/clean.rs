@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 //! `make clean` and `make distclean`.
 
+use std::fs;
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
-use crate::kernel::{Variant, objdir};
 use crate::lock::BuildLock;
 use crate::overlay::Overlay;
 use crate::progress::say;
@@ -22,7 +22,7 @@ pub fn objects(project: &Project) -> Result<()> {
     remove_objects(project)
 }
 
-/// Removes also what was fetched, and gives a tree of the user's back as it was.
+/// Removes also the kernel source and what was downloaded of it, and gives a tree of the user's back as it was.
 ///
 /// # Errors
 ///
@@ -30,22 +30,26 @@ pub fn objects(project: &Project) -> Result<()> {
 pub fn everything(project: &Project) -> Result<()> {
     let _lock = BuildLock::take(project)?;
     remove_objects(project)?;
-    if let Some(tree) = source::find(project)? {
-        if project.kdir.is_some() {
-            Overlay::new(&project.repo, &tree.root).unapply()?;
-        } else {
-            remove(&tree.root)?;
-        }
+    if let Some(kdir) = &project.kdir {
+        Overlay::new(&project.repo, kdir).unapply()?;
+    }
+    if let Some(tree) = source::unpacked(project) {
+        remove(&tree.root)?;
     }
     remove(&project.downloads())
 }
 
+/// Removes the objects in the tree that was unpacked here and those of the user's trees, whichever is in use now.
 fn remove_objects(project: &Project) -> Result<()> {
-    if let Some(tree) = source::find(project)? {
-        for variant in [Variant::Plain, Variant::Debug, Variant::Um, Variant::Clippy] {
-            remove(&objdir(project, &tree, variant))?;
+    if let Some(tree) = source::unpacked(project) {
+        for entry in fs::read_dir(&tree.root).with_context(|| format!("cannot read {}", tree.root.display()))? {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().starts_with("o-") {
+                remove(&entry.path())?;
+            }
         }
     }
+    remove(&project.kdir_objects())?;
     ["vm", "logs", "unpack", "target"].iter().try_for_each(|name| remove(&project.build.join(name)))
 }
 

@@ -86,6 +86,11 @@ impl Project {
         self.cache.join("downloads")
     }
 
+    /// Where the object directories of the user's own kernel trees are.
+    pub fn kdir_objects(&self) -> PathBuf {
+        self.build.join("kdir")
+    }
+
     /// Where the full log of a long step goes.
     ///
     /// # Errors

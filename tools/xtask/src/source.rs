@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::progress::{Step, output, say};
 use crate::project::{KERNEL_SERIES, Project, create_dir, remove_dir};
+use crate::setup;
 
 /// The Debian package with the source, and the suite that has it.
 const PACKAGE: &str = "linux-source-7.3";
@@ -56,14 +57,17 @@ pub fn find(project: &Project) -> Result<Option<Tree>> {
     if let Some(kdir) = &project.kdir {
         return Tree::open(kdir).map(Some);
     }
-    let Ok(entries) = fs::read_dir(&project.build) else {
-        return Ok(None);
-    };
+    Ok(unpacked(project))
+}
+
+/// The tree that was fetched and unpacked here, if there is one.
+pub fn unpacked(project: &Project) -> Option<Tree> {
+    let entries = fs::read_dir(&project.build).ok()?;
     let prefix = format!("linux-{KERNEL_SERIES}");
     let ours = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&prefix));
     let trees = entries.flatten().map(|entry| entry.path()).filter(ours);
     // There is one, unless the user put another beside it; the choice must not change from run to run.
-    Ok(trees.filter_map(|path| Tree::open(&path).ok()).min_by_key(|tree| tree.root.clone()))
+    trees.filter_map(|path| Tree::open(&path).ok()).min_by_key(|tree| tree.root.clone())
 }
 
 /// The tree in use, fetched and unpacked if need be.
@@ -138,7 +142,7 @@ fn downloaded(project: &Project) -> Option<PathBuf> {
 /// Downloads the package from the mirror that the system uses already, with lists and caches of our own, so
 /// that the system's configuration stays as it is.
 fn download(project: &Project, scratch: &Path) -> Result<PathBuf> {
-    let mirror = mirror().with_context(|| {
+    let mirror = mirror(project).with_context(|| {
         format!(
             "the kernel source cannot be fetched here; unpack any Linux {KERNEL_SERIES}.y and give KDIR=its directory"
         )
@@ -199,19 +203,30 @@ fn keep(project: &Project, package: &Path) -> Result<PathBuf> {
 }
 
 /// The first mirror of Debian's main archive in the system's package configuration.
-fn mirror() -> Result<String> {
-    let targets = output(Command::new("apt-get").args([
-        "indextargets",
-        "--format",
-        "$(REPO_URI)|$(ORIGIN)|$(LABEL)|$(COMPONENT)",
-        "Created-By: Packages",
-    ]))?;
-    main_archive(&targets).context("apt is not configured with a Debian mirror")
+fn mirror(project: &Project) -> Result<String> {
+    let known = || -> Result<Option<String>> {
+        let targets = output(Command::new("apt-get").args([
+            "indextargets",
+            "--format",
+            "$(REPO_URI)|$(ORIGIN)|$(LABEL)|$(COMPONENT)",
+            "Created-By: Packages",
+        ]))?;
+        Ok(main_archive(&targets))
+    };
+    if let Some(mirror) = known()? {
+        return Ok(mirror);
+    }
+    // apt knows an archive only after it has read its lists, which a fresh system may not have done.
+    if !setup::update_package_lists(project)? {
+        bail!("apt knows no Debian mirror; if its lists were never read, run: sudo apt-get update");
+    }
+    known()?.context("apt is not configured with a Debian mirror")
 }
 
+/// The first archive that may have more than what the system was installed from.
 fn main_archive(targets: &str) -> Option<String> {
-    let main = targets.lines().find_map(|line| line.strip_suffix("|Debian|Debian|main"));
-    main.map(str::to_string)
+    let mut mains = targets.lines().filter_map(|line| line.strip_suffix("|Debian|Debian|main"));
+    mains.find(|uri| !uri.starts_with("cdrom:")).map(str::to_string)
 }
 
 /// The version in the text of a kernel Makefile, such as `7.3.4`, or `7.3` for a first release.
@@ -271,5 +286,6 @@ mod tests {
             "a|Other|Other|main\nb|Debian|Debian-Security|main\nc|Debian|Debian|contrib\nd/|Debian|Debian|main\n";
         assert_eq!(main_archive(targets).as_deref(), Some("d/"));
         assert_eq!(main_archive("a|Other|Other|main\n"), None);
+        assert_eq!(main_archive("cdrom:[x]/|Debian|Debian|main\nd/|Debian|Debian|main\n").as_deref(), Some("d/"));
     }
 }

@@ -13,7 +13,7 @@ use anyhow::Result;
 
 use crate::overlay::Overlay;
 use crate::progress::say;
-use crate::project::Project;
+use crate::project::{Project, name_for};
 use crate::source::{self, Tree};
 use crate::toolchain::Toolchain;
 use crate::{lock::BuildLock, setup};
@@ -192,6 +192,10 @@ impl Workshop {
 
 /// The object directory of a variant; see [`Workshop::objdir`].
 pub fn objdir(project: &Project, tree: &Tree, variant: Variant) -> PathBuf {
-    let parent = if project.kdir.is_some() { &project.build } else { &tree.root };
+    let parent = match &project.kdir {
+        // Another tree has other objects.
+        Some(kdir) => project.kdir_objects().join(name_for(kdir)),
+        None => tree.root.clone(),
+    };
     parent.join(format!("o-{}", variant.name()))
 }
