@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Programs that the abstractions must refuse to compile, in `tests/compile_fail`.
 //!
-//! Each begins with comments that say what the compiler must answer:
+//! Each file is a program that compiles, which is checked, and has code for cases that must not, each compiled by
+//! itself. Above that code comments say what the compiler must answer:
 //!
 //! ```text
-//! //@ error: E0277          the code of every error; `build_error` for a failed build-time assertion
-//! //@ message: some words   part of what the compiler prints
-//! //@ compiles              instead of both: the control, which shows that the others fail for their reason
+//! //@ case: NAME            the code below has #[cfg(case = "NAME")]
+//! //@ error: E0277          the code of the one error; `build_error` for a failed build-time assertion
+//! //@ message: some words   part of the error's text, its labels or its notes; what it is about is named there
 //! ```
 
 use std::ffi::OsStr;
@@ -27,7 +28,7 @@ const BUILD_ERROR_SYMBOL: &str = "rust_build_error";
 /// Directories in which kbuild has compiled a Rust module; its flags are used for the cases.
 const MODULE_DIRS: [&str; 3] = ["drivers/block/virtio_blk_rs", "drivers/block/rnull", "samples/rust"];
 
-/// What a case expects of the compiler.
+/// What the compiler has to make of a program.
 #[derive(Debug, PartialEq)]
 enum Expectation {
     Compiles,
@@ -35,12 +36,22 @@ enum Expectation {
     Error { code: String, message: String },
 }
 
+/// A part of a program and what the compiler has to make of it.
+#[derive(Debug, PartialEq)]
+struct Case {
+    name: String,
+    expectation: Expectation,
+}
+
 /// A diagnostic as rustc prints it in JSON.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 struct Diagnostic {
     level: String,
+    message: String,
     code: Option<Code>,
-    rendered: String,
+    spans: Vec<Span>,
+    children: Vec<Diagnostic>,
+    rendered: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -48,7 +59,22 @@ struct Code {
     code: String,
 }
 
-/// The cases of a checkout.
+#[derive(Debug, Deserialize)]
+struct Span {
+    label: Option<String>,
+}
+
+impl Diagnostic {
+    /// Whether the compiler itself says the words, as opposed to the source that it quotes.
+    fn says(&self, words: &str) -> bool {
+        let mut labels = self.spans.iter().filter_map(|span| span.label.as_deref());
+        self.message.contains(words)
+            || labels.any(|label| label.contains(words))
+            || self.children.iter().any(|note| note.says(words))
+    }
+}
+
+/// The programs of a checkout.
 ///
 /// # Errors
 ///
@@ -69,82 +95,100 @@ pub fn files(repo: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Compiles each case against the kernel crate of user-mode Linux, which has been built.
+/// Compiles each program and each of its cases against the kernel crate of user-mode Linux, which has been built.
 ///
 /// # Errors
 ///
-/// The flags of the kernel or the cases cannot be read.
+/// The flags of the kernel or the programs cannot be read.
 pub fn run(workshop: &Workshop) -> Result<Tally> {
     let files = files(&workshop.project.repo)?;
-    let mut tally = Tally::default();
     if files.is_empty() {
-        return Ok(tally);
+        bail!("tests/compile_fail has no program: is the checkout complete?");
     }
     let compiler = Compiler::of_kernel(workshop)?;
-    let mut controls = 0;
-    for file in &files {
-        let name = file.file_stem().unwrap_or_default().to_string_lossy();
-        let result = fs::read_to_string(file).map_err(Into::into).and_then(|text| {
-            let expectation = Expectation::parse(&text)?;
-            controls += u32::from(expectation == Expectation::Compiles);
-            compiler.check(file, &expectation)
-        });
-        match result {
-            Ok(()) => {
-                say(&format!("{name}: ok"));
-                tally.passed += 1;
-            }
-            Err(error) => {
-                say(&format!("{name}: FAILED: {error:#}"));
-                tally.failed += 1;
-            }
-        }
-    }
-    if controls == 0 {
-        say("no case says `//@ compiles`: without a control the others prove nothing");
-        tally.failed += 1;
+    files.iter().map(|file| check(&compiler, file)).sum()
+}
+
+fn check(compiler: &Compiler, file: &Path) -> Result<Tally> {
+    let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let cases = cases(&text).with_context(|| format!("{} is not right", file.display()))?;
+    let program = file.file_stem().unwrap_or_default().to_string_lossy();
+    // The program without any case: if it did not compile, its cases might fail for the same reason.
+    let mut tally = one(&program, compiler.check(file, None, &Expectation::Compiles));
+    for case in &cases {
+        let result = compiler.check(file, Some(&case.name), &case.expectation);
+        tally += one(&format!("{program}: {}", case.name), result);
     }
     Ok(tally)
 }
 
-impl Expectation {
-    fn parse(text: &str) -> Result<Self> {
-        let (mut code, mut message, mut compiles) = (None, None, false);
-        for directive in text.lines().filter_map(|line| line.strip_prefix("//@ ")) {
-            match directive.split_once(": ") {
-                Some(("error", value)) => code = Some(value.trim().to_string()),
-                Some(("message", value)) => message = Some(value.trim().to_string()),
-                None if directive.trim() == "compiles" => compiles = true,
-                _ => bail!("`//@ {directive}` is not understood"),
-            }
+fn one(name: &str, result: Result<()>) -> Tally {
+    match result {
+        Ok(()) => {
+            say(&format!("{name}: ok"));
+            Tally { passed: 1, ..Tally::default() }
         }
-        match (code, message, compiles) {
-            (None, None, true) => Ok(Self::Compiles),
-            (Some(code), None, false) if code == "build_error" => Ok(Self::BuildError),
-            (Some(code), Some(message), false) => Ok(Self::Error { code, message }),
-            _ => bail!("needs `//@ error:` with `//@ message:`, or `//@ compiles`"),
+        Err(error) => {
+            say(&format!("{name}: FAILED: {error:#}"));
+            Tally { failed: 1, ..Tally::default() }
         }
     }
+}
 
+/// The cases of a program.
+fn cases(text: &str) -> Result<Vec<Case>> {
+    let directives = text.lines().filter_map(|line| line.trim_start().strip_prefix("//@ "));
+    let mut records: Vec<Vec<(&str, &str)>> = Vec::new();
+    for directive in directives {
+        let (key, value) = directive.split_once(": ").with_context(|| format!("`//@ {directive}` has no value"))?;
+        match (key, records.last_mut()) {
+            ("case", _) => records.push(vec![(key, value.trim())]),
+            (_, Some(record)) => record.push((key, value.trim())),
+            (_, None) => bail!("`//@ {directive}` comes before the first case"),
+        }
+    }
+    let mut cases: Vec<Case> = Vec::new();
+    for record in records {
+        let expectation = match record[1..] {
+            [("error", "build_error")] => Expectation::BuildError,
+            [("error", code), ("message", message)] => {
+                Expectation::Error { code: code.to_string(), message: message.to_string() }
+            }
+            _ => bail!("the case {} needs `error` and then `message`", record[0].1),
+        };
+        let name = record[0].1.to_string();
+        let code = format!("case = \"{name}\"");
+        if !text.contains(&code) || cases.iter().any(|case| case.name == name) {
+            bail!("the case {name} needs code of its own, under #[cfg({code})]");
+        }
+        cases.push(Case { name, expectation });
+    }
+    if cases.is_empty() {
+        bail!("there is no case");
+    }
+    Ok(cases)
+}
+
+impl Expectation {
     /// Compares the expectation with what the compiler said; `success` is whether it made an object.
     fn check(&self, success: bool, diagnostics: &[Diagnostic]) -> Result<()> {
-        let errors: Vec<&Diagnostic> =
-            diagnostics.iter().filter(|d| d.level == "error" && !d.rendered.starts_with("error: aborting")).collect();
-        let rendered = || errors.iter().map(|error| error.rendered.as_str()).collect::<Vec<_>>().join("");
+        let is_error = |d: &&Diagnostic| d.level == "error" && !d.message.starts_with("aborting");
+        let errors: Vec<&Diagnostic> = diagnostics.iter().filter(is_error).collect();
+        let rendered = || errors.iter().filter_map(|error| error.rendered.as_deref()).collect::<Vec<_>>().join("");
         match self {
             Self::Compiles | Self::BuildError if success => Ok(()),
             Self::Compiles | Self::BuildError => bail!("does not compile:\n{}", rendered()),
             Self::Error { .. } if success => bail!("compiles, but must not"),
-            Self::Error { code, message } => {
-                let has_code = |error: &&&Diagnostic| error.code.as_ref().is_some_and(|found| found.code == *code);
-                if errors.is_empty() || errors.iter().filter(has_code).count() != errors.len() {
-                    bail!("expected only errors {code}, but the compiler says:\n{}", rendered());
+            Self::Error { code, message } => match errors[..] {
+                [error] if error.code.as_ref().is_none_or(|found| found.code != *code) => {
+                    bail!("expected the error {code}, but the compiler says:\n{}", rendered())
                 }
-                if !errors.iter().any(|error| error.rendered.contains(message)) {
-                    bail!("expected the words `{message}`, but the compiler says:\n{}", rendered());
+                [error] if !error.says(message) => {
+                    bail!("expected the words `{message}`, but the compiler says:\n{}", rendered())
                 }
-                Ok(())
-            }
+                [_] => Ok(()),
+                _ => bail!("expected one error, but the compiler has {}:\n{}", errors.len(), rendered()),
+            },
         }
     }
 }
@@ -191,7 +235,7 @@ impl Compiler {
         Ok(Self { objdir, variables, program, flags, nm })
     }
 
-    fn check(&self, file: &Path, expectation: &Expectation) -> Result<()> {
+    fn check(&self, file: &Path, case: Option<&str>, expectation: &Expectation) -> Result<()> {
         let scratch = tempfile::tempdir()?;
         let object = scratch.path().join("case.o");
         // Assertions in constants are only evaluated when code is generated, so an object is asked for.
@@ -202,6 +246,7 @@ impl Compiler {
             .env("RUSTC_BOOTSTRAP", "1")
             .args(&self.flags)
             .args(["--error-format=json", "--crate-name", "case"])
+            .args(case.map(|case| format!("--cfg=case=\"{case}\"")))
             .arg(format!("--emit=obj={}", object.display()))
             .arg(file)
             .output()
@@ -244,46 +289,83 @@ fn recorded_command(dir: &Path) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn error(code: Option<&str>, rendered: &str) -> Diagnostic {
+    fn error(code: Option<&str>, message: &str) -> Diagnostic {
         let code = code.map(|code| Code { code: code.to_string() });
-        Diagnostic { level: "error".into(), code, rendered: rendered.into() }
+        Diagnostic { level: "error".into(), code, message: message.into(), ..Diagnostic::default() }
     }
 
     fn expected() -> Expectation {
-        Expectation::parse("// SPDX\n//@ error: E0277\n//@ message: is not declared\n").unwrap()
+        Expectation::Error { code: "E0277".into(), message: "is not declared".into() }
     }
 
     #[test]
     fn the_expected_error_passes() {
-        let diagnostics = [error(Some("E0277"), "error: x is not declared"), error(None, "error: aborting due to")];
+        let diagnostics = [error(Some("E0277"), "x is not declared"), error(None, "aborting due to 1 error")];
         expected().check(false, &diagnostics).unwrap();
     }
 
     #[test]
+    fn the_words_may_be_in_a_label_or_a_note_but_not_in_the_source_that_is_quoted() {
+        let say = |edit: fn(&mut Diagnostic)| {
+            let mut error = error(Some("E0277"), "the bound is not satisfied");
+            edit(&mut error);
+            expected().check(false, &[error])
+        };
+        say(|error| error.spans.push(Span { label: Some("this is not declared".into()) })).unwrap();
+        say(|error| error.children.push(Diagnostic { message: "x is not declared".into(), ..Diagnostic::default() }))
+            .unwrap();
+        assert!(say(|error| error.rendered = Some("error: no\n | // is not declared\n".into())).is_err());
+    }
+
+    #[test]
     fn another_error_beside_the_expected_one_fails() {
-        let diagnostics = [error(Some("E0277"), "error: x is not declared"), error(Some("E0432"), "error: import")];
-        assert!(expected().check(false, &diagnostics).unwrap_err().to_string().contains("only errors E0277"));
+        for code in ["E0432", "E0277"] {
+            let diagnostics = [error(Some("E0277"), "x is not declared"), error(Some(code), "y is not declared")];
+            assert!(expected().check(false, &diagnostics).unwrap_err().to_string().contains("expected one error"));
+        }
     }
 
     #[test]
-    fn the_expected_code_with_other_words_fails() {
-        assert!(expected().check(false, &[error(Some("E0277"), "error: other")]).is_err());
+    fn the_expected_code_with_other_words_fails_and_the_words_with_another_code_too() {
+        assert!(expected().check(false, &[error(Some("E0277"), "other")]).is_err());
+        assert!(expected().check(false, &[error(Some("E0308"), "x is not declared")]).is_err());
+        assert!(expected().check(false, &[error(None, "x is not declared")]).is_err());
+        assert!(expected().check(false, &[]).is_err());
     }
 
     #[test]
-    fn a_case_that_compiles_fails_and_a_control_that_does_not_too() {
+    fn a_case_that_compiles_fails_and_a_program_that_does_not_too() {
         assert!(expected().check(true, &[]).is_err());
-        assert!(Expectation::Compiles.check(false, &[error(None, "error: x")]).is_err());
+        assert!(Expectation::Compiles.check(false, &[error(None, "x")]).is_err());
         Expectation::Compiles.check(true, &[]).unwrap();
     }
 
     #[test]
-    fn directives_must_be_complete_and_known() {
-        for text in ["", "//@ error: E1\n", "//@ message: x\n", "//@ compiles\n//@ error: E1\n", "//@ warning: E1\n"] {
-            assert!(Expectation::parse(text).is_err(), "{text:?}");
+    fn cases_are_read_with_what_they_expect() {
+        let text = "//@ case: a\n//@ error: E1\n//@ message: m: n\n#[cfg(case = \"a\")]\nfn f() {}\n\
+                    fn g() {\n    //@ case: b\n    //@ error: build_error\n    #[cfg(case = \"b\")]\n    f();\n}\n";
+        let error = Expectation::Error { code: "E1".into(), message: "m: n".into() };
+        let expected = [("a", error), ("b", Expectation::BuildError)];
+        let expected = expected.map(|(name, expectation)| Case { name: name.into(), expectation });
+        assert_eq!(cases(text).unwrap(), expected);
+    }
+
+    #[test]
+    fn directives_must_be_complete_and_each_case_have_code() {
+        let code = "#[cfg(case = \"a\")]\n";
+        for directives in [
+            "",
+            "//@ error: E1\n",
+            "//@ case: a\n",
+            "//@ case: a\n//@ error: E1\n",
+            "//@ case: a\n//@ message: m\n",
+            "//@ case: a\n//@ error: E1\n//@ message: m\n//@ warning: w\n",
+            "//@ case: b\n//@ error: E1\n//@ message: m\n",
+            "//@ case: a\n//@ error: build_error\n//@ case: a\n//@ error: build_error\n",
+            "//@ case\n",
+        ] {
+            assert!(cases(&format!("{directives}{code}")).is_err(), "{directives:?}");
         }
-        assert_eq!(Expectation::parse("//@ error: build_error\n").unwrap(), Expectation::BuildError);
-        assert_eq!(Expectation::parse("//@ compiles\n").unwrap(), Expectation::Compiles);
     }
 
     #[test]
