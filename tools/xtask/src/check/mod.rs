@@ -5,6 +5,7 @@ mod checkpatch;
 mod clippy;
 mod diagnostics;
 mod format;
+mod laws;
 pub mod rustdoc;
 mod unsafe_code;
 
@@ -20,8 +21,9 @@ pub type Findings = Vec<String>;
 type Check = fn(&Workshop) -> Result<Findings>;
 
 /// All checks, quick ones first.
-const CHECKS: [(&str, Check); 7] = [
+const CHECKS: [(&str, Check); 8] = [
     ("no unsafe in drivers and samples", unsafe_code::check),
+    ("laws and their tests", laws::check),
     ("rustfmt of the kernel files", format::kernel),
     ("rustfmt of the host tools", format::tools),
     ("checkpatch", checkpatch::check),
