@@ -143,3 +143,54 @@ touch_disk() {
 	export DEV=/dev/$1
 	fio_job touch
 }
+
+# keeps_its_data DISK: fio with verification for SECONDS_EACH seconds, in regions of REGION_MIB mebibytes, and a file
+# system.
+keeps_its_data() {
+	disk=$(disk_of "$1")
+	end=$(($(date +%s) + SECONDS_EACH))
+	rounds=0
+	until [ "$rounds" -gt 0 ] && [ "$(date +%s)" -ge "$end" ]; do
+		verify "$disk" "$REGION_MIB"
+		rounds=$((rounds + 1))
+	done
+	mkfs.ext4 -q -F "/dev/$disk"
+	mkdir -p /tmp/disk
+	mount -t ext4 "/dev/$disk" /tmp/disk
+	cp /bin/busybox /sbin/mkfs.ext4 /tmp/disk/
+	umount /tmp/disk
+	drop_caches
+	e2fsck -fn "/dev/$disk"
+	mount -t ext4 "/dev/$disk" /tmp/disk
+	cmp /bin/busybox /tmp/disk/busybox
+	cmp /sbin/mkfs.ext4 /tmp/disk/mkfs.ext4
+	umount /tmp/disk
+	note "$rounds round(s)"
+}
+
+# start_fio DISK: fio writes and verifies in the background, again and again, until stop_fio. When the case ends early,
+# so does this fio.
+start_fio() {
+	busy_disk=$(disk_of "$1")
+	before=$(written "$busy_disk")
+	: >/tmp/rounds
+	touch /tmp/busy
+	trap 'rm -f /tmp/busy' EXIT
+	(
+		export FIO_OUT=/tmp/fio.busy
+		while [ -e /tmp/busy ]; do
+			verify "$busy_disk" 2
+			echo >>/tmp/rounds
+		done
+	) &
+	busy=$!
+	wait_for 60 was_written "$busy_disk" "$before"
+}
+
+# stop_fio: lets the round that runs come to its end. Fails if any block was not what had been written.
+stop_fio() {
+	rm /tmp/busy
+	wait $busy
+	rounds=$(wc -l </tmp/rounds)
+	[ "$rounds" -gt 0 ]
+}

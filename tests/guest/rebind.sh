@@ -40,9 +40,61 @@ a_busy_disk_can_be_unbound() {
 	note "$BUSY_LOOPS times"
 }
 
+# What can be read through descriptor 5.
+read_open_disk() {
+	dd bs=64k count=1 <&5
+}
+
+an_open_disk_outlives_its_device() {
+	old=$(disk_of main)
+	exec 5<"/dev/$old"
+	[ "$(read_open_disk | wc -c)" -eq 65536 ]
+	unbind "$DRIVER" main
+	refused disk_of main
+	[ "$(read_open_disk | wc -c)" -eq 0 ]
+	# The name is in use until the disk is closed.
+	bind "$DRIVER" main
+	wait_for 10 disk_of main
+	[ "$(disk_of main)" != "$old" ]
+	touch_disk "$(disk_of main)"
+	exec 5<&-
+	unbind "$DRIVER" main
+	bind "$DRIVER" main
+	wait_for 10 disk_of main
+	[ "$(disk_of main)" = "$old" ]
+	note "$old"
+}
+
+a_mounted_disk_can_be_unbound() {
+	disk=$(disk_of main)
+	mkfs.ext4 -q -F "/dev/$disk" 64M
+	mkdir -p /tmp/disk
+	mount -t ext4 "/dev/$disk" /tmp/disk
+	cp /bin/busybox /tmp/disk/
+	sync
+	unbind "$DRIVER" main
+	refused cp /sbin/mkfs.ext4 /tmp/disk/
+	umount /tmp/disk
+	bind "$DRIVER" main
+	wait_for 10 disk_of main
+	mount -t ext4 "/dev/$(disk_of main)" /tmp/disk
+	cmp /bin/busybox /tmp/disk/busybox
+	umount /tmp/disk
+}
+
 the_other_disk_was_not_disturbed() {
 	[ "$(driver_of other)" = "$DRIVER" ]
 	touch_disk "$(disk_of other)"
+}
+
+a_module_whose_disk_is_open_without_a_device_cannot_be_unloaded() {
+	exec 5<"/dev/$(disk_of main)"
+	unbind "$DRIVER" main
+	unbind "$DRIVER" other
+	refused rmmod "$DRIVER"
+	loaded "$DRIVER"
+	[ "$(read_open_disk | wc -c)" -eq 0 ]
+	exec 5<&-
 }
 
 the_module_unloads() {
@@ -50,4 +102,5 @@ the_module_unloads() {
 }
 
 cases the_module_loads a_disk_survives_unbind_and_bind_with_fio_between a_busy_disk_can_be_unbound \
-	the_other_disk_was_not_disturbed the_module_unloads
+	an_open_disk_outlives_its_device a_mounted_disk_can_be_unbound the_other_disk_was_not_disturbed \
+	a_module_whose_disk_is_open_without_a_device_cannot_be_unloaded the_module_unloads

@@ -27,7 +27,7 @@ fi
 # The memory of finished work must not look like leaks of the module under test: scan only when told to.
 echo scan=off 2>/dev/null >/sys/kernel/debug/kmemleak
 
-# A function is read before it runs: this file may be out of reach when the script has ended, see suspend.sh.
+# A function is read before it runs: this file may be out of reach when the script has ended, see lifecycle.sh.
 run_script() {
 	stty -F /dev/ttyS1 115200 raw -echo
 	exec 3<>/dev/ttyS1

@@ -31,6 +31,7 @@ const TOOLS: &[(&str, &str)] = &[
     ("lsblk", "util-linux"),
     ("fallocate", "util-linux"),
     ("perl", "perl-base"),
+    ("modinfo", "kmod"),
 ];
 
 /// Where to look besides `PATH`: a user's path often lacks the administrator's directories.

@@ -17,6 +17,7 @@ mod effort;
 mod long;
 mod parity;
 mod short;
+mod subjects;
 
 pub use effort::Effort;
 

@@ -2,9 +2,9 @@
 
 //! What is run when there is time: many cycles, and every disk configuration that QEMU offers.
 
+use super::subjects::{self, Cycles};
 use super::{Effort, Flavour, Group, Scenario, minutes};
-use crate::disk::{Attach, Disk};
-use crate::machine::Machine;
+use crate::disk::Disk;
 
 /// The scenarios of this file.
 pub fn scenarios(effort: &Effort) -> Vec<Scenario> {
@@ -20,10 +20,10 @@ pub fn scenarios(effort: &Effort) -> Vec<Scenario> {
             .disk(Disk::scratch("other", 64)),
         cycles("reload-long", "load and unload, many times", "reload").disk(Disk::scratch("main", 256)),
         matrix(seconds),
-        bounce(seconds),
-        mmio(seconds),
-        hotplug(loops / 20),
-        suspend(loops / 50),
+        long(subjects::transports("transports-long", seconds, 8), 30 + seconds),
+        long(subjects::mmio("mmio-long", seconds, 8), 30 + seconds),
+        long(subjects::failslab("failslab-long", loops), 30 + loops / 5),
+        lifecycle(loops),
     ]
 }
 
@@ -38,6 +38,7 @@ fn matrix(seconds: u64) -> Scenario {
     let disk = |name: &str| Disk::scratch(name, 256);
     let mut scenario = Scenario::debug("matrix", "fio with verification on every kind of disk", "matrix")
         .var("seconds_each", seconds)
+        .var("region_mib", 8)
         .disk(disk("plain"))
         .disk(disk("queues1").with(|p| p.num_queues = Some(1)))
         .disk(disk("queues8").with(|p| p.num_queues = Some(8)))
@@ -71,42 +72,7 @@ fn matrix(seconds: u64) -> Scenario {
     long(scenario, 30 + seconds)
 }
 
-/// All device memory goes through bounce buffers.
-fn bounce(seconds: u64) -> Scenario {
-    let mut scenario = Scenario::debug("swiotlb", "DMA through bounce buffers only", "matrix")
-        .var("seconds_each", seconds)
-        .disk(Disk::scratch("split", 256).with(|p| {
-            p.iommu_platform = Some(true);
-            p.disable_legacy = Some(true);
-        }))
-        .disk(Disk::scratch("packed", 256).with(|p| {
-            p.iommu_platform = Some(true);
-            p.disable_legacy = Some(true);
-            p.packed = Some(true);
-        }));
-    scenario.kernel_words = "swiotlb=force,track_hiwater";
-    long(scenario, 30 + seconds)
-}
-
-fn mmio(seconds: u64) -> Scenario {
-    let mut scenario = Scenario::debug("mmio", "a machine without PCI", "matrix")
-        .var("seconds_each", seconds)
-        .disk(Disk::scratch("mmio", 256));
-    scenario.machine = Machine::Microvm;
-    long(scenario, 30 + seconds)
-}
-
-fn hotplug(loops: u64) -> Scenario {
-    let scenario = Scenario::debug("hotplug", "a disk that is plugged, grown and pulled out", "hotplug")
-        .var("loops", loops)
-        .disk(Disk::scratch("fixed", 64))
-        .disk(Disk::scratch("spare", 64).attach(Attach::Spare));
-    long(scenario, 30 + loops / 2)
-}
-
-fn suspend(loops: u64) -> Scenario {
-    let scenario = Scenario::debug("suspend", "a machine that sleeps and wakes", "suspend")
-        .var("loops", loops)
-        .disk(Disk::scratch("main", 256));
-    long(scenario, 30 + loops)
+fn lifecycle(loops: u64) -> Scenario {
+    let cycles = Cycles { resets: loops / 50, plugs: loops / 20, sleeps: loops / 50, hibernations: loops / 50 };
+    long(subjects::lifecycle("lifecycle-long", &cycles), 60 + loops / 5)
 }

@@ -2,12 +2,15 @@
 
 //! What must pass before a change lands. A debug kernel boots slowly under emulation, so each boot serves many cases.
 
-use super::{Scenario, minutes};
+use super::{
+    Scenario, minutes,
+    subjects::{self, Cycles},
+};
 use crate::disk::Disk;
 
 /// The scenarios of this file.
 pub fn scenarios() -> Vec<Scenario> {
-    vec![disks(), features(), rebind(), handover(), rnull()]
+    vec![disks(), features(), rebind(), failslab(), lifecycle(), transports(), mmio(), handover(), rnull()]
 }
 
 /// Disks of every kind side by side, and a module that comes and goes.
@@ -62,6 +65,26 @@ fn rebind() -> Scenario {
         .var("busy_loops", 5)
         .disk(Disk::scratch("main", 256))
         .disk(Disk::scratch("other", 64))
+}
+
+/// Memory runs out during probe.
+fn failslab() -> Scenario {
+    subjects::failslab("failslab", 50)
+}
+
+/// Resets, hot-plug and sleep, a few times each.
+fn lifecycle() -> Scenario {
+    subjects::lifecycle("lifecycle", &Cycles { resets: 3, plugs: 3, sleeps: 2, hibernations: 1 })
+}
+
+/// virtio-pci in all its kinds, in one boot.
+fn transports() -> Scenario {
+    subjects::transports("transports", 2, 2)
+}
+
+/// virtio-mmio.
+fn mmio() -> Scenario {
+    subjects::mmio("mmio", 2, 2)
 }
 
 /// The C driver and the driver under test take turns on one disk.

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-2.0
+# What happens to a disk while fio writes and verifies: its function is reset, it grows, it is pulled out, the machine
+# sleeps, and is saved to disk and woken up.
+
+# A share of the host does not survive the machine's sleep. From here on everything is read from memory.
+if [ ! -d /tmp/guest ]; then
+	cp -r /mnt/guest /tmp/guest
+	umount -l /mnt/guest
+	mount --bind /tmp/guest /mnt/guest
+	exec sh /mnt/guest/lifecycle.sh
+fi
+
+. /mnt/guest/lib.sh
+. /mnt/guest/disk.sh
+
+the_module_loads() {
+	load "$DRIVER"
+	wait_for 10 disk_of main
+	wait_for 10 disk_of swap
+	refused disk_of spare
+}
+
+a_plugged_disk_is_served() {
+	host plug spare
+	wait_for 20 disk_of spare
+	touch_disk "$(disk_of spare)"
+}
+
+a_busy_disk_survives_function_resets() {
+	function=$(readlink -f "$VIRTIO/devices/$(virtio_of spare)/..")
+	method=$(cat "$function/reset_method")
+	start_fio spare
+	for loop in $(seq "$RESETS"); do
+		before=$(written "$busy_disk")
+		echo 1 >"$function/reset"
+		# The disk has come back, not only the write to the file.
+		wait_for 60 was_written "$busy_disk" "$before"
+	done
+	stop_fio
+	note "$RESETS times by $method, $rounds round(s) of fio"
+}
+
+has_sectors() {
+	[ "$(cat "/sys/block/$1/size")" -eq "$2" ]
+}
+
+a_busy_disk_grows() {
+	start_fio spare
+	sectors=$(cat "/sys/block/$busy_disk/size")
+	host resize spare $((sectors * 512 * 2))
+	wait_for 20 has_sectors "$busy_disk" $((sectors * 2))
+	stop_fio
+	dd if=/dev/urandom of=/tmp/random bs=64k count=4
+	dd if=/tmp/random of="/dev/$busy_disk" bs=64k seek=$((sectors / 128)) oflag=direct
+	dd if="/dev/$busy_disk" bs=64k skip=$((sectors / 128)) count=4 iflag=direct of=/tmp/read
+	cmp /tmp/random /tmp/read
+	note "$sectors to $((sectors * 2)) sectors"
+}
+
+gone() {
+	! virtio_of spare
+}
+
+a_busy_disk_can_be_pulled_out() {
+	disk=$(disk_of spare)
+	before=$(written "$disk")
+	# Without verification: this fio is meant to lose its disk.
+	fio --name=busy --filename="/dev/$disk" --ioengine=io_uring --direct=1 --thread --rw=randrw --bs=4k \
+		--iodepth=32 --time_based --runtime=600 --size=32m --output=/tmp/lost.out &
+	loser=$!
+	wait_for 60 was_written "$disk" "$before"
+	host unplug spare
+	refused wait $loser
+	wait_for 20 gone
+}
+
+a_disk_survives_plug_and_unplug_while_another_is_busy() {
+	start_fio main
+	for loop in $(seq "$PLUGS"); do
+		host plug spare
+		wait_for 20 disk_of spare
+		touch_disk "$(disk_of spare)"
+		host unplug spare
+		wait_for 20 gone
+	done
+	stop_fio
+	note "$PLUGS times, $rounds round(s) of fio on the disk that stayed"
+}
+
+# suspend_count: how often the machine has slept and woken.
+suspend_count() {
+	cat /sys/power/suspend_stats/success
+}
+
+# sleep_once STATE: while fio is at work.
+sleep_once() {
+	slept=$(suspend_count)
+	before=$(written "$busy_disk")
+	echo "$1" >/sys/power/mem_sleep
+	echo mem >/sys/power/state
+	[ "$(suspend_count)" -eq $((slept + 1)) ]
+	wait_for 60 was_written "$busy_disk" "$before"
+}
+
+a_busy_disk_survives_suspend_to_ram() {
+	host wakeup-on-suspend
+	start_fio main
+	for loop in $(seq "$SLEEPS"); do
+		sleep_once deep
+	done
+	stop_fio
+	note "$SLEEPS times, $rounds round(s) of fio"
+}
+
+# The machine has nothing that would wake it from idle, so the kernel's own test comes back after a second instead.
+a_busy_disk_survives_suspend_to_idle() {
+	echo platform >/sys/power/pm_test
+	echo 1 >/sys/module/suspend/parameters/pm_test_delay
+	start_fio main
+	for loop in $(seq "$SLEEPS"); do
+		sleep_once s2idle
+	done
+	stop_fio
+	echo none >/sys/power/pm_test
+	note "$SLEEPS times, $rounds round(s) of fio"
+}
+
+# The image goes to a disk of the driver, and the machine is restored from it, without a power cycle between.
+a_busy_disk_survives_hibernation() {
+	swap=$(disk_of swap)
+	mkswap "/dev/$swap"
+	swapon "/dev/$swap"
+	echo test_resume >/sys/power/disk
+	cat "/sys/block/$swap/dev" >/sys/power/resume
+	# As small an image as can be.
+	echo 0 >/sys/power/image_size
+	start_fio main
+	for loop in $(seq "$HIBERNATIONS"); do
+		before=$(written "$busy_disk")
+		echo disk >/sys/power/state
+		wait_for 60 was_written "$busy_disk" "$before"
+	done
+	stop_fio
+	swapoff "/dev/$swap"
+	note "$HIBERNATIONS times, $rounds round(s) of fio"
+}
+
+the_module_unloads() {
+	unload "$DRIVER"
+}
+
+cases the_module_loads \
+	a_plugged_disk_is_served \
+	a_busy_disk_survives_function_resets \
+	a_busy_disk_grows \
+	a_busy_disk_can_be_pulled_out \
+	a_disk_survives_plug_and_unplug_while_another_is_busy \
+	a_busy_disk_survives_suspend_to_ram \
+	a_busy_disk_survives_suspend_to_idle \
+	a_busy_disk_survives_hibernation \
+	the_module_unloads

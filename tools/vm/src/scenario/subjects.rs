@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Scenarios of which there is a short and a long version.
+
+use super::{Scenario, minutes};
+use crate::disk::{Attach, Disk};
+use crate::machine::Machine;
+
+/// How often each thing of [`lifecycle`] happens.
+pub struct Cycles {
+    /// Resets of a PCI function.
+    pub resets: u64,
+    /// Times that a disk is plugged in and pulled out.
+    pub plugs: u64,
+    /// Times that the machine sleeps, in each of two ways.
+    pub sleeps: u64,
+    /// Times that the machine is saved to disk and restored.
+    pub hibernations: u64,
+}
+
+/// Probe in `cycles` cycles of failing allocations.
+pub fn failslab(name: &'static str, cycles: u64) -> Scenario {
+    Scenario::debug(name, "probe, while allocations fail", "failslab")
+        .var("cycles", cycles)
+        .disk(Disk::scratch("main", 256))
+}
+
+/// What happens to disks while they are in use.
+pub fn lifecycle(name: &'static str, cycles: &Cycles) -> Scenario {
+    let mut scenario = Scenario::debug(name, "reset, growth, hot-plug, sleep and hibernation under fio", "lifecycle")
+        .var("resets", cycles.resets)
+        .var("plugs", cycles.plugs)
+        .var("sleeps", cycles.sleeps)
+        .var("hibernations", cycles.hibernations)
+        .disk(Disk::scratch("main", 64))
+        .disk(Disk::scratch("swap", 2048))
+        .disk(Disk::scratch("spare", 64).attach(Attach::Spare));
+    scenario.limit = minutes(20);
+    scenario
+}
+
+/// Every kind of PCI function. Bounce buffers are forced, but only devices with `iommu_platform` use what is forced.
+///
+/// fio spends `seconds` on each disk, in regions of `mib` mebibytes.
+pub fn transports(name: &'static str, seconds: u64, mib: u64) -> Scenario {
+    let mut scenario = Scenario::debug(name, "modern, transitional, legacy, bounce buffers", "transports")
+        .var("seconds_each", seconds)
+        .var("region_mib", mib)
+        .disk(Disk::scratch("modern", 64).with(|p| p.disable_legacy = Some(true)))
+        .disk(Disk::scratch("transitional", 64).with(|p| {
+            p.disable_modern = Some(false);
+            p.disable_legacy = Some(false);
+        }))
+        .disk(Disk::scratch("legacy", 64).with(|p| {
+            p.disable_modern = Some(true);
+            p.disable_legacy = Some(false);
+        }))
+        .disk(Disk::scratch("bounced", 64).with(|p| {
+            p.iommu_platform = Some(true);
+            p.disable_legacy = Some(true);
+        }))
+        .disk(Disk::scratch("bouncedpacked", 64).with(|p| {
+            p.iommu_platform = Some(true);
+            p.disable_legacy = Some(true);
+            p.packed = Some(true);
+        }));
+    scenario.kernel_words = "swiotlb=force,track_hiwater";
+    scenario
+}
+
+/// A machine without PCI.
+pub fn mmio(name: &'static str, seconds: u64, mib: u64) -> Scenario {
+    let mut scenario = Scenario::debug(name, "a machine without PCI", "transports")
+        .var("seconds_each", seconds)
+        .var("region_mib", mib)
+        .disk(Disk::scratch("mmio", 64));
+    scenario.machine = Machine::Microvm;
+    scenario
+}
