@@ -42,7 +42,7 @@ unsafe impl<T: Operations> Token for Request<T, Started> {
     fn linear_range(&self) -> Range<usize> {
         let start = core::ptr::from_ref(self.data()) as usize;
 
-        start..start + size_of::<T::RequestData>()
+        start..start.wrapping_add(size_of::<T::RequestData>())
     }
 
     #[inline]

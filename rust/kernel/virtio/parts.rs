@@ -81,6 +81,7 @@ impl<'t, 'q> Parts<'t, 'q> {
     /// - The entries of `sgl` must have been initialized by `sg_init_table`.
     /// - The addresses in `linear` must be in the linear mapping.
     /// - Memory that can be borrowed for `'t` must be valid for as long as the description is used.
+    #[inline]
     pub(super) unsafe fn new(sgl: &'q mut [bindings::scatterlist], linear: Range<usize>) -> Self {
         // INVARIANT: Nothing is described yet.
         Self {
@@ -186,6 +187,7 @@ impl<'t, 'q> Parts<'t, 'q> {
     }
 
     /// Adds one entry.
+    #[inline]
     fn push(&mut self, start: *const u8, len: usize) -> Result {
         if len == 0 {
             return Err(EINVAL);
@@ -216,19 +218,15 @@ impl<'t, 'q> Parts<'t, 'q> {
     /// into `vmalloc` memory.
     #[inline]
     fn check_linear(&self, start: usize, len: usize) -> Result {
-        // A safe reference does not wrap around the address space.
-        let end = start + (len - 1);
+        // Where the part is a field of the token's memory, these are constants.
+        let room = self.linear.end.wrapping_sub(self.linear.start);
+        let offset = start.wrapping_sub(self.linear.start);
 
-        if self.linear.contains(&start) && self.linear.contains(&end) {
+        if offset <= room && len <= room - offset {
             return Ok(());
         }
-
-        let valid = |addr: usize| {
-            // SAFETY: Any address may be asked about.
-            unsafe { bindings::virt_addr_valid(addr as *const c_void) }
-        };
-
-        if valid(start) && valid(end) {
+        // A safe reference does not wrap around the address space.
+        if is_linear(start) && is_linear(start.wrapping_add(len - 1)) {
             Ok(())
         } else {
             Err(EINVAL)
@@ -240,6 +238,7 @@ impl<'t, 'q> Parts<'t, 'q> {
     /// # Errors
     ///
     /// [`EINVAL`]: nothing was described.
+    #[inline]
     pub(super) fn finish(self) -> Result<Lists> {
         let (readable, used) = (self.readable, self.used);
         let mut lists = [core::ptr::null_mut(); 2];
@@ -272,4 +271,11 @@ impl<'t, 'q> Parts<'t, 'q> {
             capacity: self.capacity,
         })
     }
+}
+
+/// Whether an address is in the linear mapping, and has a page.
+#[inline(never)]
+fn is_linear(addr: usize) -> bool {
+    // SAFETY: Any address may be asked about.
+    unsafe { bindings::virt_addr_valid(addr as *const c_void) }
 }

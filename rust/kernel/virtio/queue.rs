@@ -20,7 +20,6 @@ use super::{
     token::Token, //
 };
 use crate::{
-    error::to_result,
     prelude::*,
     static_lock_class,
     str::CString,
@@ -347,15 +346,18 @@ impl<H: Handler> LockedVirtqueue<'_, H> {
             )
         };
 
-        to_result(ret).map_err(|error| AddError {
+        if ret == 0 {
+            return Ok(());
+        }
+        Err(AddError {
             // SAFETY: The ring has not taken `data`, which comes from `into_raw` above.
             token: unsafe { H::Token::from_raw(data) },
             // Without memory for an indirect table C looks for room in the ring. There is none
             // for this buffer, however many others are used.
-            error: if error == ENOSPC && lists.entries > ring.size {
+            error: if ret == ENOSPC.to_errno() && lists.entries > ring.size {
                 ENOMEM
             } else {
-                error
+                Error::from_errno(ret)
             },
         })
     }

@@ -26,7 +26,8 @@ use core::{
 /// - [`from_raw`](Self::from_raw) must be the inverse of [`into_raw`](Self::into_raw).
 /// - Memory that can be borrowed from a [`View`](Self::View) must stay where it is, and must not
 ///   be accessed by anybody, from `into_raw` to `from_raw`.
-/// - [`linear_range`](Self::linear_range) must lie in the linear mapping of the kernel.
+/// - [`linear_range`](Self::linear_range) must lie in the linear mapping of the kernel, and not end
+///   before it starts.
 /// - [`capacity`](Self::capacity) must be storage that only the ring uses.
 pub unsafe trait Token: Send + Sized + 'static {
     /// What a driver gets to see of the token while it describes the buffer.
