@@ -92,8 +92,7 @@ impl Op {
     /// Whether data goes to the device.
     #[inline]
     pub fn is_write(self) -> bool {
-        // This is what the block layer numbers its operations by.
-        self.code() & 1 != 0
+        is_write(self.code())
     }
 
     /// Whether a request of this kind has data in memory.
@@ -101,6 +100,13 @@ impl Op {
     pub(super) fn has_payload(self) -> bool {
         !matches!(self, Self::Discard | Self::SecureErase | Self::WriteZeroes)
     }
+}
+
+/// Whether data goes to the device, according to a request's operation and flags.
+#[inline]
+pub(super) fn is_write(cmd_flags: bindings::blk_opf_t) -> bool {
+    // This is what the block layer numbers its operations by.
+    cmd_flags & 1 != 0
 }
 
 /// Flags of a request.

@@ -4,7 +4,10 @@
 //!
 //! C header: [`include/linux/bvec.h`](srctree/include/linux/bvec.h)
 
-use super::op::Op;
+use super::op::{
+    self,
+    Op, //
+};
 use crate::prelude::*;
 use core::{
     marker::PhantomData,
@@ -36,15 +39,15 @@ impl<'a> Payload<'a> {
     }
 
     #[inline]
-    fn op(&self) -> Op {
+    fn cmd_flags(&self) -> bindings::blk_opf_t {
         // SAFETY: By the type invariant, `rq` is valid and nobody changes it.
-        Op::from_cmd_flags(unsafe { (*self.rq.as_ptr()).cmd_flags })
+        unsafe { (*self.rq.as_ptr()).cmd_flags }
     }
 
     /// The first bio, unless there is no data.
     #[inline]
     fn first_bio(&self) -> *mut bindings::bio {
-        if self.op().has_payload() && self.data_len() > 0 {
+        if Op::from_cmd_flags(self.cmd_flags()).has_payload() && self.data_len() > 0 {
             // SAFETY: By the type invariant, `rq` is valid and nobody changes it.
             unsafe { (*self.rq.as_ptr()).bio }
         } else {
@@ -61,7 +64,7 @@ impl<'a> Payload<'a> {
     /// Whether the data goes to the device.
     #[inline]
     pub fn is_write(&self) -> bool {
-        self.op().is_write()
+        op::is_write(self.cmd_flags())
     }
 
     /// The length of the data in bytes; zero if the operation has none.
@@ -99,6 +102,7 @@ impl<'a> Payload<'a> {
     /// # Errors
     ///
     /// [`ENOSPC`]: `sgl` is shorter than [`max_segments`](Self::max_segments).
+    #[inline]
     pub(crate) fn map(&self, sgl: &mut [bindings::scatterlist]) -> Result<usize> {
         let entries = sgl.get_mut(..self.max_segments()).ok_or(ENOSPC)?;
 

@@ -13,6 +13,7 @@ use super::{
 };
 use super::{
     op::{
+        self,
         Flags,
         Op, //
     },
@@ -132,7 +133,7 @@ impl<T: Operations, S: State> Request<T, S> {
     /// Whether data goes to the device.
     #[inline]
     pub fn is_write(&self) -> bool {
-        self.op().is_write()
+        op::is_write(self.cmd_flags())
     }
 
     /// The first sector, in units of 512 bytes.
