@@ -68,9 +68,20 @@ impl RequestData {
     }
 
     /// Ends the use of the data and returns the outcome that [`finish`] has noted.
+    #[inline]
     pub(crate) fn release(&mut self) -> Status {
-        self.ranges = KVec::new();
+        self.free_ranges();
         self.outcome
+    }
+
+    /// Leaves no ranges.
+    #[inline]
+    fn free_ranges(&mut self) {
+        // Most requests never have any, and even a vector without memory calls the allocator when
+        // it is dropped.
+        if self.ranges.capacity() != 0 {
+            self.ranges = KVec::new();
+        }
     }
 
     /// Names the parts of a request: header, ranges or data, status.
@@ -125,14 +136,17 @@ pub(crate) fn prepare<S: State>(rq: &mut Request<Disk, S>, order: ByteOrder) -> 
     data.out_hdr = OutHdr::new(order, ty, ioprio, sector);
     data.in_hdr.status = status::NOT_WRITTEN;
     data.is_append = is_append;
-    data.ranges = ranges;
     data.outcome = Status::IOERR;
+    data.free_ranges();
+    if let Some(ranges) = ranges {
+        data.ranges = ranges;
+    }
     Ok(())
 }
 
 /// Collects the ranges of a request that has some; requests with data have none.
 #[inline]
-fn ranges<S: State>(rq: &Request<Disk, S>) -> Result<KVec<Range>> {
+fn ranges<S: State>(rq: &Request<Disk, S>) -> Result<Option<KVec<Range>>> {
     match rq.op() {
         Op::Discard | Op::SecureErase => {
             let mut ranges = KVec::with_capacity(rq.nr_discard_segments().into(), GFP_ATOMIC)?;
@@ -142,16 +156,16 @@ fn ranges<S: State>(rq: &Request<Disk, S>) -> Result<KVec<Range>> {
 
                 ranges.push(range, GFP_ATOMIC)?;
             }
-            Ok(ranges)
+            Ok(Some(ranges))
         }
         Op::WriteZeroes => {
             let unmap = !rq.flags().contains(Flags::NOUNMAP);
             let mut ranges = KVec::with_capacity(1, GFP_ATOMIC)?;
 
             ranges.push(Range::new(rq.sector(), rq.sectors(), unmap), GFP_ATOMIC)?;
-            Ok(ranges)
+            Ok(Some(ranges))
         }
-        _ => Ok(KVec::new()),
+        _ => Ok(None),
     }
 }
 
