@@ -6,8 +6,8 @@
 . /mnt/guest/disk.sh
 . /mnt/guest/workloads.sh
 
-FEW=1000
-MANY=9000
+FEW=500
+MANY=4500
 
 both_drivers_are_loaded() {
 	both_drivers_load
