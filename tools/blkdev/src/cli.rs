@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The program: one device on one socket, for one driver.
+
+use std::io::{Write, stdin, stdout};
+use std::path::PathBuf;
+use std::process;
+use std::sync::Arc;
+use std::thread;
+
+use anyhow::{Context, Result, anyhow};
+use clap::Args;
+use vhost::vhost_user::{Error as VhostError, Listener};
+use vhost_user_backend::{Error, VhostUserDaemon};
+use vm_memory::{GuestMemoryAtomic, GuestMemoryMmap};
+
+use crate::backend::Backend;
+use crate::device::Device;
+use crate::options::Options;
+
+/// What is said when the socket can be connected to.
+pub const READY: &str = "ready";
+
+/// The command line.
+#[derive(Debug, Args)]
+pub struct Cli {
+    /// The socket to make
+    #[arg(long)]
+    pub socket: PathBuf,
+    /// The device
+    #[command(flatten)]
+    pub options: Options,
+}
+
+/// Serves a device until its driver is gone or the standard input ends. Lines from there are commands, see
+/// [`crate::command`]; each is answered by a line `ok …` or `error …`.
+///
+/// # Errors
+///
+/// The device cannot be made, or the connection breaks.
+pub fn run(cli: &Cli) -> Result<()> {
+    let device = Device::new(&cli.options)?;
+    let mut listener =
+        Listener::new(&cli.socket, true).with_context(|| format!("cannot listen on {}", cli.socket.display()))?;
+    let memory = GuestMemoryAtomic::new(GuestMemoryMmap::new());
+    let backend = Backend::new(device, cli.options.queues, memory.clone());
+    let mut daemon = VhostUserDaemon::new("blkdev".into(), Arc::clone(&backend), memory).map_err(error)?;
+    thread::spawn(move || listen_to_commands(&backend));
+    say(READY)?;
+    daemon.start(&mut listener).map_err(error)?;
+    match daemon.wait() {
+        // The driver is gone, as it may be at any time.
+        Err(Error::HandleRequest(VhostError::Disconnected | VhostError::PartialMessage)) => Ok(()),
+        result => result.map_err(error),
+    }
+}
+
+/// The crate's error, which is none for the standard library.
+fn error(error: Error) -> anyhow::Error {
+    anyhow!("{error}")
+}
+
+fn listen_to_commands(backend: &Backend) {
+    for line in stdin().lines().map_while(Result::ok) {
+        let answer = match backend.command(&line) {
+            Ok(answer) if answer.is_empty() => "ok".to_owned(),
+            Ok(answer) => format!("ok {answer}"),
+            Err(error) => format!("error {error:#}").replace('\n', " "),
+        };
+        if say(&answer).is_err() {
+            break;
+        }
+    }
+    // Nobody is left who wants this device.
+    process::exit(0);
+}
+
+fn say(line: &str) -> std::io::Result<()> {
+    let mut out = stdout().lock();
+    writeln!(out, "{line}")?;
+    out.flush()
+}

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A virtio block device for tests, behind a vhost-user socket. It really stores data, in memory, and does what
+//! QEMU's device does not: zones, secure erase, a configuration space that makes no sense, and misbehaviour.
+//!
+//! User-mode Linux is attached by `virtio_uml.device=SOCKET:2`. Its transport passes all feature bits on, and the
+//! rings are those of the rust-vmm crates, so what is left to write is the block device itself.
+//!
+//! | module | subject |
+//! |---|---|
+//! | [`options`], [`features`], [`config`] | what the device is, offers and says of itself |
+//! | [`request`], [`status`], [`device`], [`report`] | requests and their outcomes, without rings |
+//! | [`zones`] | zones and their write pointers |
+//! | [`store`] | the data |
+//! | [`fault`], [`command`] | misbehaviour, and what a test may ask for while the device runs |
+//! | [`backend`], [`notify`] | rings, and changes of the configuration |
+//! | [`cli`] | the program |
+
+pub mod backend;
+pub mod cli;
+pub mod command;
+pub mod config;
+pub mod device;
+pub mod fault;
+pub mod features;
+pub mod notify;
+pub mod options;
+pub mod report;
+pub mod request;
+pub mod status;
+pub mod store;
+pub mod zones;
