@@ -155,6 +155,10 @@ impl Workshop {
             .arg(assign("RUSTDOC", &rustc.sibling("rustdoc").display()))
             .arg(assign("BINDGEN", &bindgen.path.display()))
             .arg(format!("-j{}", self.project.jobs));
+        if variant.arch() == "um" {
+            // Its module loader knows no global offset table, which Rust code there would use for data.
+            command.arg("RUSTFLAGS_MODULE=-Zdirect-access-external-data=yes");
+        }
         if *ccache {
             command.arg(assign("CC", &format!("ccache {clang}")));
         }
