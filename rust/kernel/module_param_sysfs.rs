@@ -43,7 +43,7 @@ impl ParamType for bool {
     const OPS: *const bindings::kernel_param_ops = &raw const bindings::param_ops_bool;
 }
 
-/// A parameter; made by [`module_param_sysfs!`](crate::module_param_sysfs).
+/// A parameter; made by [`module_param_sysfs!`](crate::module_param_sysfs!).
 ///
 /// Root may write it at any time, so two calls of [`value`](Self::value) may differ.
 pub struct Param<T: ParamType>(Atomic<T>);
