@@ -229,3 +229,21 @@ fn probe(dev: &virtio::Device<Core<'_>>) -> Result {
     drop(locked);
     queue.notify()
 }
+
+// The proof that a device was told to start cannot be kept where it would outlive the rings.
+//@ case: keep_ready
+//@ error: E0277
+//@ message: `*const ()` cannot be sent between threads safely
+#[cfg(case = "keep_ready")]
+pub fn keep(ready: virtio::Ready<'static>) -> impl Send {
+    ready
+}
+
+// A queue that is not ready cannot be kept for the proof of another device.
+//@ case: keep_pending_queue
+//@ error: E0277
+//@ message: `*const ()` cannot be sent between threads safely
+#[cfg(case = "keep_pending_queue")]
+pub fn keep(queue: virtio::PendingQueue<Queue>) -> impl Send {
+    queue
+}
