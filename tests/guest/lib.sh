@@ -49,7 +49,7 @@ ask() {
 
 # tell_facts CONFIGURATION DRIVER: tells the host the lines NAME=VALUE of the standard input.
 tell_facts() {
-	sed "s/^/@fact $1 $2 /" >&3
+	sed "s/^/@data $1 $2 /" >&3
 }
 
 host() {

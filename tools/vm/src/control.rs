@@ -28,8 +28,6 @@ pub enum Line {
     Fio(String),
     /// `@data TEXT`: a fact for the evaluation on the host.
     Data(String),
-    /// `@fact CONFIGURATION DRIVER NAME=VALUE`: something to be compared between two drivers.
-    Fact(String),
     /// `@done`: the script came to its end; the guest ends the machine next.
     Done,
     /// Anything else.
@@ -54,9 +52,6 @@ impl Line {
         }
         if let Some(text) = line.strip_prefix("@data ") {
             return Self::Data(text.to_owned());
-        }
-        if let Some(fact) = line.strip_prefix("@fact ") {
-            return Self::Fact(fact.to_owned());
         }
         if line == "@done" {
             return Self::Done;
@@ -107,7 +102,6 @@ mod tests {
     fn requests_are_read() {
         assert_eq!(Line::parse("@host plug b"), Line::Host("plug b".into()));
         assert_eq!(Line::parse("@data a 1"), Line::Data("a 1".into()));
-        assert_eq!(Line::parse("@fact a virtio_blk x=1"), Line::Fact("a virtio_blk x=1".into()));
         assert_eq!(Line::parse("@done\r"), Line::Done);
         assert_eq!(Line::parse("1..7"), Line::Plan(7));
         assert_eq!(Line::parse("# text"), Line::Diagnostic("text".into()));

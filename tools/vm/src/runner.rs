@@ -116,7 +116,7 @@ pub fn run(host: &Host, kernel: &Kernel, accel: &Accel, scenario: &Scenario, ove
     let mut session = Session::new(running, &config, scenario, &report, &boot)?;
     let failure = session.follow()?;
     let transcript = session.into_transcript();
-    let compare = |scope| parity::compare(&transcript.facts, scope, &scenario.disks);
+    let compare = |scope| parity::compare(&transcript.data, scope, &scenario.disks);
     let parity = scenario.parity.map(compare).transpose()?;
     let outcome = judge(transcript, parity, failure, console, &report)?;
     if outcome.tally().success() {

@@ -31,8 +31,6 @@ pub struct Transcript {
     pub speeds: Vec<Speed>,
     /// Facts for whoever evaluates this boot.
     pub data: Vec<String>,
-    /// What was seen of each driver.
-    pub facts: Vec<String>,
     /// Whether the script came to its end.
     pub done: bool,
     /// The case that has begun and not ended.
@@ -49,7 +47,6 @@ impl Default for Transcript {
             cases: Cases::default(),
             speeds: Vec::new(),
             data: Vec::new(),
-            facts: Vec::new(),
             done: false,
             current: None,
             diagnostics: Vec::new(),
@@ -76,7 +73,6 @@ impl Transcript {
             Line::Host(request) => return Heard::Asked(request),
             Line::Fio(line) => self.speeds.extend(fio::parse(&line)),
             Line::Data(text) => self.data.push(text),
-            Line::Fact(fact) => self.facts.push(fact),
             Line::Done => self.done = true,
         }
         Heard::Nothing
