@@ -28,8 +28,8 @@ each_hardware_queue_serves_its_cpus_and_has_its_interrupt() {
 	for queue in 0 1 2 3; do
 		cpu=$(sed 's/[^0-9].*//' "/sys/block/$disk/mq/$queue/cpu_list")
 		before=$(interrupts "$device-req.$queue")
-		fio --name=pinned --filename="/dev/$disk" --ioengine=io_uring --direct=1 --thread --rw=randread --bs=4k \
-			--iodepth=1 --number_ios=32 --size=32m --cpus_allowed="$cpu" --output=/tmp/pinned.out
+		fio --name=pinned --filename="/dev/$disk" --ioengine=io_uring --direct=1 --thread --rw=randread \
+			--bs=4k --number_ios=32 --size=32m --cpus_allowed="$cpu" --output=/tmp/pinned.out
 		after=$(interrupts "$device-req.$queue")
 		[ "$after" -gt "$before" ]
 		taken="$taken $((after - before))"
