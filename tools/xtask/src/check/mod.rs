@@ -6,6 +6,7 @@ mod clippy;
 mod diagnostics;
 mod format;
 mod laws;
+mod places;
 pub mod rustdoc;
 mod unsafe_code;
 
@@ -21,9 +22,10 @@ pub type Findings = Vec<String>;
 type Check = fn(&Workshop) -> Result<Findings>;
 
 /// All checks, quick ones first.
-const CHECKS: [(&str, Check); 8] = [
+const CHECKS: [(&str, Check); 9] = [
     ("no unsafe in drivers and samples", unsafe_code::check),
     ("laws and their tests", laws::check),
+    ("places in both drivers", places::check),
     ("rustfmt of the kernel files", format::kernel),
     ("rustfmt of the host tools", format::tools),
     ("checkpatch", checkpatch::check),
