@@ -64,7 +64,8 @@ unsafe impl<T: Operations> Token for Request<T, Started> {
 }
 
 // SAFETY: The memory belongs to the request, which is the token that the payload is borrowed from,
-// until it ends. The device writes it only where the request is a read.
+// until it ends. The device writes it only where the request is a read. The block layer removes
+// the end marks of all entries but the last.
 unsafe impl Segments for Payload<'_> {
     #[inline]
     fn device_writable(&self) -> bool {
@@ -77,8 +78,9 @@ unsafe impl Segments for Payload<'_> {
     }
 
     #[inline]
-    fn map(&self, sgl: &mut [bindings::scatterlist]) -> Result<usize> {
-        Payload::map(self, sgl)
+    unsafe fn map(&self, sgl: &mut [bindings::scatterlist]) -> Result<usize> {
+        // SAFETY: By the requirement of this function.
+        unsafe { Payload::map(self, sgl) }
     }
 }
 

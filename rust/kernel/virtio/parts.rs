@@ -17,7 +17,8 @@ use zerocopy::Immutable;
 ///
 /// [`map`](Self::map) must describe memory that stays valid, and is not accessed by the CPU if the
 /// device may write it, for as long as the token that the segments are borrowed from is in a ring.
-/// Memory that the device may write must be meant to be written.
+/// Memory that the device may write must be meant to be written. Of the entries that it fills, none
+/// but the last may have an end mark afterwards.
 pub unsafe trait Segments {
     /// Whether the device writes the memory, or else reads it.
     fn device_writable(&self) -> bool;
@@ -30,12 +31,17 @@ pub unsafe trait Segments {
         self.len() == 0
     }
 
-    /// Fills entries of `sgl`, which are initialized, from its start and returns how many.
+    /// Fills entries of `sgl` from its start and returns how many.
     ///
     /// # Errors
     ///
     /// [`ENOSPC`]: the segments need more entries.
-    fn map(&self, sgl: &mut [bindings::scatterlist]) -> Result<usize>;
+    ///
+    /// # Safety
+    ///
+    /// The entries must have been initialized by `sg_init_table`, and none of them be a link to
+    /// another table. They may have end marks.
+    unsafe fn map(&self, sgl: &mut [bindings::scatterlist]) -> Result<usize>;
 }
 
 /// The description of one buffer: first what the device reads, then what it may write (virtio
@@ -46,9 +52,9 @@ pub unsafe trait Segments {
 ///
 /// # Invariants
 ///
-/// The first `used` entries of `sgl` are initialized and describe memory that is valid for `'t`.
-/// Of those, the first `readable` are for the device to read and the others to write. The latter
-/// hold `capacity` bytes.
+/// All entries of `sgl` were initialized by `sg_init_table`, and none of them is a link. The first
+/// `used` of them describe memory that is valid for `'t`. Of those, the first `readable` are for
+/// the device to read and the others to write. The latter hold `capacity` bytes.
 pub struct Parts<'t, 'q> {
     sgl: &'q mut [bindings::scatterlist],
     used: usize,
@@ -78,7 +84,7 @@ impl<'t, 'q> Parts<'t, 'q> {
     ///
     /// # Safety
     ///
-    /// - The entries of `sgl` must have been initialized by `sg_init_table`.
+    /// - The entries of `sgl` must have been initialized by `sg_init_table`, and none be a link.
     /// - The addresses in `linear` must be in the linear mapping.
     /// - Memory that can be borrowed for `'t` must be valid for as long as the description is used.
     #[inline]
@@ -160,21 +166,18 @@ impl<'t, 'q> Parts<'t, 'q> {
             self.capacity
         };
 
-        let used = self.used;
-        let free = self.sgl.get_mut(used..).ok_or(ENOSPC)?;
-        let count = segments.map(free)?;
-        let filled = used
-            .checked_add(count)
-            .and_then(|end| self.sgl.get_mut(used..end))
-            .filter(|filled| !filled.is_empty())
+        let free = self.sgl.get_mut(self.used..).ok_or(ENOSPC)?;
+        // SAFETY: By the type invariant.
+        let count = unsafe { segments.map(free) }?;
+        let last = count
+            .checked_sub(1)
+            .and_then(|last| free.get_mut(last))
             .ok_or(ENOSPC)?;
 
-        // Where the lists end is known when the description is finished. Until then `map` may have
-        // marked an end, or a buffer before this one.
-        for sg in filled {
-            // SAFETY: `sg` is an initialized entry.
-            unsafe { bindings::sg_unmark_end(sg) };
-        }
+        // Where the lists end is known when the description is finished.
+        //
+        // SAFETY: `last` is an initialized entry.
+        unsafe { bindings::sg_unmark_end(last) };
 
         // INVARIANT: `map` has filled `count` entries, of memory that is valid for `'t` by the
         // contract of `Segments`.
@@ -241,28 +244,22 @@ impl<'t, 'q> Parts<'t, 'q> {
     #[inline]
     pub(super) fn finish(self) -> Result<Lists> {
         let (readable, used) = (self.readable, self.used);
-        let mut lists = [core::ptr::null_mut(); 2];
-        let mut count = 0;
 
-        for part in [0..readable, readable..used] {
-            let Some(list) = self.sgl.get_mut(part) else {
-                return Err(EINVAL);
-            };
-            let Some(last) = list.last_mut() else {
-                continue;
-            };
-
-            // SAFETY: `last` is an initialized entry.
-            unsafe { bindings::sg_mark_end(last) };
-            lists[count] = list.as_mut_ptr();
-            count += 1;
-        }
-
-        if count == 0 {
+        if used == 0 {
             return Err(EINVAL);
         }
+        for end in [readable, used] {
+            if let Some(last) = self.sgl.get_mut(end.wrapping_sub(1)) {
+                // SAFETY: `last` is an initialized entry.
+                unsafe { bindings::sg_mark_end(last) };
+            }
+        }
 
-        // INVARIANT: A list was counted for each range that is not empty, in their order.
+        // Where nothing is readable, the first list is the one that is written.
+        let first = self.sgl.as_mut_ptr();
+        let lists = [first, first.wrapping_add(readable)];
+
+        // INVARIANT: The last entries of what is read and of what is written are marked as ends.
         Ok(Lists {
             lists,
             out: u32::from(readable > 0),

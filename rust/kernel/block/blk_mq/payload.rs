@@ -96,29 +96,29 @@ impl<'a> Payload<'a> {
 
     /// Describes the data in entries of `sgl`, from its start, and returns how many.
     ///
-    /// The entries must have been initialized by `sg_init_table`. The last one that is used gets
-    /// the end mark. The description is good until the request ends.
+    /// The last entry that is used gets the end mark. The description is good until the request
+    /// ends.
     ///
     /// # Errors
     ///
     /// [`ENOSPC`]: `sgl` is shorter than [`max_segments`](Self::max_segments).
+    ///
+    /// # Safety
+    ///
+    /// The entries must have been initialized by `sg_init_table`, and none of them be a link to
+    /// another table. They may have end marks.
     #[inline]
-    pub(crate) fn map(&self, sgl: &mut [bindings::scatterlist]) -> Result<usize> {
+    pub(crate) unsafe fn map(&self, sgl: &mut [bindings::scatterlist]) -> Result<usize> {
         let entries = sgl.get_mut(..self.max_segments()).ok_or(ENOSPC)?;
 
         if entries.is_empty() {
             return Ok(0);
         }
 
-        // Whatever the entries were used for before, none of them is a link to another table.
-        for entry in entries.iter_mut() {
-            entry.page_link = 0;
-        }
-
         let mut last = core::ptr::null_mut();
 
         // SAFETY: By the type invariant, `rq` is valid, and it has data, which fits into
-        // `nr_phys_segments` entries.
+        // `nr_phys_segments` entries. By the requirement of this function, these follow each other.
         let count =
             unsafe { bindings::__blk_rq_map_sg(self.rq.as_ptr(), entries.as_mut_ptr(), &mut last) };
 

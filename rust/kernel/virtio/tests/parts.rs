@@ -123,7 +123,8 @@ struct Pages<'a> {
     claim: Option<Result<usize>>,
 }
 
-// SAFETY: The memory is borrowed from the token, and mutably, so the CPU cannot get at it.
+// SAFETY: The memory is borrowed from the token, and mutably, so the CPU cannot get at it. Only the
+// last entry gets an end mark.
 unsafe impl Segments for Pages<'_> {
     fn device_writable(&self) -> bool {
         self.device_writable
@@ -133,7 +134,7 @@ unsafe impl Segments for Pages<'_> {
         self.memory.len() as u32
     }
 
-    fn map(&self, sgl: &mut [bindings::scatterlist]) -> Result<usize> {
+    unsafe fn map(&self, sgl: &mut [bindings::scatterlist]) -> Result<usize> {
         if let Some(claim) = self.claim {
             return claim;
         }
@@ -144,6 +145,8 @@ unsafe impl Segments for Pages<'_> {
         for chunk in self.memory.chunks(self.step) {
             let sg = sgl.get_mut(count).ok_or(ENOSPC)?;
 
+            // SAFETY: `sg` is an initialized entry.
+            unsafe { bindings::sg_unmark_end(sg) };
             // SAFETY: `sg` is an initialized entry, and `chunk` in the linear mapping.
             unsafe { bindings::sg_set_buf(sg, chunk.as_ptr().cast(), chunk.len() as u32) };
             count += 1;

@@ -273,8 +273,10 @@ mod tests {
         // SAFETY: The table has this number of entries.
         unsafe { bindings::sg_init_table(table.as_mut_ptr(), 2) };
 
-        assert!(rq.payload().map(&mut []) == Err(ENOSPC));
-        assert!(rq.payload().map(&mut table) == Ok(1));
+        // SAFETY: There are no entries.
+        assert!(unsafe { rq.payload().map(&mut []) } == Err(ENOSPC));
+        // SAFETY: The entries were initialized just above.
+        assert!(unsafe { rq.payload().map(&mut table) } == Ok(1));
         assert_eq!(table[0].length, 4096);
 
         rq.end(Status::OK);
