@@ -73,8 +73,8 @@ randwrite_4k_depth_32() {
 	compare randwrite-4k-depth32
 }
 
-read_128k_depth_32() {
-	compare read-128k-depth32
+randread_128k_depth_32() {
+	compare randread-128k-depth32
 }
 
 randread_4k_on_all_queues() {
@@ -82,6 +82,7 @@ randread_4k_on_all_queues() {
 	compare randread-4k-jobs
 }
 
-WORKLOADS="randread_4k_depth_1 randread_4k_depth_32 randwrite_4k_depth_32 read_128k_depth_32 randread_4k_on_all_queues"
+WORKLOADS="randread_4k_depth_1 randread_4k_depth_32 randwrite_4k_depth_32 randread_128k_depth_32
+	randread_4k_on_all_queues"
 
 cases both_drivers_have_a_disk $WORKLOADS the_drivers_swap_their_disks $WORKLOADS

@@ -63,9 +63,9 @@ randwrite_4k_depth_32() {
 	both randwrite-4k-depth32
 }
 
-read_128k_depth_32() {
-	both read-128k-depth32
+randread_128k_depth_32() {
+	both randread-128k-depth32
 }
 
 cases both_drivers_are_loaded randread_4k_depth_1 randread_4k_depth_32 randread_4k_in_batches_of_16 \
-	randwrite_4k_depth_32 read_128k_depth_32
+	randwrite_4k_depth_32 randread_128k_depth_32
