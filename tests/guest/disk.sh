@@ -51,14 +51,20 @@ virtio_of() {
 	slot=",$DISKS,"
 	slot=${slot#*",$1:"}
 	slot=${slot%%,*}
-	if [ -n "$slot" ]; then
+	case $slot in
+	uml.*)
+		set -- "/sys/devices/virtio-uml-cmdline/virtio-$slot"/virtio*
+		;;
+	?*)
 		# Directly in the slot, or on the bus behind a root port in the slot.
 		slot=/sys/devices/pci0000:00/0000:00:$slot.0
 		set -- "$slot"/virtio* "$slot"/0000:*/virtio*
-	else
+		;;
+	*)
 		set -- $(grep -lx 0x0002 $VIRTIO/devices/*/device)
 		set -- "${1%/device}"
-	fi
+		;;
+	esac
 	for path; do
 		if [ -e "$path/features" ]; then
 			echo "${path##*/}"

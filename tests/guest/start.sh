@@ -13,8 +13,12 @@ for word in $(cat /proc/cmdline); do
 done
 
 # Ends the machine. QEMU is told to exit on a reboot; a machine without ACPI, or one that has slept, cannot power off.
+# User-mode Linux starts again on a reboot.
 leave() {
 	sync
+	if grep -q '^vendor_id.*User Mode Linux' /proc/cpuinfo; then
+		poweroff -f
+	fi
 	reboot -f
 }
 
@@ -29,8 +33,9 @@ echo scan=off 2>/dev/null >/sys/kernel/debug/kmemleak
 
 # A function is read before it runs: this file may be out of reach when the script has ended, see lifecycle.sh.
 run_script() {
-	stty -F /dev/ttyS1 115200 raw -echo
-	exec 3<>/dev/ttyS1
+	line=/dev/${LINE:-ttyS1}
+	stty -F "$line" 115200 raw -echo
+	exec 3<>"$line"
 	sh "/mnt/guest/$SCRIPT.sh" </dev/null
 	echo @done >&3
 	leave

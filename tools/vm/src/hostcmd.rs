@@ -12,6 +12,8 @@
 //! | `link DEVICE up`, `link DEVICE down` | plugs a network cable in or out |
 //! | `qmp JSON` | any QMP command: `{"execute": …, "arguments": {…}}` |
 
+use std::path::PathBuf;
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -20,7 +22,9 @@ use serde_json::{Value, json};
 use crate::disk::Disk;
 use crate::insns;
 use crate::machine::Config;
+use crate::qemu::{Child, Running, last_words};
 use crate::qmp::Qmp;
+use crate::session::Guest;
 
 /// How long a guest may take to let go of a device.
 const UNPLUG_LIMIT: Duration = Duration::from_secs(60);
@@ -101,6 +105,43 @@ impl<'a> HostCommands<'a> {
             }
             _ => bail!("unknown request `{request}`"),
         }
+    }
+}
+
+/// A machine in QEMU, as a session sees it.
+pub struct QemuGuest<'a> {
+    running: Running,
+    host_commands: HostCommands<'a>,
+    log: PathBuf,
+}
+
+impl<'a> QemuGuest<'a> {
+    /// The machine of `config`; QEMU's own messages are in `log`.
+    pub fn new(running: Running, config: &'a Config<'a>, log: PathBuf) -> Self {
+        Self { running, host_commands: HostCommands::new(config), log }
+    }
+}
+
+impl Guest for QemuGuest<'_> {
+    fn lines(&self) -> &Receiver<String> {
+        &self.running.lines
+    }
+
+    fn serve(&mut self, request: &str) -> Result<()> {
+        let answer = self.host_commands.answer(request, &mut self.running.qmp);
+        self.running.answer(&answer)
+    }
+
+    fn tick(&mut self) -> Result<()> {
+        self.host_commands.tick(&mut self.running.qmp)
+    }
+
+    fn child(&mut self) -> &mut Child {
+        &mut self.running.child
+    }
+
+    fn last_words(&self) -> String {
+        last_words(&self.log)
     }
 }
 

@@ -24,6 +24,7 @@ const TOOLS: &[(&str, &str)] = &[
     ("e2fsck", "e2fsprogs"),
     ("tune2fs", "e2fsprogs"),
     ("resize2fs", "e2fsprogs"),
+    ("mkfs.btrfs", "btrfs-progs"),
     ("blkdiscard", "util-linux"),
     ("blkzone", "util-linux"),
     ("blockdev", "util-linux"),

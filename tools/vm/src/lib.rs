@@ -20,6 +20,7 @@
 //! | [`kunit`] | KUnit at boot, read by the kernel's own parser |
 //! | [`insns`], [`bench`] | what a request costs and how fast it is, against the C driver |
 //! | [`mod@shell`] | the interactive machine |
+//! | [`uml`] | user-mode Linux with test devices that do what QEMU's cannot |
 
 use std::path::{Path, PathBuf};
 
@@ -46,6 +47,7 @@ pub mod scenario;
 pub mod session;
 pub mod shell;
 pub mod transcript;
+pub mod uml;
 
 pub use ktap::Tally;
 pub use parity::parity;

@@ -52,6 +52,11 @@ impl Child {
         Ok(Self(command.spawn().with_context(|| format!("cannot start {}", qemu.display()))?))
     }
 
+    /// The process's standard input and output, where they are pipes.
+    pub fn pipes(&mut self) -> Option<(process::ChildStdin, process::ChildStdout)> {
+        Some((self.0.stdin.take()?, self.0.stdout.take()?))
+    }
+
     /// The exit status, once there is one.
     ///
     /// # Errors
@@ -204,7 +209,8 @@ fn accept(listener: &UnixListener, child: &mut Child, log: &Path) -> Result<Unix
     }
 }
 
-fn read_lines(stream: UnixStream) -> Receiver<String> {
+/// Reads lines in a thread of its own, until there are no more.
+pub(crate) fn read_lines(stream: UnixStream) -> Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         let mut reader = BufReader::new(stream);

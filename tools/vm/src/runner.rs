@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::accel::Accel;
 use crate::fio::Speed;
+use crate::hostcmd::QemuGuest;
 use crate::ktap::{Cases, Tally};
 use crate::logscan::{self, Finding};
 use crate::machine::{CONSOLE_LOG, Config, Console, counts_dir};
@@ -17,7 +18,7 @@ use crate::parity::Comparison;
 use crate::qemu::{QEMU_LOG, Running, Sockets};
 use crate::report::Report;
 use crate::scenario::{self, Flavour, Group, Overrides, Scenario};
-use crate::session::Session;
+use crate::session::{Limits, Session};
 use crate::transcript::Transcript;
 use crate::{Host, Kernel, accel, image, parity};
 
@@ -112,8 +113,10 @@ pub fn run(host: &Host, kernel: &Kernel, accel: &Accel, scenario: &Scenario, ove
         scenario.about,
         &format!("{} kernel, {}, {} CPUs, {} MiB", kernel.name, accel.name(), scenario.cpus, scenario.memory),
     );
-    let running = Running::start(&host.qemu, &config, sockets, &boot.join(QEMU_LOG))?;
-    let mut session = Session::new(running, &config, scenario, &report, &boot)?;
+    let log = boot.join(QEMU_LOG);
+    let guest = QemuGuest::new(Running::start(&host.qemu, &config, sockets, &log)?, &config, log);
+    let limits = Limits { whole: accel.limit(scenario.limit), idle: accel.limit(scenario.idle) };
+    let mut session = Session::new(guest, limits, &report, &boot)?;
     let failure = session.follow()?;
     let transcript = session.into_transcript();
     let compare = |scope| parity::compare(&transcript.data, scope, &scenario.disks);
@@ -126,7 +129,7 @@ pub fn run(host: &Host, kernel: &Kernel, accel: &Accel, scenario: &Scenario, ove
 }
 
 /// Judges and shows what was heard.
-fn judge(
+pub(crate) fn judge(
     transcript: Transcript,
     parity: Option<Comparison>,
     failure: Option<String>,
@@ -152,7 +155,7 @@ fn judge(
 }
 
 /// An empty directory for a boot.
-fn boot_dir(host: &Host, name: &str) -> Result<PathBuf> {
+pub(crate) fn boot_dir(host: &Host, name: &str) -> Result<PathBuf> {
     let boot = host.work.join(name);
     if boot.exists() {
         fs::remove_dir_all(&boot).with_context(|| format!("cannot empty {}", boot.display()))?;

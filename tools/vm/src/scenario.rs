@@ -146,22 +146,32 @@ impl Scenario {
 
     /// What the kernel is told: the guest's init reads every word that begins with `vmtest.`.
     pub fn cmdline(&self, disk_map: &str, overrides: &Overrides) -> String {
-        let mut vars = BTreeMap::from([("driver", "virtio_blk_rs"), ("oracle", "virtio_blk")]);
-        vars.extend(self.vars.iter().map(|(name, value)| (*name, value.as_str())));
-        vars.extend(overrides.vars.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-        if let Some(driver) = &overrides.driver {
-            vars.insert("driver", driver);
-        }
-        vars.insert("script", self.script);
-        vars.insert("disks", disk_map);
         // A crash must end the boot at once: what follows would only hide the cause.
         let mut words = vec!["oops=panic".to_owned()];
         if !self.kernel_words.is_empty() {
             words.push(self.kernel_words.to_owned());
         }
-        words.extend(vars.iter().map(|(name, value)| format!("vmtest.{name}={value}")));
+        words.extend(words_for_init(self.script, &self.vars, disk_map, overrides));
         words.join(" ")
     }
+}
+
+/// The words that the guest's init reads: what to run, and its variables.
+pub(crate) fn words_for_init(
+    script: &str,
+    vars: &[(&'static str, String)],
+    disk_map: &str,
+    overrides: &Overrides,
+) -> Vec<String> {
+    let mut all = BTreeMap::from([("driver", "virtio_blk_rs"), ("oracle", "virtio_blk")]);
+    all.extend(vars.iter().map(|(name, value)| (*name, value.as_str())));
+    all.extend(overrides.vars.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    if let Some(driver) = &overrides.driver {
+        all.insert("driver", driver);
+    }
+    all.insert("script", script);
+    all.insert("disks", disk_map);
+    all.iter().map(|(name, value)| format!("vmtest.{name}={value}")).collect()
 }
 
 pub(crate) fn minutes(minutes: u64) -> Duration {

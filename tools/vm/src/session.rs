@@ -5,31 +5,62 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::RecvTimeoutError;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use crate::hostcmd::HostCommands;
-use crate::machine::{CONSOLE_LOG, Config};
-use crate::qemu::{QEMU_LOG, Running, last_words};
+use crate::machine::CONSOLE_LOG;
+use crate::qemu::Child;
 use crate::report::Report;
-use crate::scenario::Scenario;
 use crate::transcript::{Heard, Transcript};
 
 /// How often a running machine is looked at when it says nothing.
 const TICK: Duration = Duration::from_millis(100);
-/// How long QEMU may take to exit when it has closed the line to the guest.
+/// How long a machine may take to exit when it has closed the line to the guest.
 const EXIT_LIMIT: Duration = Duration::from_secs(30);
 /// Every line that the guest script said, beside the kernel's log.
 const SCRIPT_LOG: &str = "script.log";
 
+/// A machine that runs, whatever it runs in.
+pub trait Guest {
+    /// The lines that the guest script prints; closed when the machine has ended.
+    fn lines(&self) -> &Receiver<String>;
+
+    /// Does what the guest script asks for, and sends it the answer.
+    ///
+    /// # Errors
+    ///
+    /// The machine is gone.
+    fn serve(&mut self, request: &str) -> Result<()>;
+
+    /// Looks after what does not come from the guest script.
+    ///
+    /// # Errors
+    ///
+    /// The machine has to be ended.
+    fn tick(&mut self) -> Result<()>;
+
+    /// The process.
+    fn child(&mut self) -> &mut Child;
+
+    /// What the process itself has to say about its end.
+    fn last_words(&self) -> String;
+}
+
+/// How long a machine may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// From its start to its end.
+    pub whole: Duration,
+    /// Without any sign of life.
+    pub idle: Duration,
+}
+
 /// The machine and what is known of it.
-pub struct Session<'a> {
-    running: Running,
-    host_commands: HostCommands<'a>,
+pub struct Session<'a, G> {
+    guest: G,
     report: &'a Report,
-    boot: PathBuf,
     console: Console,
     script_log: File,
     idle_limit: Duration,
@@ -51,29 +82,21 @@ impl Console {
     }
 }
 
-impl<'a> Session<'a> {
+impl<'a, G: Guest> Session<'a, G> {
     /// Begins to listen. `boot` is the directory of this boot.
     ///
     /// # Errors
     ///
     /// When the log of the script cannot be written.
-    pub fn new(
-        running: Running,
-        config: &'a Config<'a>,
-        scenario: &Scenario,
-        report: &'a Report,
-        boot: &Path,
-    ) -> Result<Self> {
+    pub fn new(guest: G, limits: Limits, report: &'a Report, boot: &Path) -> Result<Self> {
         let now = Instant::now();
         Ok(Self {
-            running,
-            host_commands: HostCommands::new(config),
+            guest,
             report,
-            boot: boot.to_path_buf(),
             console: Console { path: boot.join(CONSOLE_LOG), length: 0 },
             script_log: File::create(boot.join(SCRIPT_LOG)).context("cannot write the script's log")?,
-            idle_limit: config.accel.limit(scenario.idle),
-            deadline: now + config.accel.limit(scenario.limit),
+            idle_limit: limits.idle,
+            deadline: now + limits.whole,
             last_sign: now,
             transcript: Transcript::default(),
         })
@@ -86,7 +109,7 @@ impl<'a> Session<'a> {
     /// When the log cannot be written or the process cannot be waited for.
     pub fn follow(&mut self) -> Result<Option<String>> {
         loop {
-            match self.running.lines.recv_timeout(TICK) {
+            match self.guest.lines().recv_timeout(TICK) {
                 Ok(line) => {
                     self.last_sign = Instant::now();
                     writeln!(self.script_log, "{line}").context("cannot write the script's log")?;
@@ -97,7 +120,7 @@ impl<'a> Session<'a> {
             }
             let overdue = self.overdue().or_else(|| self.look_after_events());
             if overdue.is_some() {
-                self.running.child.kill();
+                self.guest.child().kill();
                 return Ok(overdue);
             }
         }
@@ -114,22 +137,21 @@ impl<'a> Session<'a> {
             Heard::Began(name) => self.report.begin(name),
             Heard::Ended(case) => self.report.case(case),
             Heard::Asked(request) => {
-                let answer = self.host_commands.answer(&request, &mut self.running.qmp);
                 // A guest that is gone is noticed by the loop, with a better reason than this one.
-                let _ = self.running.answer(&answer);
+                let _ = self.guest.serve(&request);
             }
         }
     }
 
-    /// QEMU has closed the line: it exits.
+    /// The machine has closed the line: it exits.
     fn end(&mut self) -> Result<Option<String>> {
-        Ok(match self.running.child.wait_for(EXIT_LIMIT)? {
+        Ok(match self.guest.child().wait_for(EXIT_LIMIT)? {
             Some(status) if !status.success() => {
-                Some(format!("QEMU ended with {status}: {}", last_words(&self.boot.join(QEMU_LOG))))
+                Some(format!("the machine ended with {status} {}", self.guest.last_words()))
             }
             Some(_) if !self.transcript.done => Some("the guest ended before its script did".into()),
             Some(_) => None,
-            None => Some("QEMU does not exit".into()),
+            None => Some("the machine does not exit".into()),
         })
     }
 
@@ -147,7 +169,7 @@ impl<'a> Session<'a> {
     }
 
     fn look_after_events(&mut self) -> Option<String> {
-        let result = self.host_commands.tick(&mut self.running.qmp);
+        let result = self.guest.tick();
         result.err().map(|error| format!("the guest was ended: {error:#}"))
     }
 }

@@ -119,6 +119,17 @@ pub fn test(workshop: &Workshop) -> Result<Tally> {
     vm::test(&host(&workshop.project), &kernel(&workshop.project, &workshop.tree, Variant::Debug))
 }
 
+/// The part of `make test` that needs user-mode Linux with our test devices.
+///
+/// # Errors
+///
+/// The kernel cannot be built or no machine can be started.
+pub fn uml(workshop: &Workshop) -> Result<Tally> {
+    let _lock = GuestLock::take(&workshop.project, "run")?;
+    build::kernel(workshop, Variant::Um)?;
+    vm::uml::test(&host(&workshop.project), &kernel(&workshop.project, &workshop.tree, Variant::Um))
+}
+
 /// `make soak`: the long tests, on both kernels.
 ///
 /// # Errors

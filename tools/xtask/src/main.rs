@@ -77,6 +77,9 @@ enum Command {
     Doc,
     /// Make rust-project.json for rust-analyzer
     RustAnalyzer,
+    /// Be a test device of a virtual machine
+    #[command(hide = true, name = vm::uml::DEVICE_COMMAND)]
+    Device(blkdev::cli::Cli),
     /// Remove what was built
     Clean,
     /// Remove what was built and fetched
@@ -97,6 +100,9 @@ fn main() -> ExitCode {
 
 /// Carries out a command; `false` when it ran and found something wrong.
 fn execute(command: &Command) -> Result<bool> {
+    if let Command::Device(device) = command {
+        return blkdev::cli::run(device).map(|()| true);
+    }
     let project = Project::discover(variable("V").is_some_and(|value| value != "0"))?;
     match command {
         Command::Status => status::print(&project)?,

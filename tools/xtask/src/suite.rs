@@ -11,11 +11,12 @@ use crate::{cargo, check, compile_fail, guest, kunit};
 type Stage = fn(&Workshop) -> Result<Tally>;
 
 /// The stages, quick ones first.
-const STAGES: [(&str, Stage); 5] = [
+const STAGES: [(&str, Stage); 6] = [
     ("checks", |workshop| Ok(check::all(workshop))),
     ("host tools", |workshop| cargo::test(&workshop.project)),
     ("KUnit", kunit::run),
     ("compile-fail", compile_fail::run),
+    ("user-mode Linux", guest::uml),
     ("virtual machines", guest::test),
 ];
 

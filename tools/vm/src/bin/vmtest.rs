@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use vm::scenario::{self, Overrides};
-use vm::{Host, Kernel, Tally, accel, bench, insns, kunit, runner};
+use vm::{Host, Kernel, Tally, accel, bench, insns, kunit, runner, uml};
 
 /// Runs single scenarios of the virtual machine tests by hand.
 #[derive(Parser)]
@@ -53,6 +53,9 @@ enum Command {
         #[command(flatten)]
         target: Target,
     },
+    /// Is a test device.
+    #[command(hide = true, name = uml::DEVICE_COMMAND)]
+    Device(blkdev::cli::Cli),
     /// Says which accelerator runs a guest here.
     Accel {
         #[command(flatten)]
@@ -91,7 +94,11 @@ impl Target {
             |path: &PathBuf| path.canonicalize().with_context(|| format!("no such directory: {}", path.display()));
         let objdir = absolute(&self.objdir)?;
         let parent = objdir.parent().context("the build directory has no parent")?.to_path_buf();
-        let name = if objdir.to_string_lossy().ends_with("debug") { "debug" } else { "plain" };
+        let name = match objdir.file_name().and_then(|name| name.to_str()) {
+            Some("o-debug") => "debug",
+            Some("o-um") => "um",
+            _ => "plain",
+        };
         let host = Host {
             work: self.work.unwrap_or_else(|| parent.join("vm")),
             qemu: self.qemu,
@@ -135,6 +142,9 @@ fn execute(command: Command) -> Result<bool> {
                     scenario.about
                 );
             }
+            for scenario in uml::all() {
+                println!("um    {:12}  {}", scenario.name, scenario.about);
+            }
             Ok(true)
         }
         Command::Run { names, driver, vars, target } => run(&names, Overrides { driver, vars }, target),
@@ -149,6 +159,7 @@ fn execute(command: Command) -> Result<bool> {
             bench::run(&host, &kernel)?;
             Ok(true)
         }
+        Command::Device(device) => blkdev::cli::run(&device).map(|()| true),
         Command::Shell { target } => {
             let (host, kernel) = target.open()?;
             vm::shell(&host, &kernel)?;
@@ -165,15 +176,20 @@ fn execute(command: Command) -> Result<bool> {
 fn run(names: &[String], overrides: Overrides, target: Target) -> Result<bool> {
     let (host, kernel) = target.open()?;
     let all = scenario::all();
-    if let Some(name) = names.iter().find(|n| *n != "kunit" && !all.iter().any(|s| s.name == n.as_str())) {
+    let um = uml::all();
+    let known = |n: &str| n == "kunit" || all.iter().any(|s| s.name == n) || um.iter().any(|s| s.name == n);
+    if let Some(name) = names.iter().find(|n| !known(n)) {
         bail!("there is no scenario `{name}`; `vmtest list` shows them");
     }
-    let accel = accel::probe(&host, Some(&kernel))?;
     let mut tally = Tally::default();
     for name in names {
-        tally += match all.iter().find(|s| s.name == name) {
-            Some(scenario) => runner::run(&host, &kernel, &accel, scenario, &overrides)?.tally(),
-            None => kunit::boot(&host, &kernel)?,
+        tally += if let Some(scenario) = um.iter().find(|s| s.name == name) {
+            uml::run(&host, &kernel, scenario, &overrides)?.tally()
+        } else if let Some(scenario) = all.iter().find(|s| s.name == name) {
+            let accel = accel::probe(&host, Some(&kernel))?;
+            runner::run(&host, &kernel, &accel, scenario, &overrides)?.tally()
+        } else {
+            kunit::boot(&host, &kernel)?
         };
     }
     println!("\n{} passed, {} failed, {} skipped", tally.passed, tally.failed, tally.skipped);

@@ -178,6 +178,7 @@ pub const NEEDS: &[Need] = &[
     program("busybox", &["busybox-static"]),
     program("fio", &["fio"]),
     program("mkfs.ext4", &["e2fsprogs"]),
+    program("mkfs.btrfs", &["btrfs-progs"]),
 ];
 
 impl Need {

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: GPL-2.0
+# A device that misbehaves: the request fails, or nothing comes of it; other requests are served.
+
+. /mnt/guest/lib.sh
+. /mnt/guest/disk.sh
+. /mnt/guest/oracle.sh
+
+the_module_loads() {
+	load "$DRIVER"
+	for disk in $(disk_names); do
+		wait_for 10 disk_of "$disk"
+	done
+	dd if=/dev/urandom of=/tmp/noise bs=64k count=1
+	for disk in main legacy; do
+		write_noise $disk
+	done
+}
+
+write_noise() {
+	dd if=/tmp/noise of="/dev/$(disk_of "$1")" bs=64k oflag=direct conv=fsync
+}
+
+read_noise() {
+	dd if="/dev/$(disk_of "$1")" of=/tmp/read bs=64k count=1 iflag=direct && cmp /tmp/read /tmp/noise
+}
+
+# fails_with DISK FAULT COMMAND...: the command fails with an I/O error under the fault, and works after it.
+fails_with() {
+	disk=$1 fault=$2
+	shift 2
+	host "device $disk fault $fault"
+	if "$@" "$disk" >/tmp/failure 2>&1; then
+		fail "succeeded in spite of $fault"
+	fi
+	cat /tmp/failure
+	grep -i 'I/O error\|Input/output error' /tmp/failure
+	host "device $disk behave"
+	"$@" "$disk"
+}
+
+# works_with DISK FAULT COMMAND...
+works_with() {
+	disk=$1 fault=$2
+	shift 2
+	host "device $disk fault $fault"
+	"$@" "$disk"
+	host "device $disk behave"
+}
+
+sync_noise() {
+	dd if=/tmp/noise of="/dev/$(disk_of "$1")" bs=64k count=1 conv=fsync
+}
+
+discard() {
+	/sbin/blkdiscard -o 1M -l 1M "/dev/$(disk_of "$1")"
+}
+
+a_status_that_was_not_written_is_an_error() {
+	# Twice, as the memory of a request still holds the status of the one before.
+	read_noise main
+	fails_with main no-status:read read_noise
+	read_noise main
+	fails_with main no-status:read read_noise
+	fails_with main no-status:write write_noise
+	fails_with main no-status:flush sync_noise
+	fails_with legacy no-status:read read_noise
+}
+
+an_unknown_status_is_an_error() {
+	fails_with main unknown-status:read read_noise
+	fails_with main unknown-status:write write_noise
+	fails_with main unknown-status:discard discard
+}
+
+errors_of_the_device_are_told() {
+	fails_with main io-error:read read_noise
+	fails_with main io-error:write write_noise
+	fails_with main io-error:flush sync_noise
+	fails_with main io-error:discard discard
+	fails_with main io-error:secure-erase erase
+}
+
+erase() {
+	/sbin/blkdiscard -s -o 1M -l 1M "/dev/$(disk_of "$1")"
+}
+
+a_read_that_was_not_filled_is_an_error() {
+	fails_with main used-short:read read_noise
+	fails_with main used-short:read read_noise
+}
+
+a_short_length_matters_to_modern_reads_only() {
+	works_with legacy used-short read_noise
+	works_with legacy used-short write_noise
+	works_with main used-short:write write_noise
+	works_with main used-short:flush sync_noise
+}
+
+a_length_that_is_too_long_does_no_harm() {
+	works_with main used-long read_noise
+	works_with main used-long write_noise
+	works_with legacy used-long read_noise
+}
+
+serial() {
+	cat "/sys/block/$(disk_of "$1")/serial"
+}
+
+a_serial_number_that_is_refused_is_empty() {
+	[ "$(serial main)" = blkdev ]
+	host 'device main fault io-error:get-id'
+	[ -z "$(serial main)" ]
+	host 'device main behave'
+	[ "$(serial main)" = blkdev ]
+}
+
+zones() {
+	/sbin/blkzone report "/dev/$(disk_of zoned)" >/tmp/zones
+	[ "$(wc -l </tmp/zones)" -eq 16 ]
+}
+
+BAD_ZONES='zone-count-zero zone-start zone-type zone-state zone-pointer zone-capacity'
+
+bad_zones_are_not_reported() {
+	zones
+	for fault in $BAD_ZONES no-status unknown-status; do
+		host "device zoned fault $fault:report"
+		if zones; then
+			cat /tmp/zones
+			fail "reported in spite of $fault"
+		fi
+		host 'device zoned behave'
+	done
+	zones
+}
+
+a_count_of_zones_that_is_too_large_is_bounded() {
+	host 'device zoned fault zone-count-huge:report'
+	zones
+	host 'device zoned behave'
+}
+
+a_disk_with_bad_zones_is_not_brought_up() {
+	for fault in $BAD_ZONES; do
+		unbind "$DRIVER" zoned
+		host "device zoned fault $fault:report"
+		dmesg -c >/dev/null
+		if bind "$DRIVER" zoned; then
+			[ "$(cat "/sys/block/$(disk_of zoned)/size")" -eq 0 ] || fail "brought up in spite of $fault"
+			unbind "$DRIVER" zoned
+		fi
+		echo "$fault: $(dmesg -r | grep '^<3>')"
+		dmesg -r | grep '^<3>' >/dev/null
+		host 'device zoned behave'
+		bind "$DRIVER" zoned
+		wait_for 10 disk_of zoned
+	done
+	zones
+}
+
+a_sloppy_device_can_be_tolerated() {
+	unload "$DRIVER"
+	load "$DRIVER" check_used_len=0
+	wait_for 10 disk_of main
+	works_with main used-short:read read_noise
+	[ "$(cat "/sys/module/$DRIVER/parameters/check_used_len")" = N ]
+}
+
+the_devices_are_sound_again() {
+	for disk in main legacy; do
+		verify "$(disk_of $disk)" 2
+	done
+	unload "$DRIVER"
+}
+
+cases the_module_loads a_status_that_was_not_written_is_an_error an_unknown_status_is_an_error \
+	errors_of_the_device_are_told a_read_that_was_not_filled_is_an_error \
+	a_short_length_matters_to_modern_reads_only a_length_that_is_too_long_does_no_harm \
+	a_serial_number_that_is_refused_is_empty bad_zones_are_not_reported \
+	a_count_of_zones_that_is_too_large_is_bounded a_disk_with_bad_zones_is_not_brought_up \
+	a_sloppy_device_can_be_tolerated the_devices_are_sound_again

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: GPL-2.0
+# What QEMU's device cannot show: secure erase, ranges, the requests that really arrive. Both drivers in turn.
+
+. /mnt/guest/lib.sh
+. /mnt/guest/disk.sh
+. /mnt/guest/oracle.sh
+
+both_drivers_load() {
+	load_both
+}
+
+keep_data() {
+	verify "$1" 4 >&2
+	mkfs.ext4 -q -F "/dev/$1"
+	mkdir -p /tmp/disk
+	mount -t ext4 "/dev/$1" /tmp/disk
+	cp /bin/busybox /tmp/disk/
+	umount /tmp/disk
+	drop_caches
+	e2fsck -fn "/dev/$1" >&2
+	mount -t ext4 "/dev/$1" /tmp/disk
+	cmp /bin/busybox /tmp/disk/busybox
+	umount /tmp/disk
+	ls "/sys/block/$1/mq"
+}
+
+both_keep_their_data() {
+	flushes=$(asked main flush)
+	both main keep_data
+	[ "$(asked main flush)" -gt "$flushes" ]
+	note "$(asked main read) reads, $(asked main write) writes, $(asked main flush) flushes"
+}
+
+the_limits_are_equal() {
+	both main limits
+	note "$(wc -l </tmp/limits.$DRIVER) attributes"
+}
+
+# filled VDX: noise in the first 4 MiB.
+fill() {
+	dd if=/dev/urandom of="/dev/$1" bs=1M count=4 conv=fsync
+}
+
+# zeroed VDX: whether these 4 MiB read as zeroes.
+zeroed() {
+	drop_caches
+	dd if="/dev/$1" bs=1M count=4 | cmp -n 4194304 - /dev/zero
+}
+
+# clear_by NAME VDX [OPTION...]: blkdiscard clears the noise by requests called NAME; tells how many.
+clear_by() {
+	name=$1 vdx=$2
+	shift 2
+	fill "$vdx" >&2
+	refused zeroed "$vdx" >&2
+	requests=$(asked main "$name") ranges=$(asked main "$name-ranges") unmap=$(asked main unmap-ranges)
+	/sbin/blkdiscard "$@" -o 0 -l 4M "/dev/$vdx" >&2
+	zeroed "$vdx" >&2
+	requests=$(($(asked main "$name") - requests))
+	ranges=$(($(asked main "$name-ranges") - ranges))
+	unmap=$(($(asked main unmap-ranges) - unmap))
+	[ "$requests" -gt 0 ]
+	echo "$name: $requests requests, $ranges ranges, $unmap to unmap"
+}
+
+discard() {
+	clear_by discard "$1"
+}
+
+a_discard_keeps_its_limit() {
+	host 'device main set max_discard_sectors=1024'
+	both main discard
+	note "$(cat "/tmp/discard.$DRIVER")"
+	host 'device main defaults'
+}
+
+erase() {
+	clear_by secure-erase "$1" -s
+	cat "/sys/block/$1/queue/discard_granularity"
+}
+
+a_secure_erase_erases() {
+	both main erase
+	note "$(head -n 1 "/tmp/erase.$DRIVER")"
+}
+
+erase_in_pieces() {
+	clear_by secure-erase "$1" -s
+}
+
+a_secure_erase_keeps_its_limit() {
+	host 'device main set max_secure_erase_sectors=2048'
+	both main erase_in_pieces
+	note "$(cat "/tmp/erase_in_pieces.$DRIVER")"
+	host 'device main defaults'
+}
+
+zero() {
+	clear_by write-zeroes "$1" -z
+}
+
+zeroes_are_written_without_data() {
+	both main zero
+	note "$(cat "/tmp/zero.$DRIVER")"
+}
+
+serial() {
+	cat "/sys/block/$1/serial"
+}
+
+the_serial_number_is_that_of_the_device() {
+	both main serial
+	[ "$(cat "/tmp/serial.$DRIVER")" = 12345678901234567890 ]
+}
+
+switch_cache() {
+	cat "/sys/block/$1/cache_type" "/sys/block/$1/queue/write_cache"
+	for mode in 'write through' 'write back'; do
+		echo "$mode" >"/sys/block/$1/cache_type"
+		host 'device main get wce'
+		cat "/sys/block/$1/cache_type" "/sys/block/$1/queue/write_cache"
+	done
+}
+
+the_cache_is_switched_in_the_device() {
+	both main switch_cache
+	[ "$(asked main cache-switched)" -eq 4 ]
+	host 'device main set wce=0'
+	both main cache_type
+	grep -x 'write through' "/tmp/cache_type.$DRIVER"
+	host 'device main defaults'
+}
+
+cache_type() {
+	cat "/sys/block/$1/cache_type"
+}
+
+# has_size VDX BYTES
+has_size() {
+	[ "$(blockdev --getsize64 "/dev/$1")" -eq "$2" ]
+}
+
+grow_and_shrink() {
+	for size in 100663296 50331648 67108864; do
+		host "device main resize $size"
+		wait_for 10 has_size "$1" $size
+		blockdev --getsize64 "/dev/$1"
+	done
+}
+
+a_new_size_is_taken_over_while_bound() {
+	both main grow_and_shrink
+	note "$(tr '\n' ' ' <"/tmp/grow_and_shrink.$DRIVER")"
+}
+
+read_only() {
+	cat "/sys/block/$1/ro"
+	dd if="/dev/$1" of=/dev/null bs=1M count=1
+	refused dd if=/dev/zero of="/dev/$1" bs=4k count=1 >&2
+}
+
+a_read_only_device_is_not_written() {
+	both readonly read_only
+	[ "$(asked readonly write)" -eq 0 ]
+}
+
+plain() {
+	verify "$1" 2 >&2
+	limits "$1"
+}
+
+a_device_without_features_is_served() {
+	both plain plain
+	[ "$(asked plain flush)" -eq 0 ]
+	[ "$(ls "/sys/block/$(disk_of plain)/mq" | wc -l)" -eq 1 ]
+}
+
+both_modules_unload() {
+	for disk in $(disk_names); do
+		kept_the_rules "$disk"
+	done
+	unload_both
+}
+
+cases both_drivers_load both_keep_their_data the_limits_are_equal a_discard_keeps_its_limit \
+	a_secure_erase_erases a_secure_erase_keeps_its_limit zeroes_are_written_without_data \
+	the_serial_number_is_that_of_the_device the_cache_is_switched_in_the_device \
+	a_new_size_is_taken_over_while_bound a_read_only_device_is_not_written a_device_without_features_is_served \
+	both_modules_unload

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: GPL-2.0
+# Zoned devices: reports, operations, the rules of writing, fio, a file system that appends. Both drivers in turn.
+
+. /mnt/guest/lib.sh
+. /mnt/guest/disk.sh
+. /mnt/guest/oracle.sh
+
+# Sectors of a zone of the device `main`, of which the first four zones are conventional.
+ZONE=8192
+
+both_drivers_load() {
+	load_both
+}
+
+the_limits_are_equal() {
+	both main limits
+	for line in 'zoned: host-managed' 'chunk_sectors: 8192' 'nr_zones: 64' 'max_open_zones: 6' \
+		'max_active_zones: 10' 'zone_append_max_bytes: 131072' 'zone_write_granularity: 512' \
+		'discard_max_bytes: 0'; do
+		grep -x "$line" "/tmp/limits.$DRIVER"
+	done
+	note "$(wc -l </tmp/limits.$DRIVER) attributes"
+}
+
+report() {
+	/sbin/blkzone report "/dev/$1"
+}
+
+the_reports_are_equal() {
+	both main report
+	[ "$(grep -c 'type: 1' "/tmp/report.$DRIVER")" -eq 4 ]
+	[ "$(grep -c 'type: 2' "/tmp/report.$DRIVER")" -eq 60 ]
+	note "$(wc -l <"/tmp/report.$DRIVER") zones"
+}
+
+many_zones() {
+	[ "$(cat "/sys/block/$1/queue/nr_zones")" -eq 2000 ]
+	report "$1"
+}
+
+a_report_of_many_zones_takes_several_requests() {
+	before=$(asked many report)
+	both many many_zones
+	[ "$(wc -l </tmp/many_zones.$DRIVER)" -eq 2000 ]
+	note "2000 zones, $(($(asked many report) - before)) requests"
+}
+
+# write_at VDX SECTOR KIB: noise.
+write_at() {
+	dd if=/dev/urandom of="/dev/$1" bs=1k seek=$(($2 / 2)) count="$3" oflag=direct iflag=fullblock
+}
+
+# zone VDX INDEX: what is reported of it.
+zone() {
+	/sbin/blkzone report -o $(($2 * ZONE)) -c 1 "/dev/$1"
+}
+
+operate() {
+	/sbin/blkzone reset "/dev/$1"
+	for step in 'write 4' 'open 4' 'close 4' 'write 5' 'open 6' 'finish 5' 'finish 7' 'reset 4' 'reset 5'; do
+		op=${step% *} index=${step#* }
+		if [ "$op" = write ]; then
+			write_at "$1" $((index * ZONE)) 64
+		else
+			/sbin/blkzone "$op" -o $((index * ZONE)) -c 1 "/dev/$1"
+		fi
+		echo "$step:$(zone "$1" "$index")"
+	done
+	report "$1"
+	/sbin/blkzone reset "/dev/$1"
+	report "$1"
+}
+
+every_operation_changes_what_is_reported() {
+	both main operate
+	for op in open close finish reset reset-all; do
+		[ "$(asked main $op)" -gt 0 ] || fail "the device was never asked to $op"
+	done
+	for state in 'write 4: .*(oi)' 'open 4: .*(oe)' 'close 4: .*(cl)' 'finish 5: .*(fu)' 'reset 5: .*(em)'; do
+		grep "^$state" "/tmp/operate.$DRIVER"
+	done
+}
+
+# The messages of what must fail, without the name of the disk.
+refusal() {
+	if "$@" >/tmp/refusal 2>&1; then
+		fail "succeeded, but should have been refused: $*"
+	fi
+	sed 's|/dev/vd[a-z]*|DISK|' /tmp/refusal | grep -v 'records\|bytes'
+}
+
+break_rules() {
+	/sbin/blkzone reset "/dev/$1"
+	write_at "$1" $((4 * ZONE)) 4
+	# Not at the write pointer: behind it, before it, in an empty zone.
+	refusal write_at "$1" $((4 * ZONE + 16)) 4
+	refusal write_at "$1" $((4 * ZONE)) 4
+	refusal write_at "$1" $((5 * ZONE + 8)) 4
+	zone "$1" 4
+	zone "$1" 5
+	# Conventional zones have no such rule, nor operations.
+	write_at "$1" 800 4
+	write_at "$1" 80 4
+	refusal /sbin/blkzone open -o 0 -c 1 "/dev/$1"
+	# More than can be open.
+	refusal /sbin/blkzone open -o $((10 * ZONE)) -c 7 "/dev/$1"
+	/sbin/blkzone reset "/dev/$1"
+	# More than can be active.
+	for index in 4 5 6 7 8 9 10 11 12 13; do
+		write_at "$1" $((index * ZONE)) 4
+	done
+	refusal write_at "$1" $((14 * ZONE)) 4
+	report "$1"
+	/sbin/blkzone reset "/dev/$1"
+}
+
+what_breaks_the_rules_is_refused() {
+	both main break_rules
+	note "$(grep -c 'rror\|many\|fail' "/tmp/break_rules.$DRIVER") refusals"
+}
+
+broken_zones() {
+	report "$1" | tail -n 3
+	refusal write_at "$1" $((1 * ZONE)) 4
+	refusal dd if="/dev/$1" of=/dev/null bs=4k count=1 skip=$((2 * ZONE / 8)) iflag=direct
+	refusal /sbin/blkzone reset -o $((2 * ZONE)) -c 1 "/dev/$1"
+}
+
+broken_zones_are_reported_and_not_used() {
+	host 'device broken zone 1 read-only'
+	host 'device broken zone 2 offline'
+	both broken broken_zones
+	grep '(ro)' "/tmp/broken_zones.$DRIVER"
+	grep '(of)' "/tmp/broken_zones.$DRIVER"
+}
+
+fio_zones() {
+	/sbin/blkzone reset "/dev/$1"
+	for mode in write randwrite; do
+		fio --name="$mode" --filename="/dev/$1" --direct=1 --thread --ioengine=io_uring --zonemode=zbd \
+			--max_open_zones=6 --rw=$mode --bs=16k --iodepth=8 --offset=$((4 * ZONE * 512)) --size=48m \
+			--verify=crc32c --do_verify=1 --verify_fatal=1 --output=/tmp/fio.zoned >&2 || {
+			cat /tmp/fio.zoned >&2
+			fail "fio $mode"
+		}
+		grep -o 'err= *[0-9]*' /tmp/fio.zoned
+	done
+}
+
+fio_writes_zones_and_verifies() {
+	both main fio_zones
+}
+
+append() {
+	before=$(asked btrfs append)
+	/sbin/blkzone reset "/dev/$1"
+	/sbin/mkfs.btrfs -q -f -O zoned -d single -m single "/dev/$1" >&2
+	mkdir -p /tmp/disk
+	mount -t btrfs "/dev/$1" /tmp/disk
+	mkdir /tmp/disk/files
+	cp /bin/busybox /sbin/* /tmp/disk/files/
+	(cd /tmp/disk/files && sha256sum ./*) >/tmp/checksums
+	# Many writers at once, so that appends to one zone overtake each other.
+	fio --name=append --directory=/tmp/disk --rw=randwrite --bs=16k --size=4m --numjobs=4 --thread --direct=1 \
+		--ioengine=io_uring --iodepth=16 --verify=crc32c --do_verify=1 --verify_fatal=1 \
+		--output=/tmp/fio.append >&2
+	umount /tmp/disk
+	drop_caches
+	mount -t btrfs "/dev/$1" /tmp/disk
+	(cd /tmp/disk/files && sha256sum -c /tmp/checksums) | grep -c OK
+	umount /tmp/disk
+	[ $(($(asked btrfs append) - before)) -gt 100 ]
+}
+
+a_file_system_appends_and_finds_its_data() {
+	both btrfs append
+	note "$(asked btrfs append) appends"
+}
+
+both_modules_unload() {
+	for disk in $(disk_names); do
+		kept_the_rules "$disk"
+	done
+	unload_both
+}
+
+cases both_drivers_load the_limits_are_equal the_reports_are_equal a_report_of_many_zones_takes_several_requests \
+	every_operation_changes_what_is_reported what_breaks_the_rules_is_refused \
+	broken_zones_are_reported_and_not_used fio_writes_zones_and_verifies \
+	a_file_system_appends_and_finds_its_data both_modules_unload

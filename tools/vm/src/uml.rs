@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! User-mode Linux with test devices: a block device of ours that does what QEMU's does not.
+//!
+//! The scripts, their protocol and the judgement of the kernel log are those of the machines in QEMU. The guest
+//! sees the host's directories by hostfs, as its transport for virtio is taken up by the devices under test.
+
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+
+use crate::ktap::Tally;
+use crate::machine::CONSOLE_LOG;
+use crate::report::Report;
+use crate::runner::{Outcome, boot_dir, judge};
+use crate::scenario::{Overrides, words_for_init};
+use crate::session::{Limits, Session};
+use crate::{Host, Kernel, image};
+
+mod device;
+mod machine;
+mod scenarios;
+
+pub use scenarios::{Scenario, all};
+
+use device::Devices;
+use machine::{Config, UmlGuest};
+
+/// The program's hidden subcommand that is a test device: the argument parser of each program that boots these
+/// machines has it.
+pub const DEVICE_COMMAND: &str = "device";
+
+/// Runs every scenario.
+///
+/// # Errors
+///
+/// When a machine could not be started at all.
+pub fn test(host: &Host, kernel: &Kernel) -> Result<Tally> {
+    let start = Instant::now();
+    let mut tally = Tally::default();
+    for scenario in all() {
+        tally += run(host, kernel, &scenario, &Overrides::default())?.tally();
+    }
+    Report::new(host.verbose).summary("user-mode Linux", tally, start.elapsed());
+    Ok(tally)
+}
+
+/// Boots `kernel` for `scenario` and reports as it goes.
+///
+/// # Errors
+///
+/// When the machine or one of its devices could not be started.
+pub fn run(host: &Host, kernel: &Kernel, scenario: &Scenario, overrides: &Overrides) -> Result<Outcome> {
+    let linux = kernel.objdir.join("linux");
+    if !linux.is_file() {
+        bail!("there is no kernel {}", linux.display());
+    }
+    let boot = boot_dir(host, scenario.name)?;
+    let devices = Devices::start(&scenario.devices, &boot)?;
+    let words = words_for_init(scenario.script, &scenario.vars, &devices.map(), overrides);
+    let console = boot.join(CONSOLE_LOG);
+    let config = Config {
+        linux: &linux,
+        initrd: &image::build(host, kernel)?,
+        memory: scenario.memory,
+        objdir: &kernel.objdir,
+        guest: &host.guest_dir(),
+        words: &words,
+        console: &console,
+    };
+    let report = Report::new(host.verbose);
+    let machine = format!("{} kernel, user-mode Linux, {} MiB", kernel.name, scenario.memory);
+    report.boot(scenario.name, scenario.about, &machine);
+    let guest = UmlGuest::start(&config, devices)?;
+    let limits = Limits { whole: scenario.limit, idle: scenario.limit };
+    let mut session = Session::new(guest, limits, &report, &boot)?;
+    let failure = session.follow()?;
+    judge(session.into_transcript(), None, failure, console, &report)
+}
