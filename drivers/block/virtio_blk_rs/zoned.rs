@@ -80,10 +80,16 @@ pub(crate) fn read_limits(dev: &virtio::Device<Bound>, limits: &mut QueueLimits)
         return Err(ENODEV);
     }
 
+    let zone_sectors = read(&Config::ZONE_SECTORS)?;
+    let capacity = config.read(&Config::CAPACITY)?;
+    let zones = capacity.div_ceil(u64::from(zone_sectors).max(1));
+    // A limit above the number of zones is none. The block layer sets memory aside for that many.
+    let limit = |count: u32| if u64::from(count) > zones { 0 } else { count };
+
     let zoned = Zoned {
-        zone_sectors: read(&Config::ZONE_SECTORS)?,
-        max_open_zones: read(&Config::MAX_OPEN_ZONES)?,
-        max_active_zones: read(&Config::MAX_ACTIVE_ZONES)?,
+        zone_sectors,
+        max_open_zones: limit(read(&Config::MAX_OPEN_ZONES)?),
+        max_active_zones: limit(read(&Config::MAX_ACTIVE_ZONES)?),
         max_append_sectors,
         write_granularity,
     };

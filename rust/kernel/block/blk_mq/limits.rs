@@ -99,6 +99,9 @@ const SECTOR_SIZE: u64 = 1 << bindings::SECTOR_SHIFT;
 /// A segment can always be a page of the smallest size that there is.
 const MIN_SEGMENT_SIZE: u64 = 4096;
 
+/// The largest number of zones that can be open or active.
+const MAX_ZONE_RESOURCES: u64 = i32::MAX as u64;
+
 /// The largest `u32` and `u16`, as bounds.
 const U32_MAX: u64 = u32::MAX as u64;
 const U16_MAX: u64 = u16::MAX as u64;
@@ -387,7 +390,7 @@ impl QueueLimits {
     ///
     /// - The zone size is not a power of two.
     /// - The write granularity is zero or not a multiple of 512.
-    /// - More zones can be open than active.
+    /// - More zones can be open than active, or more than [`i32::MAX`] can be either.
     /// - A zone append cannot be as long as the write granularity.
     /// - The kernel is built without `CONFIG_BLK_DEV_ZONED`.
     pub fn set_zoned(&mut self, zoned: Zoned) -> Result<&mut Self, LimitError> {
@@ -399,6 +402,10 @@ impl QueueLimits {
         Rule::PowerOfTwo(1, 1 << 31).check("zone_sectors", zoned.zone_sectors.into())?;
         Rule::Range(SECTOR_SIZE, U32_MAX).check("zone_write_granularity", granularity)?;
         Rule::MultipleOf(SECTOR_SIZE).check("zone_write_granularity", granularity)?;
+        // C counts what it sets aside for them in an `int`, and stops the machine at a negative one.
+        Rule::Range(0, MAX_ZONE_RESOURCES)
+            .check("max_active_zones", zoned.max_active_zones.into())?;
+        Rule::Range(0, MAX_ZONE_RESOURCES).check("max_open_zones", zoned.max_open_zones.into())?;
         if zoned.max_active_zones != 0 {
             Rule::Range(0, zoned.max_active_zones.into())
                 .check("max_open_zones", zoned.max_open_zones.into())?;
