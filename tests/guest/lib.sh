@@ -55,7 +55,10 @@ tell_facts() {
 host() {
 	answer=$(ask "$@")
 	case $answer in
-	ok*) echo "${answer#ok}" ;;
+	ok*)
+		answer=${answer#ok}
+		echo "${answer# }"
+		;;
 	*) fail "host $*: $answer" ;;
 	esac
 }

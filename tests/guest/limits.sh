@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Configurations that make no sense: the driver refuses each in one line of the log, or serves the device. Where the
-# first column says `both`, ORACLE does the same.
+# first column says `both`, ORACLE does the same. Where it says `driver`, ORACLE takes what it should refuse, or harms
+# the kernel.
 
 . /mnt/guest/lib.sh
 . /mnt/guest/disk.sh
@@ -65,7 +66,9 @@ driver|write_granularity=0|zone_write_granularity: 0 is not from 512
 driver|write_granularity=513|zone_write_granularity: 513 is not a multiple of 512
 both|write_granularity=4096|serves
 driver|max_open_zones=5 max_active_zones=3|max_open_zones: 5 is not from 0 to 3
-both|max_open_zones=4294967295|serves
+driver|max_open_zones=4294967295|serves
+driver|max_active_zones=4294967295|serves
+driver|max_open_zones=4294967295 max_active_zones=4294967294|serves
 both|model=7|zoned model
 both|model=0|serves
 both|model=2|serves
@@ -77,7 +80,7 @@ attempt() {
 	if ! bind "$1" "$2"; then
 		dmesg -r >/tmp/log
 		# One line of the driver, and one of the core that the probe has failed.
-		grep '^<3>' /tmp/log | grep -v 'probe with driver' >/tmp/errors
+		grep '^<3>' /tmp/log | grep -v 'probe with driver' >/tmp/errors || true
 		if [ "$1" = "$DRIVER" ] && [ "$(wc -l </tmp/errors)" -ne 1 ]; then
 			cat /tmp/errors
 			echo "refused in $(wc -l </tmp/errors) lines, not in one"
@@ -100,9 +103,12 @@ attempt() {
 	unbind "$1" "$2"
 }
 
-# serves VDX: what was written is read again, at both ends of the first MiB.
+# serves VDX: what was written to the first MiB is read again. It is in a conventional zone; if there are others, one
+# of them can be written, too.
 serves() {
-	[ "$(cat "/sys/block/$1/queue/zoned")" = none ] || /sbin/blkzone reset "/dev/$1" || return 1
+	if [ "$(cat "/sys/block/$1/queue/zoned")" != none ]; then
+		/sbin/blkzone reset "/dev/$1" && dd if=/tmp/noise of="/dev/$1" bs=64k seek=64 oflag=direct || return 1
+	fi
 	dd if=/tmp/noise of="/dev/$1" bs=64k oflag=direct && drop_caches &&
 		dd if="/dev/$1" bs=64k count=16 iflag=direct | cmp - /tmp/noise &&
 		dd if="/dev/$1" bs=4k count=256 | cmp - /tmp/noise

@@ -2,15 +2,18 @@
 
 //! Between the rings and the device: the vhost-user side.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
 use vhost::vhost_user::Backend as BackendChannel;
 use vhost::vhost_user::message::{VhostUserProtocolFeatures, VhostUserVirtioFeatures};
 use vhost_user_backend::{VhostUserBackend, VringRwLock, VringT};
-use virtio_queue::{DescriptorChain, QueueOwnedT};
-use vm_memory::{GuestAddressSpace, GuestMemoryAtomic, GuestMemoryLoadGuard, GuestMemoryMmap};
+use virtio_queue::{DescriptorChain, QueueOwnedT, Writer};
+use vm_memory::{
+    Bytes, GuestAddressSpace, GuestMemoryAtomic, GuestMemoryBackend, GuestMemoryLoadGuard, GuestMemoryMmap,
+    GuestMemoryRegion,
+};
 use vmm_sys_util::epoll::EventSet;
 use vmm_sys_util::event::{EventConsumer, EventFlag, EventNotifier, new_event_consumer_and_notifier};
 
@@ -93,9 +96,8 @@ impl Backend {
         // The first is the header and the last the status; Linux puts each into a buffer of its own.
         let data = lengths.get(1..lengths.len().saturating_sub(1)).unwrap_or_default();
         let shape = Shape { segments: data.len() as u64, longest: data.iter().copied().max().unwrap_or(0) };
-        let mut readable = Vec::new();
-        chain.clone().reader(&memory).map_err(io::Error::other)?.read_to_end(&mut readable)?;
-        let mut writer = chain.writer(&memory).map_err(io::Error::other)?;
+        let readable = read_all(&memory, chain.clone())?;
+        let mut writer = Writer::new(&*memory, chain).map_err(io::Error::other)?;
         let answer = self.device().execute(&readable, writer.available_bytes(), shape);
         writer.write_all(&answer.bytes)?;
         Ok(answer.used)
@@ -165,6 +167,23 @@ impl VhostUserBackend for Backend {
             None => Err(io::Error::other(format!("there is no queue {queue}"))),
         }
     }
+}
+
+/// Collects what the driver has made readable.
+///
+/// User-mode Linux shares its memory without the image of the kernel, which the page of zeroes is a part of, so what
+/// lies below the shared memory is taken for zeroes.
+fn read_all(memory: &GuestMemoryMmap, chain: Chain) -> io::Result<Vec<u8>> {
+    let shared_from = memory.iter().map(|region| region.start_addr()).min();
+    let mut bytes = Vec::new();
+    for descriptor in chain.readable() {
+        let at = bytes.len();
+        bytes.resize(at + descriptor.len() as usize, 0);
+        if Some(descriptor.addr()) >= shared_from {
+            memory.read_slice(&mut bytes[at..], descriptor.addr()).map_err(io::Error::other)?;
+        }
+    }
+    Ok(bytes)
 }
 
 /// What a panicking thread has left behind is still good: each change is complete in itself.

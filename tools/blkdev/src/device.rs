@@ -122,13 +122,18 @@ impl Device {
             _ => self.carry_out(&request, &mut data),
         });
         let status = outcome.err().unwrap_or(Status::Ok);
+        if status != Status::Ok {
+            eprintln!("blkdev: {name} at sector {}, {} bytes: {status:?}", request.sector, readable.len());
+        }
         if self.faults.hit(FaultKind::AppendSector, name) {
             append_sector = append_sector.wrapping_sub(1 << 40);
         }
-        let mut bytes = data;
+        let mut bytes = Vec::with_capacity(writable);
+        // An append reads no data. Linux' C driver leaves seven bytes of padding between sector and status.
         if request.status_len > STATUS {
             bytes.extend(append_sector.to_le_bytes());
         }
+        bytes.extend(data);
         bytes.push(match status {
             _ if self.faults.hit(FaultKind::UnknownStatus, name) => UNKNOWN_STATUS,
             _ if self.faults.hit(FaultKind::IoError, name) => Status::IoErr as u8,

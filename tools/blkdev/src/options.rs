@@ -92,7 +92,7 @@ impl Options {
         let mut features = Features::default();
         if self.zone_size.is_some() {
             // Zones are reset instead of discarded, and a secure erase would be another way to reset them.
-            for (name, on) in [("zoned", true), ("discard", false), ("secure-erase", false), ("write-zeroes", false)] {
+            for (name, on) in [("zoned", true), ("discard", false), ("secure-erase", false)] {
                 features = features::bit(name).map_or(features, |bit| features.with(bit, on));
             }
         }
@@ -123,6 +123,7 @@ impl Options {
         let mut config = ConfigSpace::default();
         let fields = [
             ("capacity", self.sectors()),
+            ("size_max", 1 << 20),
             ("seg_max", 126),
             ("cylinders", 64),
             ("heads", 16),

@@ -136,6 +136,8 @@ fn appends_tell_their_sector() {
         assert_eq!((&bytes[..8], bytes[8], used), (&expected.to_le_bytes()[..], 0, 9));
     }
     assert_eq!(read(&mut device, 2049), [5; 512]);
+    let (bytes, used) = send(&mut device, &[header(15, 2048), vec![5; 512]], 16);
+    assert_eq!((&bytes[..8], bytes[15], used), (&2050u64.to_le_bytes()[..], 0, 16), "with padding");
     let (bytes, _) = send(&mut device, &[header(15, 2049), vec![5; 512]], 9);
     assert_eq!(bytes[8], Status::ZoneInvalidCmd as u8);
 }

@@ -58,13 +58,13 @@ fn zoned() -> Scenario {
         ("main", main),
         ("many", "--size 125M --zone-size 64K"),
         ("broken", "--size 12M --zone-size 4M"),
-        ("btrfs", "--size 512M --zone-size 8M --max-append 64"),
+        ("btrfs", "--size 4G --zone-size 64M --max-append 64 --conventional 4"),
     ];
     scenario("zoned", "zones: reports, operations, rules, fio, appends", &devices)
 }
 
 fn limits() -> Scenario {
-    let devices = [("main", "--feature size-max"), ("zoned", "--size 64M --zone-size 4M")];
+    let devices = [("main", "--feature size-max"), ("zoned", "--size 64M --zone-size 4M --conventional 1")];
     scenario("limits", "configurations that make no sense are refused in one line, or served", &devices)
 }
 
