@@ -16,6 +16,7 @@ run: ## build Linux with the overlay, boot it in QEMU and show the driver at wor
 test: ## run everything that must pass before a change lands
 kunit: ## run the KUnit suites in user-mode Linux, the fastest loop
 parity: ## compare the driver with the C one on every kind of disk
+uml: ## run both drivers on our own block device in user-mode Linux: zones, secure erase, odd limits, faults
 check: ## check formatting, lints, style and documentation
 soak: ## run the long versions of the tests
 insns: ## count the instructions per request of the C driver and of ours (fails above 1.1 x)

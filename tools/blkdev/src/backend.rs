@@ -86,8 +86,7 @@ impl Backend {
 
     fn next(&self, vring: &VringRwLock) -> Option<Chain> {
         let mut state = vring.get_mut();
-        let chain = state.get_queue_mut().iter(self.memory.memory()).ok()?.next();
-        chain
+        state.get_queue_mut().iter(self.memory.memory()).ok()?.next()
     }
 
     fn handle(&self, chain: Chain) -> io::Result<u32> {

@@ -69,6 +69,8 @@ enum Command {
     Parity,
     /// Run the KUnit suites in user-mode Linux
     Kunit,
+    /// Run both drivers on our own block device in user-mode Linux
+    Uml,
     /// Check formatting, lints and documentation
     Check,
     /// Check what the abstractions must refuse to compile
@@ -79,7 +81,7 @@ enum Command {
     RustAnalyzer,
     /// Be a test device of a virtual machine
     #[command(hide = true, name = vm::uml::DEVICE_COMMAND)]
-    Device(blkdev::cli::Cli),
+    Device(Box<blkdev::cli::Cli>),
     /// Remove what was built
     Clean,
     /// Remove what was built and fetched
@@ -130,6 +132,7 @@ fn work(command: &Command, workshop: Workshop) -> Result<bool> {
         Command::Bench => guest::bench(workshop)?,
         Command::Parity => return guest::parity(workshop),
         Command::Kunit => return Ok(tell(kunit::run(&workshop)?)),
+        Command::Uml => return Ok(tell(guest::uml(&workshop)?)),
         Command::Check => return Ok(tell(check::all(&workshop))),
         Command::CompileFail => {
             build::kernel(&workshop, Variant::Um)?;

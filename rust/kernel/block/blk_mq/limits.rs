@@ -402,7 +402,7 @@ impl QueueLimits {
         Rule::PowerOfTwo(1, 1 << 31).check("zone_sectors", zoned.zone_sectors.into())?;
         Rule::Range(SECTOR_SIZE, U32_MAX).check("zone_write_granularity", granularity)?;
         Rule::MultipleOf(SECTOR_SIZE).check("zone_write_granularity", granularity)?;
-        // C counts what it sets aside for them in an `int`, and stops the machine at a negative one.
+        // C counts what it sets aside for them in an `int`, and a negative one stops the machine.
         Rule::Range(0, MAX_ZONE_RESOURCES)
             .check("max_active_zones", zoned.max_active_zones.into())?;
         Rule::Range(0, MAX_ZONE_RESOURCES).check("max_open_zones", zoned.max_open_zones.into())?;

@@ -55,7 +55,7 @@ enum Command {
     },
     /// Is a test device.
     #[command(hide = true, name = uml::DEVICE_COMMAND)]
-    Device(blkdev::cli::Cli),
+    Device(Box<blkdev::cli::Cli>),
     /// Says which accelerator runs a guest here.
     Accel {
         #[command(flatten)]

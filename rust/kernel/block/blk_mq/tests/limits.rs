@@ -182,6 +182,16 @@ mod tests {
                 ..good
             },
             Zoned {
+                max_open_zones: u32::MAX,
+                max_active_zones: 0,
+                ..good
+            },
+            Zoned {
+                max_open_zones: 0,
+                max_active_zones: u32::MAX,
+                ..good
+            },
+            Zoned {
                 max_append_sectors: 7,
                 ..good
             },
