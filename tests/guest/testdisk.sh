@@ -175,6 +175,41 @@ a_device_without_features_is_served() {
 	[ "$(ls "/sys/block/$(disk_of plain)/mq" | wc -l)" -eq 1 ]
 }
 
+# A journal frees the blocks of many files at once. With room for one request, the discards that wait are merged.
+free_files() {
+	echo mq-deadline >"/sys/block/$1/queue/scheduler"
+	mkfs.ext4 -q -F "/dev/$1"
+	mount -t ext4 -o discard "/dev/$1" /tmp/disk
+	for index in $(seq 100); do
+		dd if=/dev/zero of="/tmp/disk/$index" bs=16k count=1 2>/dev/null
+	done
+	sync
+	requests=$(asked main discard) ranges=$(asked main discard-ranges)
+	for index in $(seq 1 2 100); do
+		rm "/tmp/disk/$index"
+	done
+	sync
+	umount /tmp/disk
+	requests=$(($(asked main discard) - requests)) ranges=$(($(asked main discard-ranges) - ranges))
+	[ "$ranges" -gt "$requests" ] || fail "$requests requests for $ranges ranges"
+	note "$requests requests for $ranges ranges"
+	drop_caches
+	e2fsck -fn "/dev/$1" >&2
+}
+
+a_discard_has_several_ranges() {
+	unload_both
+	for driver in "$ORACLE" "$DRIVER"; do
+		load "$driver" queue_depth=1 num_request_queues=1
+		wait_for 10 disk_of main
+		[ "$(driver_of main)" = "$driver" ]
+		free_files "$(disk_of main)"
+		kept_the_rules main
+		unload "$driver"
+	done
+	load_both
+}
+
 both_modules_unload() {
 	for disk in $(disk_names); do
 		kept_the_rules "$disk"
@@ -186,4 +221,4 @@ cases both_drivers_load both_keep_their_data the_limits_are_equal a_discard_keep
 	a_secure_erase_erases a_secure_erase_keeps_its_limit zeroes_are_written_without_data \
 	the_serial_number_is_that_of_the_device the_cache_is_switched_in_the_device \
 	a_new_size_is_taken_over_while_bound a_read_only_device_is_not_written a_device_without_features_is_served \
-	both_modules_unload
+	a_discard_has_several_ranges both_modules_unload
