@@ -93,6 +93,7 @@ SENTINEL=/devices/virtual/mem/null
 
 # listen: from now on, until stop_listening, uevents are collected.
 listen() {
+	rm -f /tmp/listening
 	perl /mnt/guest/events.pl $SENTINEL >/tmp/events 2>/tmp/listening &
 	listener=$!
 	wait_for 20 grep -q listening /tmp/listening
