@@ -90,7 +90,9 @@ range_facts() {
 # fio_facts VDX: errors, and how much was read and written.
 fio_facts() {
 	: >/tmp/fio.out
-	export DEV=/dev/$1 BLOCK=$block
+	export DEV=/dev/$1 BLOCK=$block DEPTH=8
+	# The first write to a read-only disk ends it, and nothing else shall be under way then.
+	[ "$(first_line "/sys/block/$1/ro")" = 0 ] || DEPTH=1
 	attempt fio fio_job parity
 	awk -F';' 'NF > 46 { printf "fio/result=error %s, read %s KiB, wrote %s KiB\n", $5, $6, $47 }' /tmp/fio.out
 }
