@@ -18,7 +18,15 @@ the_modules_load() {
 	echo 0 >$FAULTS/verbose
 	echo N >$FAULTS/ignore-gfp-wait
 	echo 32 >$FAULTS/stacktrace-depth
+	# The interrupts' directories in /proc are made without a look at errors, and their removal warns about it.
+	symbol register_handler_proc >$FAULTS/reject-start
+	symbol unregister_irq_proc >$FAULTS/reject-end
 	dd if=/dev/urandom of=/tmp/pattern bs=64k count=1
+}
+
+# symbol NAME: the address of a function of the kernel.
+symbol() {
+	awk -v name="$1" '$3 == name { print "0x" $1; exit }' /proc/kallsyms
 }
 
 # aim MODULE: only allocations of functions that the module has called fail, so not those of the shell or of the core.
@@ -90,13 +98,13 @@ try_each() {
 	[ "$failed" -gt 0 ]
 }
 
-# try_at_random PERCENT: CYCLES cycles in which each allocation may fail.
+# try_at_random PERCENT: a fifth of CYCLES cycles in which each allocation may fail.
 try_at_random() {
-	failed=0
+	failed=0 cycles=$(((CYCLES + 4) / 5))
 	release
 	echo 1 >$FAULTS/task-filter
 	echo -1 >$FAULTS/times
-	for cycle in $(seq "$CYCLES"); do
+	for cycle in $(seq $cycles); do
 		status=0 clean=no
 		echo "$1" >$FAULTS/probability
 		echo 1 >/proc/self/make-it-fail
@@ -108,7 +116,7 @@ try_at_random() {
 		release
 	done
 	bind_cleanly
-	note "$CYCLES cycles, $failed failed binds"
+	note "$cycles cycles, $failed failed binds"
 	[ "$failed" -gt 0 ]
 }
 

@@ -91,29 +91,31 @@ polled_io_takes_no_interrupt() {
 	[ "$taken" -lt 50 ]
 }
 
+# busybox has a modinfo of its own, which looks for modules in other places.
+#
 # says MODULE FIELD TEXT: one of the lines of the field is TEXT.
 says() {
-	modinfo -F "$2" "$(module_file "$1")" | grep -Fqx -- "$3"
+	/sbin/modinfo -F "$2" "$(module_file "$1")" | grep -Fqx -- "$3"
 }
 
 modinfo_tells_what_the_driver_is_for() {
 	says "$DRIVER" alias 'virtio:d00000002v*'
 	says "$DRIVER" license 'GPL v2'
-	modinfo -F description "$(module_file "$DRIVER")" | grep -q .
-	modinfo -F author "$(module_file "$DRIVER")" | grep -q .
+	/sbin/modinfo -F description "$(module_file "$DRIVER")" | grep -q .
+	/sbin/modinfo -F author "$(module_file "$DRIVER")" | grep -q .
 	for parameter in num_request_queues poll_queues queue_depth check_used_len; do
-		modinfo -F parm "$(module_file "$DRIVER")" | grep -q "^$parameter:.* .*"
+		/sbin/modinfo -F parm "$(module_file "$DRIVER")" | grep -q "^$parameter:.* .*"
 	done
-	note "$(modinfo -F alias "$(module_file "$DRIVER")")"
+	note "$(/sbin/modinfo -F alias "$(module_file "$DRIVER")")"
 }
 
 modinfo_tells_what_the_sample_is_for() {
 	says rust_virtio_rng alias 'virtio:d00000004v*'
 	says rust_virtio_rng license 'GPL v2'
 	says rust_virtio_rng description 'Rust virtio entropy device sample'
-	modinfo -F author "$(module_file rust_virtio_rng)" | grep -q .
-	[ -z "$(modinfo -F parm "$(module_file rust_virtio_rng)")" ]
-	note "$(modinfo -F alias "$(module_file rust_virtio_rng)")"
+	/sbin/modinfo -F author "$(module_file rust_virtio_rng)" | grep -q .
+	[ -z "$(/sbin/modinfo -F parm "$(module_file rust_virtio_rng)")" ]
+	note "$(/sbin/modinfo -F alias "$(module_file rust_virtio_rng)")"
 }
 
 an_entropy_device_is_read_by_the_sample() {

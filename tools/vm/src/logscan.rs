@@ -50,7 +50,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         ("debug objects", r"\bODEBUG: ", r"ODEBUG: (?:selftest passed|Out of memory)|ODEBUG: \d+ of \d+"),
         ("interrupt", r"irq \d+: nobody cared", ""),
         ("sysfs", r"cannot create duplicate filename", ""),
-        ("kobject", r"kobject_add_internal failed", ""),
+        ("kobject", r"kobject_add_internal failed for .* with -EEXIST", ""),
         ("ext4", r"EXT4-fs error", ""),
         ("Rust panic", r"rust_kernel: panicked", ""),
     ];

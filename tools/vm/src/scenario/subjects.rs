@@ -20,9 +20,13 @@ pub struct Cycles {
 
 /// Probe in `cycles` cycles of failing allocations.
 pub fn failslab(name: &'static str, cycles: u64) -> Scenario {
-    Scenario::debug(name, "probe, while allocations fail", "failslab")
+    let mut scenario = Scenario::debug(name, "probe, while allocations fail", "failslab")
         .var("cycles", cycles)
-        .disk(Disk::scratch("main", 256))
+        .disk(Disk::scratch("main", 256));
+    // A case says nothing before its last cycle.
+    scenario.limit = minutes(25);
+    scenario.idle = minutes(10);
+    scenario
 }
 
 /// What happens to disks while they are in use.
