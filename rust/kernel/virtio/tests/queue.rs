@@ -190,7 +190,8 @@ mod cases {
     fn nothing_is_written_to_a_buffer_that_is_only_read() -> Result {
         let session = Session::new(POLLED, MODERN)?;
         let queue = session.queue(0)?;
-        let ret = queue.lock().add(session.buffer(0)?, |buffer, parts| {
+        let buffer = session.buffer(0)?;
+        let ret = queue.lock().add(buffer, |buffer, parts| {
             parts.device_readable(&buffer.request)
         });
 
