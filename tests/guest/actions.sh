@@ -54,7 +54,8 @@ cache_facts() {
 		"write through$NEWLINE" 'write back'; do
 		about="cache/${text//$NEWLINE/ newline}"
 		attempt "$about" echo_into "/sys/block/$1/cache_type" "$text"
-		fact "$about/then" "$(first_line "/sys/block/$1/cache_type"), $(first_line "/sys/block/$1/queue/write_cache")"
+		cache=$(first_line "/sys/block/$1/cache_type")
+		fact "$about/then" "$cache, $(first_line "/sys/block/$1/queue/write_cache")"
 	done
 }
 

@@ -75,8 +75,8 @@ a_file_system_can_be_trimmed() {
 # read_500 [FIO-OPTION...]: reads 500 blocks and sets `taken` to the number of interrupts that came meanwhile.
 read_500() {
 	before=$(interrupts "$(virtio_of main)-req")
-	fio --name=poll --filename="/dev/$(disk_of main)" --ioengine=io_uring --direct=1 --thread --rw=randread --bs=4k \
-		--iodepth=1 --number_ios=500 --size=32m --output=/tmp/poll.out "$@"
+	fio --name=poll --filename="/dev/$(disk_of main)" --ioengine=io_uring --direct=1 --thread --rw=randread \
+		--bs=4k --iodepth=1 --number_ios=500 --size=32m --output=/tmp/poll.out "$@"
 	taken=$(($(interrupts "$(virtio_of main)-req") - before))
 }
 

@@ -170,7 +170,7 @@ plain() {
 }
 
 a_device_without_features_is_served() {
-	both plain plain
+	both 'plain' plain
 	[ "$(asked plain flush)" -eq 0 ]
 	[ "$(ls "/sys/block/$(disk_of plain)/mq" | wc -l)" -eq 1 ]
 }

@@ -128,7 +128,13 @@ fn kunit_cases(text: &str) -> Result<BTreeSet<String>> {
 }
 
 fn compile_fail_cases(dir: &Path) -> Result<BTreeSet<String>> {
-    Ok(files_of(dir, "rs")?.into_iter().map(|(stem, _)| format!("compile_fail::{stem}")).collect())
+    let case = Regex::new(r"(?m)^ *//@ case: (\w+)$")?;
+    let mut cases = BTreeSet::new();
+    for (stem, path) in files_of(dir, "rs")? {
+        let text = read(&path)?;
+        cases.extend(case.captures_iter(&text).map(|found| format!("compile_fail::{stem}_{}", &found[1])));
+    }
+    Ok(cases)
 }
 
 /// The cases of the guest scripts, as `script::case`: functions that stand behind the word `cases`.
@@ -142,7 +148,9 @@ fn guest_cases(dir: &Path) -> Result<BTreeSet<String>> {
         };
         let run: BTreeSet<&str> = run.split_whitespace().collect();
         // A name that the script has put into a variable is run under a condition.
-        let is_run = |name: &str| run.contains(name) || functions.contains(&format!("={name} "));
+        let is_run = |name: &str| {
+            run.contains(name) || functions.contains(&format!("={name} ")) || functions.contains(&format!("={name}\n"))
+        };
         let names = function.captures_iter(functions).map(|found| found[1].to_owned());
         cases.extend(names.filter(|name| is_run(name)).map(|name| format!("{stem}::{name}")));
     }
