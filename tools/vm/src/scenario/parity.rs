@@ -6,7 +6,7 @@ use super::{Flavour, Group, Scenario, minutes};
 use crate::disk::Attach;
 use crate::parity::{Scope, matrix};
 
-/// The configurations that `make test` compares: something of everything.
+/// The configurations that `make soak` compares on the debug kernel: something of everything.
 const FEW: [&str; 4] = ["plain", "packed", "block4k", "readonly"];
 
 /// The scenarios of this file.
@@ -16,6 +16,7 @@ pub fn scenarios() -> Vec<Scenario> {
     whole.kernel = Flavour::Plain;
     whole.limit = minutes(60);
     let mut part = scenario("parity-brief", "the C driver as oracle, on some disks", Scope::Part);
+    part.group = Group::Soak;
     part.disks.retain(|disk| FEW.contains(&disk.name.as_str()));
     vec![whole, part]
 }
