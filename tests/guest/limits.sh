@@ -58,7 +58,7 @@ ZONED='
 both|zone_sectors=0|zone_sectors: 0 is not a power of two
 both|zone_sectors=3|zone_sectors: 3 is not a power of two
 both|zone_sectors=8191|zone_sectors: 8191 is not a power of two
-driver|blk_size=4096 zone_sectors=4|zone_sectors: 4 is not a multiple of 8
+driver|blk_size=4096 write_granularity=4096 zone_sectors=4|zone_sectors: 4 is not a multiple of 8
 both|max_append_sectors=0|zone append of at most 0 sectors
 both|max_append_sectors=4294967295|serves
 driver|write_granularity=4096 max_append_sectors=7|7 is not from 8
