@@ -136,6 +136,17 @@ impl Guest for QemuGuest<'_> {
         self.host_commands.tick(&mut self.running.qmp)
     }
 
+    fn state(&mut self) -> String {
+        let commands = ["info status", "info cpus", "info registers -a"];
+        let answers = commands.map(|line| {
+            match self.running.qmp.execute("human-monitor-command", json!({ "command-line": line })) {
+                Ok(answer) => answer.as_str().unwrap_or_default().to_owned(),
+                Err(error) => format!("{line}: {error:#}\n"),
+            }
+        });
+        answers.concat()
+    }
+
     fn child(&mut self) -> &mut Child {
         &mut self.running.child
     }

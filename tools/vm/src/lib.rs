@@ -86,6 +86,8 @@ pub struct Host {
     pub accel: Option<String>,
     /// Show every line of the guest scripts, not only verdicts.
     pub verbose: bool,
+    /// How many machines may run at a time, at least one.
+    pub at_once: usize,
 }
 
 impl Host {
@@ -102,6 +104,7 @@ impl Host {
             qemu: PathBuf::from("qemu-system-x86_64"),
             accel: None,
             verbose: false,
+            at_once: 1,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 //! What a person sees of a boot: one line per case while it runs, the trouble in full, a summary at the end.
 
+use std::cell::RefCell;
 use std::io::{IsTerminal, Write, stdout};
 use std::path::Path;
 use std::time::Duration;
@@ -25,17 +26,36 @@ const LAST_WORDS: usize = 12;
 pub struct Report {
     terminal: bool,
     verbose: bool,
+    /// What is not printed before the end.
+    kept: Option<RefCell<String>>,
 }
 
 impl Report {
     /// A report; `verbose` shows also what passing cases had to say.
     pub fn new(verbose: bool) -> Self {
-        Self { terminal: stdout().is_terminal(), verbose }
+        Self { terminal: stdout().is_terminal(), verbose, kept: None }
+    }
+
+    /// A report that is printed in one piece when it is dropped, for a boot that is not the only one at a time.
+    pub fn in_one_piece(verbose: bool) -> Self {
+        Self { terminal: false, verbose, kept: Some(RefCell::default()) }
+    }
+
+    fn line(&self, line: impl AsRef<str>) {
+        let line = line.as_ref();
+        match &self.kept {
+            None => println!("{line}"),
+            Some(kept) => {
+                let mut kept = kept.borrow_mut();
+                kept.push_str(line);
+                kept.push('\n');
+            }
+        }
     }
 
     /// A boot begins.
     pub fn boot(&self, name: &str, about: &str, machine: &str) {
-        println!("\n{name}: {about}\n  {machine}");
+        self.line(format!("\n{name}: {about}\n  {machine}"));
     }
 
     /// A case begins. Shown only where the line can be overwritten.
@@ -61,11 +81,11 @@ impl Report {
             Verdict::Skipped(why) => ("skip ", why.clone()),
         };
         let line = format!("  {word} {:NAME$} {:>7}  {reason}", case.name, seconds(case.duration));
-        println!("{}", line.trim_end());
+        self.line(line.trim_end());
         if self.verbose || case.verdict == Verdict::Failed {
             let hidden = case.diagnostics.len().saturating_sub(DIAGNOSTICS);
             for line in &case.diagnostics[hidden..] {
-                println!("          {line}");
+                self.line(format!("          {line}"));
             }
         }
     }
@@ -73,13 +93,20 @@ impl Report {
     /// Something is wrong that is not a case of the guest script.
     pub fn trouble(&self, text: &str) {
         self.clear();
-        println!("  FAIL  {text}");
+        self.line(format!("  FAIL  {text}"));
     }
 
     /// What only someone who asked for more wants to see.
     pub fn detail(&self, text: &str) {
         if self.verbose {
-            println!("{text}");
+            self.line(text);
+        }
+    }
+
+    /// Lines that were made elsewhere.
+    pub fn lines(&self, lines: &[String]) {
+        for line in lines {
+            self.line(line);
         }
     }
 
@@ -87,16 +114,16 @@ impl Report {
     pub fn log(&self, findings: &[Finding], console: &Path) {
         self.clear();
         if findings.is_empty() {
-            println!("  ok    the kernel log has no complaint");
+            self.line("  ok    the kernel log has no complaint");
             return;
         }
-        println!("  FAIL  the kernel log has {} complaint(s), see {}", findings.len(), console.display());
+        self.line(format!("  FAIL  the kernel log has {} complaint(s), see {}", findings.len(), console.display()));
         // The first one is the cause more often than not, so it is the one shown in full.
         for (index, finding) in findings.iter().enumerate() {
-            println!("        line {}: {}", finding.line, finding.what);
+            self.line(format!("        line {}: {}", finding.line, finding.what));
             let shown = if index == 0 { finding.context.len() } else { finding.context.len().min(3) };
             for line in &finding.context[..shown] {
-                println!("          {line}");
+                self.line(format!("          {line}"));
             }
         }
     }
@@ -108,7 +135,7 @@ impl Report {
             None => self.trouble(why),
         }
         for line in &transcript.diagnostics {
-            println!("          {line}");
+            self.line(format!("          {line}"));
         }
         self.tail(console, log);
     }
@@ -116,9 +143,9 @@ impl Report {
     /// The last lines of a log.
     pub fn tail(&self, console: &Path, log: &str) {
         let lines: Vec<&str> = log.lines().collect();
-        println!("        the kernel's last words, from {}:", console.display());
+        self.line(format!("        the kernel's last words, from {}:", console.display()));
         for line in &lines[lines.len().saturating_sub(LAST_WORDS)..] {
-            println!("          {}", line.trim_end());
+            self.line(format!("          {}", line.trim_end()));
         }
     }
 
@@ -126,10 +153,10 @@ impl Report {
     pub fn speeds(&self, speeds: &[Speed]) {
         let table = fio::table(speeds);
         if !table.is_empty() {
-            println!();
+            self.line("");
         }
         for line in table {
-            println!("  {line}");
+            self.line(format!("  {line}"));
         }
     }
 
@@ -137,12 +164,21 @@ impl Report {
     pub fn summary(&self, what: &str, tally: Tally, duration: Duration) {
         let skipped = if tally.skipped > 0 { format!(", {} skipped", tally.skipped) } else { String::new() };
         let verdict = if tally.success() { "PASSED" } else { "FAILED" };
-        println!(
+        self.line(format!(
             "\n{what}: {verdict}: {} passed, {} failed{skipped} in {}",
             tally.passed,
             tally.failed,
             seconds(duration)
-        );
+        ));
+    }
+}
+
+impl Drop for Report {
+    fn drop(&mut self) {
+        if let Some(kept) = &self.kept {
+            print!("{}", kept.borrow());
+            let _ = stdout().flush();
+        }
     }
 }
 

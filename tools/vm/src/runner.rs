@@ -4,6 +4,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -50,7 +52,7 @@ impl Outcome {
     }
 }
 
-/// Runs every scenario of `group`, one after the other.
+/// Runs every scenario of `group`, as many at a time as the host is for.
 ///
 /// # Errors
 ///
@@ -59,15 +61,41 @@ pub fn run_group(host: &Host, group: Group, plain: &Kernel, debug: &Kernel, over
     let start = Instant::now();
     let accel = accel::probe(host, Some(plain))?;
     println!("accelerator: {accel}");
-    let mut tally = Tally::default();
-    for scenario in scenario::of(group)? {
+    let scenarios = scenario::of(group)?;
+    let at_once = host.at_once.min(scenarios.len());
+    // Made once, and not by all of them at the same time.
+    image::build(host, debug)?;
+    let one = |scenario: &Scenario| -> Result<Tally> {
         let kernel = if scenario.kernel == Flavour::Plain { plain } else { debug };
-        let outcome = run(host, kernel, &accel, &scenario, overrides)?.tally();
+        let report = if at_once > 1 { Report::in_one_piece(host.verbose) } else { Report::new(host.verbose) };
+        let outcome = boot(host, kernel, &accel, scenario, overrides, &report)?.tally();
         // On the kernel that a scenario asks for, each of its cases can be run.
-        tally += if kernel.name == scenario.kernel.name() { outcome.without_skips() } else { outcome };
+        Ok(if kernel.name == scenario.kernel.name() { outcome.without_skips() } else { outcome })
+    };
+    let mut tally = Tally::default();
+    for result in side_by_side(at_once, &scenarios, one) {
+        tally += result?;
     }
     Report::new(host.verbose).summary(group.name(), tally, start.elapsed());
     Ok(tally)
+}
+
+/// Calls `work` for each of `items`, in their order, and for as many at a time as `workers` says.
+fn side_by_side<I: Sync, R: Send>(workers: usize, items: &[I], work: impl Fn(&I) -> R + Sync) -> Vec<R> {
+    let waiting = Mutex::new(items.iter());
+    let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let results = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                while let Some(item) = next() {
+                    let result = work(item);
+                    results.lock().unwrap_or_else(PoisonError::into_inner).push(result);
+                }
+            });
+        }
+    });
+    results.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Boots `kernel` for `scenario` and reports as it goes.
@@ -76,6 +104,17 @@ pub fn run_group(host: &Host, group: Group, plain: &Kernel, debug: &Kernel, over
 ///
 /// When the machine could not be started.
 pub fn run(host: &Host, kernel: &Kernel, accel: &Accel, scenario: &Scenario, overrides: &Overrides) -> Result<Outcome> {
+    boot(host, kernel, accel, scenario, overrides, &Report::new(host.verbose))
+}
+
+fn boot(
+    host: &Host,
+    kernel: &Kernel,
+    accel: &Accel,
+    scenario: &Scenario,
+    overrides: &Overrides,
+    report: &Report,
+) -> Result<Outcome> {
     let bzimage = kernel.bzimage();
     if !bzimage.is_file() {
         bail!("there is no kernel image {}", bzimage.display());
@@ -107,7 +146,6 @@ pub fn run(host: &Host, kernel: &Kernel, accel: &Accel, scenario: &Scenario, ove
         boot: &boot,
     };
     config.cmdline = scenario.cmdline(&config.disk_map(), overrides);
-    let report = Report::new(host.verbose);
     report.boot(
         scenario.name,
         scenario.about,
@@ -115,13 +153,15 @@ pub fn run(host: &Host, kernel: &Kernel, accel: &Accel, scenario: &Scenario, ove
     );
     let log = boot.join(QEMU_LOG);
     let guest = QemuGuest::new(Running::start(&host.qemu, &config, sockets, &log)?, &config, log);
-    let limits = Limits { whole: accel.limit(scenario.limit), idle: accel.limit(scenario.idle) };
-    let mut session = Session::new(guest, limits, &report, &boot)?;
+    // Machines that run side by side take longer, each of them.
+    let limit = |alone| accel.limit(alone) * u32::try_from(host.at_once).unwrap_or(1);
+    let limits = Limits { whole: limit(scenario.limit), idle: limit(scenario.idle) };
+    let mut session = Session::new(guest, limits, report, &boot)?;
     let failure = session.follow()?;
     let transcript = session.into_transcript();
     let compare = |scope| parity::compare(&transcript.data, scope, &scenario.disks);
     let parity = scenario.parity.map(compare).transpose()?;
-    let outcome = judge(transcript, parity, failure, console, &report)?;
+    let outcome = judge(transcript, parity, failure, console, report)?;
     if outcome.tally().success() {
         remove_scratch(&boot)?;
     }
@@ -148,7 +188,7 @@ pub(crate) fn judge(
     report.log(&findings, &console);
     report.speeds(&transcript.speeds);
     if let Some(parity) = &parity {
-        parity::table::print(parity);
+        report.lines(&parity::table::lines(parity));
     }
     let Transcript { cases, speeds, data, .. } = transcript;
     Ok(Outcome { cases, speeds, data, parity, failure, findings, console })

@@ -21,6 +21,8 @@ const TICK: Duration = Duration::from_millis(100);
 const EXIT_LIMIT: Duration = Duration::from_secs(30);
 /// Every line that the guest script said, beside the kernel's log.
 const SCRIPT_LOG: &str = "script.log";
+/// What a machine was at that had to be ended.
+const STATE_LOG: &str = "state.log";
 
 /// A machine that runs, whatever it runs in.
 pub trait Guest {
@@ -46,6 +48,9 @@ pub trait Guest {
 
     /// What the process itself has to say about its end.
     fn last_words(&self) -> String;
+
+    /// What the machine is at, seen from outside; asked when it is ended because it says nothing any more.
+    fn state(&mut self) -> String;
 }
 
 /// How long a machine may take.
@@ -120,6 +125,8 @@ impl<'a, G: Guest> Session<'a, G> {
             }
             let overdue = self.overdue().or_else(|| self.look_after_events());
             if overdue.is_some() {
+                // Only a help for whoever looks for the reason.
+                let _ = fs::write(self.console.path.with_file_name(STATE_LOG), self.guest.state());
                 self.guest.child().kill();
                 return Ok(overdue);
             }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Handing built kernels to the virtual machines.
 
+use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
@@ -12,6 +13,12 @@ use crate::lock::GuestLock;
 use crate::project::{Project, variable};
 use crate::source::Tree;
 
+/// Memory that a machine takes of the host, with QEMU's own, in KiB.
+const MACHINE_KIB: usize = 3 << 20;
+
+/// There are not many more boots than this in a group.
+const MOST_MACHINES: usize = 4;
+
 /// Where and with what virtual machines are run.
 pub fn host(project: &Project) -> Host {
     Host {
@@ -20,7 +27,15 @@ pub fn host(project: &Project) -> Host {
         qemu: PathBuf::from(variable("QEMU").unwrap_or_else(|| "qemu-system-x86_64".into())),
         accel: variable("ACCEL"),
         verbose: project.verbose,
+        at_once: machines_at_once(project.jobs, &fs::read_to_string("/proc/meminfo").unwrap_or_default()),
     }
+}
+
+/// One machine for each job, where the memory that is free now has room for so many.
+fn machines_at_once(jobs: usize, meminfo: &str) -> usize {
+    let available = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kib = available.and_then(|rest| rest.split_whitespace().next()?.parse::<usize>().ok()).unwrap_or(0);
+    jobs.min(kib / MACHINE_KIB).clamp(1, MOST_MACHINES)
 }
 
 /// A kernel as the virtual machines know it.
@@ -144,4 +159,19 @@ pub fn soak(workshop: &Workshop) -> Result<Tally> {
     }
     let kernel = |variant| kernel(&workshop.project, &workshop.tree, variant);
     vm::soak(&host(&workshop.project), &kernel(Variant::Plain), &kernel(Variant::Debug))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn machines_side_by_side_need_jobs_and_memory() {
+        let with = |gib: usize| format!("MemTotal: 1 kB\nMemAvailable:   {} kB\n", gib << 20);
+        assert_eq!(machines_at_once(2, &with(24)), 2);
+        assert_eq!(machines_at_once(8, &with(7)), 2);
+        assert_eq!(machines_at_once(1, &with(64)), 1);
+        assert_eq!(machines_at_once(64, &with(512)), MOST_MACHINES);
+        assert_eq!(machines_at_once(8, ""), 1);
+    }
 }

@@ -105,6 +105,7 @@ impl Target {
             accel: self.accel,
             verbose: self.verbose,
             repo: absolute(&self.repo)?,
+            at_once: 1,
         };
         std::fs::create_dir_all(&host.work).with_context(|| format!("cannot make {}", host.work.display()))?;
         let kernel = Kernel { name: name.into(), objdir, srcdir: self.srcdir.unwrap_or(parent) };

@@ -9,14 +9,8 @@ use super::{Comparison, Difference, Row, Verdict};
 /// Longest part of a value that is shown.
 const VALUE: usize = 200;
 
-/// Prints everything but the line that tells the result.
-pub fn print(comparison: &Comparison) {
-    for line in lines(comparison) {
-        println!("{line}");
-    }
-}
-
-fn lines(comparison: &Comparison) -> Vec<String> {
+/// Everything but the line that tells the result.
+pub fn lines(comparison: &Comparison) -> Vec<String> {
     let mut lines = vec![String::new(), format!("  {:16} {:>8}  verdict", "configuration", "compared")];
     lines.extend(comparison.rows.iter().map(row));
     lines.extend(details(comparison));

@@ -10,7 +10,8 @@ use crate::disk::Disk;
 
 /// The scenarios of this file.
 pub fn scenarios() -> Vec<Scenario> {
-    vec![disks(), features(), rebind(), failslab(), lifecycle(), transports(), mmio(), handover(), rnull()]
+    // Long ones first: where several run side by side, none of them is left for the end.
+    vec![disks(), rebind(), failslab(), lifecycle(), transports(), features(), handover(), mmio(), rnull()]
 }
 
 /// Disks of every kind side by side, and a module that comes and goes.

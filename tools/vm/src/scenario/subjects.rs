@@ -39,6 +39,8 @@ pub fn lifecycle(name: &'static str, cycles: &Cycles) -> Scenario {
         .disk(Disk::scratch("main", 64))
         .disk(Disk::scratch("swap", 2048))
         .disk(Disk::scratch("spare", 64).attach(Attach::Spare));
+    // What goes wrong while the machine falls asleep must not stay in its memory.
+    scenario.kernel_words = "no_console_suspend";
     scenario.limit = minutes(20);
     scenario
 }
