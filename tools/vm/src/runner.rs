@@ -61,41 +61,45 @@ pub fn run_group(host: &Host, group: Group, plain: &Kernel, debug: &Kernel, over
     let start = Instant::now();
     let accel = accel::probe(host, Some(plain))?;
     println!("accelerator: {accel}");
-    let scenarios = scenario::of(group)?;
-    let at_once = host.at_once.min(scenarios.len());
     // Made once, and not by all of them at the same time.
     image::build(host, debug)?;
-    let one = |scenario: &Scenario| -> Result<Tally> {
+    let tally = side_by_side(host, &scenario::of(group)?, |scenario, report| {
         let kernel = if scenario.kernel == Flavour::Plain { plain } else { debug };
-        let report = if at_once > 1 { Report::in_one_piece(host.verbose) } else { Report::new(host.verbose) };
-        let outcome = boot(host, kernel, &accel, scenario, overrides, &report)?.tally();
+        let outcome = boot(host, kernel, &accel, scenario, overrides, report)?.tally();
         // On the kernel that a scenario asks for, each of its cases can be run.
         Ok(if kernel.name == scenario.kernel.name() { outcome.without_skips() } else { outcome })
-    };
-    let mut tally = Tally::default();
-    for result in side_by_side(at_once, &scenarios, one) {
-        tally += result?;
-    }
+    })?;
     Report::new(host.verbose).summary(group.name(), tally, start.elapsed());
     Ok(tally)
 }
 
-/// Calls `work` for each of `items`, in their order, and for as many at a time as `workers` says.
-fn side_by_side<I: Sync, R: Send>(workers: usize, items: &[I], work: impl Fn(&I) -> R + Sync) -> Vec<R> {
-    let waiting = Mutex::new(items.iter());
+/// Makes every boot of `boots`, in their order, as many at a time as the host is for, and adds up what they came to.
+///
+/// # Errors
+///
+/// The first error of a boot; the others are made nevertheless.
+pub(crate) fn side_by_side<B: Sync>(
+    host: &Host,
+    boots: &[B],
+    make: impl Fn(&B, &Report) -> Result<Tally> + Sync,
+) -> Result<Tally> {
+    let at_once = host.at_once.min(boots.len());
+    let waiting = Mutex::new(boots.iter());
     let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
     let results = Mutex::new(Vec::new());
     thread::scope(|scope| {
-        for _ in 0..workers {
+        for _ in 0..at_once {
             scope.spawn(|| {
-                while let Some(item) = next() {
-                    let result = work(item);
+                while let Some(boot) = next() {
+                    let report =
+                        if at_once > 1 { Report::in_one_piece(host.verbose) } else { Report::new(host.verbose) };
+                    let result = make(boot, &report);
                     results.lock().unwrap_or_else(PoisonError::into_inner).push(result);
                 }
             });
         }
     });
-    results.into_inner().unwrap_or_else(PoisonError::into_inner)
+    results.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().sum()
 }
 
 /// Boots `kernel` for `scenario` and reports as it goes.
@@ -213,4 +217,29 @@ fn remove_scratch(boot: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn three_boots(at_once: usize) -> Result<Tally> {
+        let host = Host { at_once, ..Host::new(Path::new("/r"), Path::new("/w")) };
+        side_by_side(&host, &[1, 2, 3], |passed, _| match passed {
+            2 if at_once == 3 => bail!("this one cannot be made"),
+            _ => Ok(Tally { passed: *passed, ..Tally::default() }),
+        })
+    }
+
+    #[test]
+    fn boots_side_by_side_are_all_made_and_added_up() {
+        for at_once in [1, 2, 8] {
+            assert_eq!(three_boots(at_once).unwrap().passed, 6);
+        }
+    }
+
+    #[test]
+    fn an_error_of_one_of_several_boots_is_not_lost() {
+        assert_eq!(three_boots(3).unwrap_err().to_string(), "this one cannot be made");
+    }
 }

@@ -12,7 +12,7 @@ use anyhow::{Result, bail};
 use crate::ktap::Tally;
 use crate::machine::CONSOLE_LOG;
 use crate::report::Report;
-use crate::runner::{Outcome, boot_dir, judge};
+use crate::runner::{Outcome, boot_dir, judge, side_by_side};
 use crate::scenario::{Overrides, words_for_init};
 use crate::session::{Limits, Session};
 use crate::{Host, Kernel, image};
@@ -37,10 +37,10 @@ pub const DEVICE_COMMAND: &str = "device";
 /// When a machine could not be started at all.
 pub fn test(host: &Host, kernel: &Kernel) -> Result<Tally> {
     let start = Instant::now();
-    let mut tally = Tally::default();
-    for scenario in all() {
-        tally += run(host, kernel, &scenario, &Overrides::default())?.tally();
-    }
+    image::build(host, kernel)?;
+    let tally = side_by_side(host, &all(), |scenario, report| {
+        Ok(boot(host, kernel, scenario, &Overrides::default(), report)?.tally())
+    })?;
     Report::new(host.verbose).summary("user-mode Linux", tally, start.elapsed());
     Ok(tally)
 }
@@ -51,6 +51,10 @@ pub fn test(host: &Host, kernel: &Kernel) -> Result<Tally> {
 ///
 /// When the machine or one of its devices could not be started.
 pub fn run(host: &Host, kernel: &Kernel, scenario: &Scenario, overrides: &Overrides) -> Result<Outcome> {
+    boot(host, kernel, scenario, overrides, &Report::new(host.verbose))
+}
+
+fn boot(host: &Host, kernel: &Kernel, scenario: &Scenario, overrides: &Overrides, report: &Report) -> Result<Outcome> {
     let linux = kernel.objdir.join("linux");
     if !linux.is_file() {
         bail!("there is no kernel {}", linux.display());
@@ -68,12 +72,12 @@ pub fn run(host: &Host, kernel: &Kernel, scenario: &Scenario, overrides: &Overri
         words: &words,
         console: &console,
     };
-    let report = Report::new(host.verbose);
     let machine = format!("{} kernel, user-mode Linux, {} MiB", kernel.name, scenario.memory);
     report.boot(scenario.name, scenario.about, &machine);
     let guest = UmlGuest::start(&config, devices)?;
-    let limits = Limits { whole: scenario.limit, idle: scenario.limit };
-    let mut session = Session::new(guest, limits, &report, &boot)?;
+    let limit = scenario.limit * u32::try_from(host.at_once).unwrap_or(1);
+    let limits = Limits { whole: limit, idle: limit };
+    let mut session = Session::new(guest, limits, report, &boot)?;
     let failure = session.follow()?;
-    judge(session.into_transcript(), None, failure, console, &report)
+    judge(session.into_transcript(), None, failure, console, report)
 }
