@@ -4,21 +4,39 @@
 . /mnt/guest/lib.sh
 . /mnt/guest/disk.sh
 
-the_module_survives_load_and_unload() {
+a_file_is_written() {
+	load "$DRIVER"
+	wait_for 10 disk_of main
+	disk=$(disk_of main)
+	mkfs.ext4 -q -F "/dev/$disk"
+	mkdir -p /tmp/disk
+	mount -t ext4 "/dev/$disk" /tmp/disk
+	cp /bin/busybox /tmp/disk/
+	umount /tmp/disk
+}
+
+the_module_survives_unload_and_load() {
 	for loop in $(seq "$LOOPS"); do
+		unload "$DRIVER"
+		refused disk_of main
+		refused disk_of other
 		load "$DRIVER"
 		wait_for 10 disk_of main
+		wait_for 10 disk_of other
 		dd if="/dev/$(disk_of main)" of=/dev/null bs=64k count=4
-		unload "$DRIVER"
 	done
 	note "$LOOPS times"
 }
 
-the_disk_still_works() {
-	load "$DRIVER"
-	wait_for 10 disk_of main
-	verify "$(disk_of main)" 2
+both_disks_still_work() {
+	verify "$(disk_of other)" 2
+	mount -t ext4 "/dev/$(disk_of main)" /tmp/disk
+	cmp /bin/busybox /tmp/disk/busybox
+	umount /tmp/disk
+}
+
+the_module_unloads() {
 	unload "$DRIVER"
 }
 
-cases the_module_survives_load_and_unload the_disk_still_works
+cases a_file_is_written the_module_survives_unload_and_load both_disks_still_work the_module_unloads

@@ -24,12 +24,12 @@ pub const REQUIRED: &[&str] = &["rust_virtio", "rust_blk_mq", "rust_doctests_ker
 /// Longest time for the boot, on an emulated CPU.
 const LIMIT: Duration = Duration::from_secs(600);
 
-/// Boots `kernel` so that it runs its KUnit suites and ends; reports and counts the cases.
+/// Boots `kernel` so that it runs its KUnit suites and ends; shows and counts the cases.
 ///
 /// # Errors
 ///
 /// When the machine or the parser could not be started.
-pub fn boot(host: &Host, kernel: &Kernel) -> Result<Tally> {
+pub fn boot(host: &Host, kernel: &Kernel, report: &Report) -> Result<Tally> {
     let start = Instant::now();
     let accel = accel::probe(host, Some(kernel))?;
     let boot = host.work.join(format!("kunit-{}", kernel.name));
@@ -54,14 +54,13 @@ pub fn boot(host: &Host, kernel: &Kernel) -> Result<Tally> {
         work: &host.work,
         boot: &boot,
     };
-    let report = Report::new(host.verbose);
     report.boot(
         "kunit",
         "the KUnit suites and the documentation's examples",
         &format!("{} kernel, {}", kernel.name, accel.name()),
     );
     let failure = run_to_end(host, &config, &boot.join(QEMU_LOG), &accel)?;
-    let tally = judge(&console, &kernel.srcdir, REQUIRED, failure.as_deref(), &report)?;
+    let tally = judge(&console, &kernel.srcdir, REQUIRED, failure.as_deref(), report)?;
     report.summary(&format!("kunit ({} kernel)", kernel.name), tally, start.elapsed());
     Ok(tally)
 }
@@ -96,7 +95,7 @@ pub fn judge(
         report.trouble(&format!("no suite {suite}* ran: is it in the kernel's configuration?"));
     }
     if tally.failed > 0 {
-        println!("{text}");
+        report.lines(&[text]);
     } else {
         report.detail(&text);
     }

@@ -53,7 +53,8 @@ pub use ktap::Tally;
 pub use parity::parity;
 pub use shell::shell;
 
-use scenario::{Group, Overrides};
+use runner::Boot;
+use scenario::Group;
 
 /// A built kernel.
 #[derive(Debug, Clone)]
@@ -115,7 +116,7 @@ impl Host {
 ///
 /// When the machine could not be started at all. A step that failed in the guest is counted in the [`Tally`].
 pub fn run(host: &Host, plain: &Kernel) -> Result<Tally> {
-    runner::run_group(host, Group::Run, plain, plain, &Overrides::default())
+    runner::run_all(host, "run", &Boot::of(Group::Run, plain, plain)?)
 }
 
 /// Everything that must pass before a change lands and needs a virtual machine.
@@ -127,11 +128,10 @@ pub fn run(host: &Host, plain: &Kernel) -> Result<Tally> {
 ///
 /// As for [`run`].
 pub fn test(host: &Host, debug: &Kernel) -> Result<Tally> {
-    let mut tally = kunit::boot(host, debug)?;
-    for group in [Group::Run, Group::Test] {
-        tally += runner::run_group(host, group, debug, debug, &Overrides::default())?;
-    }
-    Ok(tally)
+    let mut boots = Boot::of(Group::Test, debug, debug)?;
+    boots.extend(Boot::of(Group::Run, debug, debug)?);
+    boots.push(Boot::Kunit(debug));
+    runner::run_all(host, "test", &boots)
 }
 
 /// The long versions of what [`test()`] does briefly, and KUnit and the short ones on the plain kernel.
@@ -142,8 +142,8 @@ pub fn test(host: &Host, debug: &Kernel) -> Result<Tally> {
 ///
 /// As for [`run`].
 pub fn soak(host: &Host, plain: &Kernel, debug: &Kernel) -> Result<Tally> {
-    let mut tally = kunit::boot(host, plain)?;
-    tally += runner::run_group(host, Group::Test, plain, plain, &Overrides::default())?;
-    tally += runner::run_group(host, Group::Soak, plain, debug, &Overrides::default())?;
-    Ok(tally)
+    let mut boots = vec![Boot::Kunit(plain)];
+    boots.extend(Boot::of(Group::Test, plain, plain)?);
+    boots.extend(Boot::of(Group::Soak, plain, debug)?);
+    runner::run_all(host, "soak", &boots)
 }

@@ -22,7 +22,7 @@ use crate::report::Report;
 use crate::scenario::{self, Flavour, Group, Overrides, Scenario};
 use crate::session::{Limits, Session};
 use crate::transcript::Transcript;
-use crate::{Host, Kernel, accel, image, parity};
+use crate::{Host, Kernel, accel, image, kunit, parity};
 
 /// What a boot came to.
 #[derive(Debug)]
@@ -52,24 +52,56 @@ impl Outcome {
     }
 }
 
-/// Runs every scenario of `group`, as many at a time as the host is for.
+/// A boot that is to be made.
+#[derive(Debug)]
+pub enum Boot<'k> {
+    /// The KUnit suites of a kernel.
+    Kunit(&'k Kernel),
+    /// A scenario on a kernel.
+    Scenario(&'k Kernel, Box<Scenario>),
+}
+
+impl<'k> Boot<'k> {
+    /// The scenarios of `group`, each on the kernel that it asks for.
+    ///
+    /// # Errors
+    ///
+    /// A variable for the long ones is wrong.
+    pub fn of(group: Group, plain: &'k Kernel, debug: &'k Kernel) -> Result<Vec<Self>> {
+        let boot = |scenario: Scenario| {
+            Self::Scenario(if scenario.kernel == Flavour::Plain { plain } else { debug }, Box::new(scenario))
+        };
+        Ok(scenario::of(group)?.into_iter().map(boot).collect())
+    }
+
+    fn kernel(&self) -> &'k Kernel {
+        match self {
+            Self::Kunit(kernel) | Self::Scenario(kernel, _) => kernel,
+        }
+    }
+}
+
+/// Makes all boots, as many at a time as the host is for. `name` is what they are called together.
 ///
 /// # Errors
 ///
 /// When a machine could not be started at all.
-pub fn run_group(host: &Host, group: Group, plain: &Kernel, debug: &Kernel, overrides: &Overrides) -> Result<Tally> {
+pub fn run_all(host: &Host, name: &str, boots: &[Boot<'_>]) -> Result<Tally> {
     let start = Instant::now();
-    let accel = accel::probe(host, Some(plain))?;
+    let kernel = boots.first().context("there is nothing to boot")?.kernel();
+    let accel = accel::probe(host, Some(kernel))?;
     println!("accelerator: {accel}");
     // Made once, and not by all of them at the same time.
-    image::build(host, debug)?;
-    let tally = side_by_side(host, &scenario::of(group)?, |scenario, report| {
-        let kernel = if scenario.kernel == Flavour::Plain { plain } else { debug };
-        let outcome = boot(host, kernel, &accel, scenario, overrides, report)?.tally();
-        // On the kernel that a scenario asks for, each of its cases can be run.
-        Ok(if kernel.name == scenario.kernel.name() { outcome.without_skips() } else { outcome })
+    image::build(host, kernel)?;
+    let tally = side_by_side(host, boots, |what, report| match what {
+        Boot::Kunit(kernel) => kunit::boot(host, kernel, report),
+        Boot::Scenario(kernel, scenario) => {
+            let outcome = boot(host, kernel, &accel, scenario, &Overrides::default(), report)?.tally();
+            // On the kernel that a scenario asks for, each of its cases can be run.
+            Ok(if kernel.name == scenario.kernel.name() { outcome.without_skips() } else { outcome })
+        }
     })?;
-    Report::new(host.verbose).summary(group.name(), tally, start.elapsed());
+    Report::new(host.verbose).summary(name, tally, start.elapsed());
     Ok(tally)
 }
 

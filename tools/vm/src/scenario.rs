@@ -124,7 +124,7 @@ impl Scenario {
             vars: Vec::new(),
             disks: Vec::new(),
             machine: Machine::Q35,
-            memory: 2048,
+            memory: 1024,
             cpus: 2,
             kernel_words: "",
             plugin: None,

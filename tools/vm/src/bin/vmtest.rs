@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
+use vm::report::Report;
 use vm::scenario::{self, Overrides};
 use vm::{Host, Kernel, Tally, accel, bench, insns, kunit, runner, uml};
 
@@ -190,7 +191,7 @@ fn run(names: &[String], overrides: Overrides, target: Target) -> Result<bool> {
             let accel = accel::probe(&host, Some(&kernel))?;
             runner::run(&host, &kernel, &accel, scenario, &overrides)?.tally()
         } else {
-            kunit::boot(&host, &kernel)?
+            kunit::boot(&host, &kernel, &Report::new(host.verbose))?
         };
     }
     println!("\n{} passed, {} failed, {} skipped", tally.passed, tally.failed, tally.skipped);

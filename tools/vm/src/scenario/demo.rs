@@ -10,7 +10,6 @@ pub fn scenarios() -> Vec<Scenario> {
     let scenario = Scenario {
         group: Group::Run,
         kernel: Flavour::Plain,
-        memory: 1024,
         limit: minutes(10),
         idle: minutes(2),
         ..Scenario::debug("run", "a file system and fio on /dev/vda", "run")

@@ -18,7 +18,9 @@ pub fn scenarios(effort: &Effort) -> Vec<Scenario> {
         cycles("rebind-long", "unbind and bind, many times", "rebind")
             .disk(Disk::scratch("main", 256))
             .disk(Disk::scratch("other", 64)),
-        cycles("reload-long", "load and unload, many times", "reload").disk(Disk::scratch("main", 256)),
+        cycles("reload-long", "load and unload, many times", "reload")
+            .disk(Disk::scratch("main", 256))
+            .disk(Disk::scratch("other", 64)),
         matrix(seconds),
         long(subjects::transports("transports-long", seconds, 8), 30 + seconds),
         long(subjects::mmio("mmio-long", seconds, 8), 30 + seconds),
