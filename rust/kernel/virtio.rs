@@ -146,6 +146,7 @@ pub use self::{
         IdTable, //
     },
     parts::{
+        Mapped,
         Parts,
         Segments, //
     },

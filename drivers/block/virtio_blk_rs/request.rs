@@ -111,8 +111,8 @@ impl RequestData {
 /// - [`Status::IOERR`]: there are no such requests.
 /// - [`Status::RESOURCE`]: there is no memory.
 pub(crate) fn prepare<S: State>(rq: &mut Request<Disk, S>, order: ByteOrder) -> Result<(), Status> {
-    let at = rq.sector();
-    let (ty, sector) = match rq.op() {
+    let (op, at) = (rq.op(), rq.sector());
+    let (ty, sector) = match op {
         Op::Read => (RequestType::In, at),
         Op::Write => (RequestType::Out, at),
         Op::Flush => (RequestType::Flush, 0),
@@ -128,14 +128,13 @@ pub(crate) fn prepare<S: State>(rq: &mut Request<Disk, S>, order: ByteOrder) -> 
         Op::DrvIn => rq.data().command,
         Op::DrvOut | Op::Unknown(_) => return Err(Status::IOERR),
     };
-    let ranges = ranges(rq).map_err(|_| Status::RESOURCE)?;
-    let is_append = rq.op() == Op::ZoneAppend;
+    let ranges = ranges(rq, op).map_err(|_| Status::RESOURCE)?;
     let ioprio = rq.ioprio();
     let data = rq.data_mut();
 
     data.out_hdr = OutHdr::new(order, ty, ioprio, sector);
     data.in_hdr.status = status::NOT_WRITTEN;
-    data.is_append = is_append;
+    data.is_append = op == Op::ZoneAppend;
     data.outcome = Status::IOERR;
     data.free_ranges();
     if let Some(ranges) = ranges {
@@ -146,8 +145,8 @@ pub(crate) fn prepare<S: State>(rq: &mut Request<Disk, S>, order: ByteOrder) -> 
 
 /// Collects the ranges of a request that has some; requests with data have none.
 #[inline]
-fn ranges<S: State>(rq: &Request<Disk, S>) -> Result<Option<KVec<Range>>> {
-    match rq.op() {
+fn ranges<S: State>(rq: &Request<Disk, S>, op: Op) -> Result<Option<KVec<Range>>> {
+    match op {
         Op::Discard | Op::SecureErase => {
             let mut ranges = KVec::with_capacity(rq.nr_discard_segments().into(), GFP_ATOMIC)?;
 

@@ -4,7 +4,10 @@
 //! the device has served them, and virtqueues are hardware queues.
 
 use super::{
-    parts::Segments,
+    parts::{
+        Mapped,
+        Segments, //
+    },
     setup::Ready,
     token::Token, //
 };
@@ -68,19 +71,15 @@ unsafe impl<T: Operations> Token for Request<T, Started> {
 // the end marks of all entries but the last.
 unsafe impl Segments for Payload<'_> {
     #[inline]
-    fn device_writable(&self) -> bool {
-        !self.is_write()
-    }
+    unsafe fn map(&self, sgl: &mut [bindings::scatterlist]) -> Result<Mapped> {
+        let (len, device_writable) = (self.len(), !self.is_write());
 
-    #[inline]
-    fn len(&self) -> u32 {
-        Payload::len(self)
-    }
-
-    #[inline]
-    unsafe fn map(&self, sgl: &mut [bindings::scatterlist]) -> Result<usize> {
-        // SAFETY: By the requirement of this function.
-        unsafe { Payload::map(self, sgl) }
+        Ok(Mapped {
+            // SAFETY: By the requirement of this function.
+            entries: unsafe { Payload::map(self, sgl) }?,
+            len,
+            device_writable,
+        })
     }
 }
 

@@ -20,18 +20,7 @@ use zerocopy::Immutable;
 /// Memory that the device may write must be meant to be written. Of the entries that it fills, none
 /// but the last may have an end mark afterwards.
 pub unsafe trait Segments {
-    /// Whether the device writes the memory, or else reads it.
-    fn device_writable(&self) -> bool;
-
-    /// The length of all segments in bytes.
-    fn len(&self) -> u32;
-
-    /// Returns whether there is nothing to describe.
-    fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Fills entries of `sgl` from its start and returns how many.
+    /// Fills entries of `sgl` from its start and says what they describe.
     ///
     /// # Errors
     ///
@@ -41,7 +30,18 @@ pub unsafe trait Segments {
     ///
     /// The entries must have been initialized by `sg_init_table`, and none of them be a link to
     /// another table. They may have end marks.
-    unsafe fn map(&self, sgl: &mut [bindings::scatterlist]) -> Result<usize>;
+    unsafe fn map(&self, sgl: &mut [bindings::scatterlist]) -> Result<Mapped>;
+}
+
+/// What [`Segments::map`] has described.
+#[derive(Clone, Copy, Debug)]
+pub struct Mapped {
+    /// The entries that were filled; none if there are no segments.
+    pub entries: usize,
+    /// The length of all segments in bytes.
+    pub len: u32,
+    /// Whether the device writes the memory, or else reads it.
+    pub device_writable: bool,
 }
 
 /// The description of one buffer: first what the device reads, then what it may write (virtio
@@ -152,40 +152,31 @@ impl<'t, 'q> Parts<'t, 'q> {
     where
         S: Segments + 't,
     {
-        if segments.is_empty() {
-            return Ok(());
-        }
-
-        let device_writable = segments.device_writable();
-        if !device_writable && self.readable != self.used {
-            return Err(EINVAL);
-        }
-        let capacity = if device_writable {
-            self.grown(segments.len())?
-        } else {
-            self.capacity
-        };
-
         let free = self.sgl.get_mut(self.used..).ok_or(ENOSPC)?;
         // SAFETY: By the type invariant.
-        let count = unsafe { segments.map(free) }?;
-        let last = count
-            .checked_sub(1)
-            .and_then(|last| free.get_mut(last))
-            .ok_or(ENOSPC)?;
+        let mapped = unsafe { segments.map(free) }?;
+        let Some(last) = mapped.entries.checked_sub(1) else {
+            return Ok(());
+        };
+        let last = free.get_mut(last).ok_or(ENOSPC)?;
 
         // Where the lists end is known when the description is finished.
         //
         // SAFETY: `last` is an initialized entry.
         unsafe { bindings::sg_unmark_end(last) };
 
-        // INVARIANT: `map` has filled `count` entries, of memory that is valid for `'t` by the
-        // contract of `Segments`.
-        self.used += count;
-        if !device_writable {
+        // INVARIANT: `map` has filled the entries, with memory that is valid for `'t` by the
+        // contract of `Segments`. They come after those that are for the device to read, or they
+        // are such themselves and follow no other.
+        if mapped.device_writable {
+            self.capacity = self.grown(mapped.len)?;
+            self.used += mapped.entries;
+        } else if self.readable == self.used {
+            self.used += mapped.entries;
             self.readable = self.used;
+        } else {
+            return Err(EINVAL);
         }
-        self.capacity = capacity;
         Ok(())
     }
 

@@ -46,9 +46,7 @@ pub enum Op {
 impl Op {
     #[inline]
     pub(super) fn from_cmd_flags(cmd_flags: bindings::blk_opf_t) -> Self {
-        let op = cmd_flags & ((1 << bindings::REQ_OP_BITS) - 1);
-
-        match op {
+        match code(cmd_flags) {
             bindings::req_op_REQ_OP_READ => Self::Read,
             bindings::req_op_REQ_OP_WRITE => Self::Write,
             bindings::req_op_REQ_OP_FLUSH => Self::Flush,
@@ -94,12 +92,23 @@ impl Op {
     pub fn is_write(self) -> bool {
         is_write(self.code())
     }
+}
 
-    /// Whether a request of this kind has data in memory.
-    #[inline]
-    pub(super) fn has_payload(self) -> bool {
-        !matches!(self, Self::Discard | Self::SecureErase | Self::WriteZeroes)
-    }
+/// Returns the code of the operation alone.
+#[inline]
+fn code(cmd_flags: bindings::blk_opf_t) -> bindings::blk_opf_t {
+    cmd_flags & ((1 << bindings::REQ_OP_BITS) - 1)
+}
+
+/// Whether a request has data in memory, according to its operation and flags.
+#[inline]
+pub(super) fn has_payload(cmd_flags: bindings::blk_opf_t) -> bool {
+    !matches!(
+        code(cmd_flags),
+        bindings::req_op_REQ_OP_DISCARD
+            | bindings::req_op_REQ_OP_SECURE_ERASE
+            | bindings::req_op_REQ_OP_WRITE_ZEROES
+    )
 }
 
 /// Whether data goes to the device, according to a request's operation and flags.

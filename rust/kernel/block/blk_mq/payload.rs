@@ -4,10 +4,7 @@
 //!
 //! C header: [`include/linux/bvec.h`](srctree/include/linux/bvec.h)
 
-use super::op::{
-    self,
-    Op, //
-};
+use super::op;
 use crate::prelude::*;
 use core::{
     marker::PhantomData,
@@ -47,7 +44,7 @@ impl<'a> Payload<'a> {
     /// The first bio, unless there is no data.
     #[inline]
     fn first_bio(&self) -> *mut bindings::bio {
-        if Op::from_cmd_flags(self.cmd_flags()).has_payload() && self.data_len() > 0 {
+        if op::has_payload(self.cmd_flags()) && self.data_len() > 0 {
             // SAFETY: By the type invariant, `rq` is valid and nobody changes it.
             unsafe { (*self.rq.as_ptr()).bio }
         } else {

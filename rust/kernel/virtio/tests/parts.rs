@@ -9,6 +9,7 @@ use super::{
         Callback,
         Device,
         Handler,
+        Mapped,
         Parts,
         RingBox,
         Segments,
@@ -119,24 +120,22 @@ struct Pages<'a> {
     /// The length of one segment.
     step: usize,
     device_writable: bool,
-    /// What [`Segments::map`] says, instead of the truth.
+    /// The entries that [`Segments::map`] says it has filled, instead of the truth.
     claim: Option<Result<usize>>,
 }
 
 // SAFETY: The memory is borrowed from the token, and mutably, so the CPU cannot get at it. Only the
 // last entry gets an end mark.
 unsafe impl Segments for Pages<'_> {
-    fn device_writable(&self) -> bool {
-        self.device_writable
-    }
+    unsafe fn map(&self, sgl: &mut [bindings::scatterlist]) -> Result<Mapped> {
+        let mapped = |entries| Mapped {
+            entries,
+            len: self.memory.len() as u32,
+            device_writable: self.device_writable,
+        };
 
-    fn len(&self) -> u32 {
-        self.memory.len() as u32
-    }
-
-    unsafe fn map(&self, sgl: &mut [bindings::scatterlist]) -> Result<usize> {
         if let Some(claim) = self.claim {
-            return claim;
+            return claim.map(mapped);
         }
 
         let mut count = 0;
@@ -157,7 +156,7 @@ unsafe impl Segments for Pages<'_> {
             // SAFETY: `sg` is an initialized entry.
             unsafe { bindings::sg_mark_end(sg) };
         }
-        Ok(count)
+        Ok(mapped(count))
     }
 }
 
@@ -350,7 +349,8 @@ mod cases {
         let setup = Setup::new()?;
 
         for (claim, error) in [
-            (Ok(0), ENOSPC),
+            // The buffer has no part then.
+            (Ok(0), EINVAL),
             (Ok(MAX_PARTS + 1), ENOSPC),
             (Ok(usize::MAX), ENOSPC),
             (Err(EREMOTEIO), EREMOTEIO),
