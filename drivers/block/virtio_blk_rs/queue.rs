@@ -141,16 +141,15 @@ fn add(
     };
 
     err.token.data_mut().release();
-    Err(match err.error {
-        ENOSPC => {
-            // The completer starts the queue again under the same lock.
-            err.token.hw_queue().stop();
-            err.token.reject(Status::DEV_RESOURCE)
-        }
-        // Bouncing a buffer may have failed, which other devices can make go away.
-        ENOMEM => err.token.reject(Status::RESOURCE),
-        _ => err.token.reject(Status::IOERR),
-    })
+    if err.error == ENOSPC {
+        // The completer starts the queue again under the same lock.
+        err.token.hw_queue().stop();
+    }
+    Err(err.token.reject(match err.error {
+        // Without memory bouncing a buffer may have failed, which other devices can make go away.
+        ENOSPC | ENOMEM => Status::RESOURCE,
+        _ => Status::IOERR,
+    }))
 }
 
 /// Publishes what was added and tells the device, if it wants to know.

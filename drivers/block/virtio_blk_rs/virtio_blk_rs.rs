@@ -322,6 +322,9 @@ impl virtio::Driver for VirtioBlk {
     }
 
     fn freeze<'bound>(_dev: &'bound virtio::Device<Core<'_>>, disk: Pin<&Data>) -> Result {
+        // A restore that failed has left it so, and what gathered since must not be waited for:
+        // without rings it fails.
+        disk.unquiesce();
         // Waits for what the device has; what comes later waits in the block layer.
         let frozen = disk.freeze();
 

@@ -125,9 +125,14 @@ impl<'a, T: Operations> HwQueue<'a, T> {
     /// Stops the block layer from issuing requests on this queue.
     ///
     /// A driver does this when the device has no room, before it rejects a request with
-    /// [`Status::DEV_RESOURCE`](super::Status::DEV_RESOURCE). To be sure that the queue starts
-    /// again, it holds the lock of the device's queue from before it found no room until here, and
-    /// calls [`start_stopped`](Self::start_stopped) under the same lock after it made room.
+    /// [`Status::RESOURCE`](super::Status::RESOURCE). To be sure that the queue starts again, it
+    /// holds the lock of the device's queue from before it found no room until here, and calls
+    /// [`start_stopped`](Self::start_stopped) under the same lock after it made room.
+    ///
+    /// The queue can be started again before the block layer has got the rejected request back.
+    /// Then nobody but the block layer itself can issue it: after
+    /// [`Status::DEV_RESOURCE`](super::Status::DEV_RESOURCE) it would leave that to the end of
+    /// another request, and a request that ends in a batch does not do it.
     ///
     /// May be called in any context.
     pub fn stop(&self) {

@@ -76,8 +76,9 @@ statuses! {
     AGAIN = BLK_STS_AGAIN;
     /// The driver lacks a resource that a request in flight will give back.
     ///
-    /// The block layer tries again when a request of the same hardware queue ends. A driver
-    /// that returns this while no request of that queue is in flight makes the queue stall.
+    /// The block layer tries again when a request of the same hardware queue ends, though not if
+    /// that ends in a [`CompletionBatch`](super::CompletionBatch). A driver that returns this
+    /// while no other request of that queue is in flight makes the queue stall.
     DEV_RESOURCE = BLK_STS_DEV_RESOURCE;
     /// Too many zones are open.
     ZONE_OPEN_RESOURCE = BLK_STS_ZONE_OPEN_RESOURCE;

@@ -371,7 +371,7 @@ impl Operations for Ram {
             Mode::StopOnce => {
                 data.mode.store(Mode::Serve as u32, Relaxed);
                 hctx.stop();
-                return Err(rq.reject(Status::DEV_RESOURCE));
+                return Err(rq.reject(Status::RESOURCE));
             }
             Mode::DropRejectedOnce => {
                 data.mode.store(Mode::Serve as u32, Relaxed);
