@@ -30,8 +30,7 @@
 //!   goes back to the [`Handler`], and only then are the rings deleted.
 //!
 //! What they cannot see to is C's own trust in a device: `virtqueue_detach_unused_buf()`, which
-//! every teardown calls, ends in a `BUG_ON()` if a device has unlinked descriptors of a split ring
-//! that completes in order.
+//! every teardown calls, ends in a `BUG_ON()` if a device has unlinked descriptors of a split ring.
 //!
 //! # From C to Rust
 //!

@@ -448,7 +448,11 @@ impl<T: Driver> Adapter<T> {
 
         from_result(|| {
             // SAFETY: `vdev` is valid, and its lock is held.
-            let (dev, private) = unsafe { Self::from_raw_if_bound(vdev) }.ok_or(ENODEV)?;
+            let Some((dev, private)) = (unsafe { Self::from_raw_if_bound(vdev) }) else {
+                // An unbind was faster. On an error the core would tell about changes of the
+                // configuration again, and the next probe does not expect any.
+                return Ok(0);
+            };
 
             // The core does not tell again what came before the pause.
             private.flush_config_work();

@@ -31,7 +31,7 @@ use core::{
 // - `Request::from_raw` is the inverse of `Request::into_raw`.
 // - The private data of a request follows it in memory and does not move. The data in its bios
 //   stays until the request ends. Only the owner of the request, which is the ring, gets at them.
-// - The block layer allocates requests as pages, which are in the linear mapping.
+// - The block layer allocates requests as pages or with `kmalloc`: in the linear mapping.
 // - The ring slot is what `Request` has for this.
 unsafe impl<T: Operations> Token for Request<T, Started> {
     type View<'t> = (&'t mut T::RequestData, Payload<'t>);
