@@ -5,15 +5,13 @@
 //! The smallest complete virtio driver. Reading `/sys/kernel/debug/rust_virtio_rng-N/random` asks
 //! the device for fresh bytes. To make use of it, start QEMU with `-device virtio-rng-pci`.
 
-#![deny(unsafe_code)]
-
 use kernel::{
     debugfs,
     device::Core,
     fmt,
     prelude::*,
     str::CString,
-    sync::{Arc, CondVar, Mutex, SpinLockIrq},
+    sync::{Arc, CondVar, CondVarTimeoutResult, Mutex, SpinLockIrq},
     virtio::{self, Affinity, Callback, Used, Virtqueue}, //
 };
 
@@ -42,6 +40,19 @@ impl Exchange {
     fn tell(&self, answer: Result<Used<Buffer>>) {
         *self.answer.lock() = Some(answer);
         self.changed.notify_all();
+    }
+
+    /// Waits a second at most: the file cannot go while somebody reads it.
+    fn wait(&self) -> Result<Used<Buffer>> {
+        let mut answer = self.answer.lock();
+        let mut left = kernel::time::msecs_to_jiffies(1000);
+        while answer.is_none() {
+            match self.changed.wait_interruptible_timeout(&mut answer, left) {
+                CondVarTimeoutResult::Woken { jiffies } => left = jiffies,
+                _ => return Err(EINTR),
+            }
+        }
+        answer.take().unwrap_or(Err(EIO))
     }
 }
 
@@ -75,10 +86,7 @@ fn read(queue: &Virtqueue<RequestQueue>) -> Result<Used<Buffer>> {
     if notify {
         queue.notify()?;
     }
-
-    let mut answer = exchange.answer.lock();
-    while answer.is_none() && !exchange.changed.wait_interruptible(&mut answer) {}
-    answer.take().unwrap_or(Err(EINTR))
+    exchange.wait()
 }
 
 /// Prints random bytes as hexadecimal digits.
@@ -96,7 +104,6 @@ struct RngDriver;
 /// What a bound device has. It is dropped before the device is reset, so no reader is left then.
 #[pin_data]
 struct Data {
-    exchange: Arc<Exchange>,
     #[pin]
     _random: debugfs::File<Arc<Virtqueue<RequestQueue>>>,
 }
@@ -122,22 +129,15 @@ impl virtio::Driver for RngDriver {
 
             // Name the queue, find it in the device, tell the device to start, use it.
             let mut setup = dev.virtqueues()?;
-            let vq =
-                setup.add::<RequestQueue>(c"input", Callback::Interrupt, 1, exchange.clone())?;
+            let vq = setup.add::<RequestQueue>(c"input", Callback::Interrupt, 1, exchange)?;
             let queue = vq.into_ready(&setup.find(Affinity::Default)?.ready());
             let name = CString::try_from_fmt(fmt!("rust_virtio_rng-{}", dev.index()))?;
             let dir = debugfs::Dir::new(&name);
 
             Ok(try_pin_init!(Data {
-                exchange,
                 _random <- dir.read_callback_file(c"random", queue, &show),
             }))
         })
-    }
-
-    fn unbind<'bound>(_dev: &'bound virtio::Device<Core<'_>>, this: Pin<&Data>) {
-        // A reader that still waits gives up.
-        this.exchange.tell(Err(ENODEV));
     }
 }
 
