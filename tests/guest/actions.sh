@@ -66,7 +66,8 @@ region() {
 
 # range_facts DEVICE: one action for each region, and what is in the regions afterwards.
 range_facts() {
-	attempt range/fill /sbin/xfs_io -d -c "pwrite -q -S 0x5a -b $block 0 $((12 * REGION))" -c fsync "$1"
+	perl -e 'print "\x5a" x shift' $((12 * REGION)) >/tmp/pattern
+	attempt range/fill dd if=/tmp/pattern of="$1" bs=$block oflag=direct conv=fsync status=none
 	attempt range/0/discard /sbin/blkdiscard -o "$(region 0)" -l $REGION "$1"
 	attempt range/1/zeroout /sbin/blkdiscard -z -o "$(region 1)" -l $REGION "$1"
 	attempt range/2/secure /sbin/blkdiscard -s -o "$(region 2)" -l $REGION "$1"
@@ -82,7 +83,10 @@ range_facts() {
 	attempt range/zone-reset /sbin/blkzone reset "$1"
 	dd if="$1" of=/tmp/regions iflag=direct bs=$block count=$((12 * REGION / block))
 	perl -e '$/ = \(shift); while (<>) { printf "range/%d/data=%d zero, %d filled\n", $n++, tr/\0//, tr/\x5a// }' \
-		$REGION /tmp/regions
+		$REGION /tmp/regions >/tmp/region.facts
+	cat /tmp/region.facts
+	# Nothing was done to the last one: it tells whether the others had anything to lose.
+	[ "$(first_line "/sys/block/${1#/dev/}/ro")" = 1 ] || grep -q "^range/11/data=0 zero, $REGION filled" /tmp/region.facts
 	# Large enough to be cut by every limit.
 	attempt range/large-discard /sbin/blkdiscard -o 16M -l 4M "$1"
 	attempt range/large-zeroout /sbin/blkdiscard -z -o 32M -l 4M "$1"

@@ -14,7 +14,9 @@ both_modules_load() {
 	echo 0 >$VIRTIO/drivers_autoprobe
 	load_both
 	for driver in $ORACLE $DRIVER; do
-		parameter_facts "$driver" | normalise "$driver" | tell_facts modules "$driver"
+		parameter_facts "$driver" >/tmp/facts
+		normalise "$driver" </tmp/facts >/tmp/seen
+		tell_facts modules "$driver" </tmp/seen
 	done
 }
 

@@ -71,6 +71,7 @@ a_discard_keeps_its_limit() {
 	host 'device main set max_discard_sectors=1024'
 	both main discard
 	note "$(cat "/tmp/discard.$DRIVER")"
+	grep -x 'discard: 8 requests, 8 ranges, 0 to unmap' "/tmp/discard.$DRIVER"
 	host 'device main defaults'
 }
 

@@ -167,7 +167,8 @@ append() {
 	umount /tmp/disk
 	drop_caches
 	mount -t btrfs "/dev/$1" /tmp/disk
-	(cd /tmp/disk/files && sha256sum -c /tmp/checksums) | grep -c OK
+	(cd /tmp/disk/files && sha256sum -c /tmp/checksums) >/tmp/checked
+	grep -c OK /tmp/checked
 	umount /tmp/disk
 	[ $(($(asked btrfs append) - before)) -gt 20 ]
 }

@@ -17,7 +17,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::device::Device;
 use crate::fault::Fault;
-use crate::options::{assignment, number};
+use crate::options::{assignment, is_size, number};
 use crate::store::SECTOR;
 use crate::zones::State;
 
@@ -52,7 +52,7 @@ impl Device {
             ["get", name] => answer = self.config.get(name)?.to_string(),
             ["resize", size] => {
                 let size = number(size)?;
-                ensure!(size % SECTOR == 0, "a size is a multiple of {SECTOR}");
+                ensure!(is_size(size), "a size is a multiple of {SECTOR} up to 1 TiB");
                 ensure!(self.zones.is_none(), "zones have a size that stays");
                 self.store.resize(size / SECTOR);
                 self.config.set("capacity", size / SECTOR)?;
@@ -129,7 +129,17 @@ mod tests {
     #[test]
     fn nonsense_is_refused() {
         let mut device = device("");
-        for line in ["", "set", "resize", "resize big", "fault none", "count", "zone 0 offline", "explode"] {
+        for line in [
+            "",
+            "set",
+            "resize",
+            "resize big",
+            "resize 18446744073709551104",
+            "fault none",
+            "count",
+            "zone 0 offline",
+            "explode",
+        ] {
             assert!(device.command(line).is_err(), "{line}");
         }
     }

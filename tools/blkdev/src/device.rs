@@ -264,6 +264,11 @@ impl Device {
         let unmapped = ranges.iter().filter(|range| range.unmap).count();
         self.add_to_count("unmap-ranges", unmapped);
         let max = self.config.get(max_ranges).unwrap_or(0);
+        let longest = self.config.get(&format!("max_{}_sectors", feature.replace('-', "_"))).unwrap_or(0);
+        if longest != 0 && ranges.iter().any(|range| range.sectors > longest) {
+            self.count("violation");
+            return Err(Status::IoErr);
+        }
         let fits = ranges.iter().all(|range| {
             let len = store::bytes(range.sectors);
             len.is_some_and(|len| self.store.bytes(range.sector, len).is_some())

@@ -75,7 +75,7 @@ impl Options {
     ///
     /// It cannot.
     pub fn check(&self) -> Result<()> {
-        ensure!(self.size % SECTOR == 0 && self.size <= MAX_SIZE, "a size is a multiple of {SECTOR} up to 1 TiB");
+        ensure!(is_size(self.size), "a size is a multiple of {SECTOR} up to 1 TiB");
         ensure!((1..=MAX_QUEUES).contains(&self.queues), "there are 1 to {MAX_QUEUES} queues");
         ensure!(self.serial.len() <= 20, "a serial number has at most 20 bytes");
         if let Some(size) = self.zone_size {
@@ -168,6 +168,11 @@ impl Options {
     pub fn faults(&self) -> Faults {
         self.faults.iter().copied().collect()
     }
+}
+
+/// Whether a device can have so many bytes.
+pub fn is_size(bytes: u64) -> bool {
+    bytes % SECTOR == 0 && bytes <= MAX_SIZE
 }
 
 /// Reads a number: decimal, hexadecimal after `0x`, or decimal with K, M or G for powers of 1024.
