@@ -26,6 +26,9 @@ const DRIVERS: [&str; 2] = ["virtio_blk", "virtio_blk_rs"];
 /// Most virtual CPUs, queues and jobs.
 const MAX_CPUS: usize = 4;
 
+/// Largest number of pairs, or of seconds, that makes sense.
+const MOST: u64 = 10_000;
+
 /// Every run, in the directory of the boot.
 const RUNS: &str = "runs.csv";
 
@@ -84,8 +87,12 @@ pub fn run(host: &Host, kernel: &Kernel) -> Result<()> {
 /// A number from the environment.
 fn number(name: &str, default: u64) -> Result<u64> {
     match env::var(name) {
-        Ok(text) => text.parse().with_context(|| format!("{name}={text} is not a number")),
-        Err(_) => Ok(default),
+        // As in a makefile, an empty variable is one that is not given.
+        Ok(text) if !text.is_empty() => match text.parse() {
+            Ok(number) if number <= MOST => Ok(number),
+            _ => bail!("{name}={text}: give a number up to {MOST}"),
+        },
+        _ => Ok(default),
     }
 }
 

@@ -24,8 +24,6 @@ const TOOLS: &[(&str, &str)] = &[
     ("fio", "fio"),
     ("mkfs.ext4", "e2fsprogs"),
     ("e2fsck", "e2fsprogs"),
-    ("tune2fs", "e2fsprogs"),
-    ("resize2fs", "e2fsprogs"),
     ("mkfs.btrfs", "btrfs-progs"),
     ("blkdiscard", "util-linux"),
     ("blkzone", "util-linux"),

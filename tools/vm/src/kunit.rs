@@ -15,6 +15,7 @@ use crate::ktap::Tally;
 use crate::machine::{CONSOLE_LOG, Config, Console, Machine};
 use crate::qemu::{Child, QEMU_LOG, last_words};
 use crate::report::Report;
+use crate::runner::boot_dir;
 use crate::{Host, Kernel, accel, logscan};
 
 /// The suites: those of this project, upstream's Rust ones, and the documentation's examples.
@@ -32,8 +33,7 @@ const LIMIT: Duration = Duration::from_secs(600);
 pub fn boot(host: &Host, kernel: &Kernel, report: &Report) -> Result<Tally> {
     let start = Instant::now();
     let accel = accel::probe(host, Some(kernel))?;
-    let boot = host.work.join(format!("kunit-{}", kernel.name));
-    fs::create_dir_all(&boot).with_context(|| format!("cannot make {}", boot.display()))?;
+    let boot = boot_dir(host, &format!("kunit-{}", kernel.name))?;
     let console = boot.join(CONSOLE_LOG);
     let config = Config {
         machine: Machine::Q35,
@@ -109,7 +109,7 @@ fn run_to_end(host: &Host, config: &Config<'_>, log: &Path, accel: &Accel) -> Re
     let mut child = Child::spawn(&host.qemu, &config.args(), |command| {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(messages);
     })?;
-    let limit = accel.limit(LIMIT);
+    let limit = host.patience(accel.limit(LIMIT));
     Ok(match child.wait_for(limit)? {
         Some(status) if status.success() => None,
         Some(status) => Some(format!("QEMU ended with {status}: {}", last_words(log))),

@@ -23,6 +23,7 @@
 //! | [`uml`] | user-mode Linux with test devices that do what QEMU's cannot |
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Result;
 
@@ -95,6 +96,12 @@ impl Host {
     /// The directory of guest scripts.
     pub fn guest_dir(&self) -> PathBuf {
         self.repo.join("tests/guest")
+    }
+
+    /// How long to wait for what takes `alone` where nothing else runs: machines side by side take longer, each of
+    /// them.
+    pub(crate) fn patience(&self, alone: Duration) -> Duration {
+        alone * u32::try_from(self.at_once).unwrap_or(1)
     }
 
     /// A host for the checkout at `repo`, with QEMU from `PATH`.

@@ -51,7 +51,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         ("interrupt", r"irq \d+: nobody cared", ""),
         ("sysfs", r"cannot create duplicate filename", ""),
         ("kobject", r"kobject_add_internal failed for .* with -EEXIST", ""),
-        ("ext4", r"EXT4-fs error", ""),
+        ("file system", r"EXT4-fs error|BTRFS (?:error|critical)", ""),
         ("Rust panic", r"rust_kernel: panicked", ""),
     ];
     let regex = |text: &str| Regex::new(text).expect("a rule is a regular expression");
@@ -118,6 +118,7 @@ mod tests {
             "[    1.0] irq 24: nobody cared (try booting with the \"irqpoll\" option)",
             "[    1.0] sysfs: cannot create duplicate filename '/devices/virtual/block/vda'",
             "[    1.0] kobject: kobject_add_internal failed for vda with -EEXIST, don't try to register things",
+            "[    1.0] BTRFS error (device vda): parent transid verify failed on logical 1 mirror 1 wanted 2 found 1",
             "[    1.0] EXT4-fs error (device vda): ext4_lookup:1: inode #2: comm cp: iget: checksum invalid",
             "[    1.0] watchdog: BUG: soft lockup - CPU#0 stuck for 22s! [fio:1]",
             "[    1.0] DMA-API: virtio-pci 0000:00:10.0: device driver frees DMA memory with different size",

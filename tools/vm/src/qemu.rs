@@ -3,7 +3,7 @@
 //! The running QEMU process: started, listened to, and never left behind.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{self, Command, ExitStatus, Stdio};
@@ -210,7 +210,7 @@ fn accept(listener: &UnixListener, child: &mut Child, log: &Path) -> Result<Unix
 }
 
 /// Reads lines in a thread of its own, until there are no more.
-pub(crate) fn read_lines(stream: UnixStream) -> Receiver<String> {
+pub(crate) fn read_lines(stream: impl Read + Send + 'static) -> Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         let mut reader = BufReader::new(stream);

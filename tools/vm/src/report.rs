@@ -55,6 +55,9 @@ impl Report {
 
     /// A boot begins.
     pub fn boot(&self, name: &str, about: &str, machine: &str) {
+        if self.kept.is_some() {
+            println!("{name}: started");
+        }
         self.line(format!("\n{name}: {about}\n  {machine}"));
     }
 

@@ -189,8 +189,7 @@ fn boot(
     );
     let log = boot.join(QEMU_LOG);
     let guest = QemuGuest::new(Running::start(&host.qemu, &config, sockets, &log)?, &config, log);
-    // Machines that run side by side take longer, each of them.
-    let limit = |alone| accel.limit(alone) * u32::try_from(host.at_once).unwrap_or(1);
+    let limit = |alone| host.patience(accel.limit(alone));
     let limits = Limits { whole: limit(scenario.limit), idle: limit(scenario.idle) };
     let mut session = Session::new(guest, limits, report, &boot)?;
     let failure = session.follow()?;

@@ -131,7 +131,7 @@ fn work(command: &Command, workshop: Workshop) -> Result<bool> {
         Command::Insns => return guest::insns(workshop),
         Command::Bench => guest::bench(workshop)?,
         Command::Parity => return guest::parity(workshop),
-        Command::Kunit => return Ok(tell(kunit::run(&workshop)?)),
+        Command::Kunit => return Ok(tell(kunit::run_wanted(&workshop)?)),
         Command::Uml => return Ok(tell(guest::uml(&workshop)?)),
         Command::Check => return Ok(tell(check::all(&workshop))),
         Command::CompileFail => {

@@ -14,7 +14,7 @@ type Stage = fn(&Workshop) -> Result<Tally>;
 const STAGES: [(&str, Stage); 6] = [
     ("checks", |workshop| Ok(check::all(workshop))),
     ("host tools", |workshop| cargo::test(&workshop.project)),
-    ("KUnit", kunit::run),
+    ("KUnit", kunit::run_all),
     ("compile-fail", compile_fail::run),
     ("user-mode Linux", guest::uml),
     ("virtual machines", guest::test),

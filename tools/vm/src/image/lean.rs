@@ -160,7 +160,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let lean = dir.path().join("fio");
         let fio = super::super::find("fio", "fio").unwrap();
-        std::fs::write(&lean, without_clients(&std::fs::read(fio).unwrap()).unwrap()).unwrap();
+        let needs_clients = super::super::libraries(&fio).unwrap().iter().any(|library| {
+            CLIENTS.iter().any(|client| library.file_name().unwrap().to_string_lossy().starts_with(client))
+        });
+        let before = std::fs::read(fio).unwrap();
+        let after = without_clients(&before).unwrap();
+        assert_eq!(before != after, needs_clients);
+        std::fs::write(&lean, after).unwrap();
         std::fs::set_permissions(&lean, std::fs::Permissions::from_mode(0o755)).unwrap();
         let libraries = super::super::libraries(&lean).unwrap();
         assert!(libraries.iter().any(|library| library.to_string_lossy().contains("libc.so")));

@@ -9,6 +9,9 @@ use anyhow::{Result, bail};
 /// Fewer cycles than these, and some scenario has none of its own kind left.
 const MIN_LOOPS: u64 = 50;
 
+/// More would not end in a year.
+const MAX: u64 = 1_000_000;
+
 /// What `SOAK_LOOPS` and `SOAK_SECONDS` say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Effort {
@@ -41,8 +44,8 @@ impl Effort {
             None => Ok(default),
             Some(text) if text.is_empty() => Ok(default),
             Some(text) => match text.parse() {
-                Ok(number) if number >= minimum => Ok(number),
-                _ => bail!("{name}={text}: give a number that is not below {minimum}"),
+                Ok(number) if (minimum..=MAX).contains(&number) => Ok(number),
+                _ => bail!("{name}={text}: give a number from {minimum} to {MAX}"),
             },
         };
         let default = Self::default();
@@ -75,9 +78,13 @@ mod tests {
 
     #[test]
     fn what_is_no_number_or_leaves_nothing_to_do_is_refused_by_name() {
-        for (name, value) in
-            [("SOAK_LOOPS", "many"), ("SOAK_LOOPS", "49"), ("SOAK_SECONDS", "0"), ("SOAK_SECONDS", "-1")]
-        {
+        for (name, value) in [
+            ("SOAK_LOOPS", "many"),
+            ("SOAK_LOOPS", "49"),
+            ("SOAK_SECONDS", "0"),
+            ("SOAK_SECONDS", "-1"),
+            ("SOAK_SECONDS", "18446744073709551615"),
+        ] {
             let error = read(name, value).unwrap_err().to_string();
             assert!(error.starts_with(&format!("{name}={value}: ")), "{error}");
         }

@@ -4,16 +4,21 @@
 
 use std::env;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, ChildStdout, Stdio};
+use std::process::{ChildStdin, Stdio};
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use blkdev::cli::READY;
 use tempfile::TempDir;
 
 use super::DEVICE_COMMAND;
-use crate::qemu::{Child, last_words};
+use crate::qemu::{Child, last_words, read_lines};
+
+/// How long a device may take to answer.
+const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 
 /// A test device in the table of scenarios.
 #[derive(Debug, Clone)]
@@ -30,7 +35,7 @@ struct Process {
     name: &'static str,
     socket: PathBuf,
     input: ChildStdin,
-    output: BufReader<ChildStdout>,
+    output: Receiver<String>,
     /// Ends the process when dropped.
     _child: Child,
 }
@@ -45,23 +50,19 @@ impl Process {
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(errors);
         })?;
         let (input, output) = child.pipes().context("a device has no pipes")?;
-        let mut process = Self { name: device.name, socket, input, output: BufReader::new(output), _child: child };
-        let line = process.line()?;
-        ensure!(line == READY, "the device {} does not start: {}", device.name, last_words(log));
+        let mut process = Self { name: device.name, socket, input, output: read_lines(output), _child: child };
+        let line = process.line();
+        ensure!(line.is_ok_and(|line| line == READY), "the device {} does not start: {}", device.name, last_words(log));
         Ok(process)
     }
 
     fn line(&mut self) -> Result<String> {
-        let mut line = String::new();
-        self.output.read_line(&mut line)?;
-        Ok(line.trim_end().to_owned())
+        self.output.recv_timeout(ANSWER_LIMIT).context("it is gone, or hangs")
     }
 
     fn command(&mut self, command: &str) -> Result<String> {
         writeln!(self.input, "{command}").context("it is gone")?;
-        let line = self.line()?;
-        ensure!(!line.is_empty(), "it is gone");
-        Ok(line)
+        self.line()
     }
 }
 
