@@ -114,6 +114,20 @@ the_serial_number_is_that_of_the_device() {
 	[ "$(cat "/tmp/serial.$DRIVER")" = 12345678901234567890 ]
 }
 
+# The class is in the upper three of sixteen bits.
+BEST_EFFORT_3=$((2 << 13 | 3))
+
+read_with_priority() {
+	before=$(asked main priority-$BEST_EFFORT_3)
+	ionice -c 2 -n 3 dd if="/dev/$1" of=/dev/null bs=4k count=5 iflag=direct
+	echo $(($(asked main priority-$BEST_EFFORT_3) - before))
+}
+
+the_priority_of_a_request_reaches_the_device() {
+	both main read_with_priority
+	[ "$(cat "/tmp/read_with_priority.$DRIVER")" -eq 5 ]
+}
+
 switch_cache() {
 	cat "/sys/block/$1/cache_type" "/sys/block/$1/queue/write_cache"
 	for mode in 'write through' 'write back'; do
@@ -220,6 +234,7 @@ both_modules_unload() {
 
 cases both_drivers_load both_keep_their_data the_limits_are_equal a_discard_keeps_its_limit \
 	a_secure_erase_erases a_secure_erase_keeps_its_limit zeroes_are_written_without_data \
-	the_serial_number_is_that_of_the_device the_cache_is_switched_in_the_device \
-	a_new_size_is_taken_over_while_bound a_read_only_device_is_not_written a_device_without_features_is_served \
-	a_discard_has_several_ranges both_modules_unload
+	the_serial_number_is_that_of_the_device the_priority_of_a_request_reaches_the_device \
+	the_cache_is_switched_in_the_device a_new_size_is_taken_over_while_bound \
+	a_read_only_device_is_not_written a_device_without_features_is_served a_discard_has_several_ranges \
+	both_modules_unload

@@ -10,7 +10,7 @@
 //! | `resize BYTES` | changes the size, and tells the driver |
 //! | `fault FAULT[:REQUEST]` | misbehaves from now on |
 //! | `behave` | stops that |
-//! | `count NAME` | how often it has happened: a request's name, `discard-ranges`, `violation`, … |
+//! | `count NAME` | how often it has happened: a request's name, `priority-N`, `discard-ranges`, `violation`, … |
 //! | `zone INDEX read-only`, `zone INDEX offline` | breaks a zone |
 
 use anyhow::{Context, Result, bail, ensure};

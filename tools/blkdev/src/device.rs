@@ -115,6 +115,9 @@ impl Device {
         };
         let name = request.command.name();
         self.count(name);
+        if request.ioprio != 0 {
+            self.count(&format!("priority-{}", request.ioprio));
+        }
         let mut data = vec![0; request.room];
         let mut append_sector = 0;
         let outcome = self.check_shape(shape).and_then(|()| match &request.command {
