@@ -14,7 +14,7 @@ fi
 . /mnt/guest/disk.sh
 
 the_module_loads() {
-	load "$DRIVER"
+	load "$DRIVER" poll_queues=1
 	wait_for 10 disk_of main
 	wait_for 10 disk_of swap
 	refused disk_of spare
@@ -112,6 +112,21 @@ a_busy_disk_survives_suspend_to_ram() {
 	note "$SLEEPS times, $rounds round(s) of fio"
 }
 
+# Whoever polls is frozen first.
+a_polled_disk_survives_suspend_to_ram() {
+	busy_disk=$(disk_of main)
+	before=$(written "$busy_disk")
+	fio --name=polled --filename="/dev/$busy_disk" --ioengine=io_uring --hipri --direct=1 --thread --rw=randwrite \
+		--bs=4k --iodepth=16 --time_based --runtime=600 --size=32m --output=/tmp/polled.out &
+	polling=$!
+	trap 'kill $polling' EXIT
+	wait_for 60 was_written "$busy_disk" "$before"
+	for loop in $(seq "$SLEEPS"); do
+		sleep_once deep
+	done
+	note "$SLEEPS times"
+}
+
 # The machine has nothing that would wake it from idle, so the kernel's own test comes back after a second instead.
 a_busy_disk_survives_suspend_to_idle() {
 	echo platform >/sys/power/pm_test
@@ -161,6 +176,7 @@ cases the_module_loads \
 	a_busy_disk_can_be_pulled_out \
 	a_disk_survives_plug_and_unplug_while_another_is_busy \
 	a_busy_disk_survives_suspend_to_ram \
+	a_polled_disk_survives_suspend_to_ram \
 	a_busy_disk_survives_suspend_to_idle \
 	$hibernation \
 	the_module_unloads

@@ -70,6 +70,30 @@ pub(crate) struct Queues {
     pub(crate) num_poll: u32,
 }
 
+impl Queues {
+    /// Ends what the device has used of the queues that are polled.
+    pub(crate) fn poll(&self) {
+        for queue in self.vqs.iter().skip(self.num_default as usize) {
+            let mut batch = CompletionBatch::new();
+
+            poll(queue, &mut batch);
+        }
+    }
+}
+
+/// Ends what the device has used of a queue, and returns how many requests that were.
+fn poll(queue: &Virtqueue<RequestQueue>, batch: &mut CompletionBatch<'_, Disk>) -> u32 {
+    let mut complete = completer(queue.context(), batch);
+    let mut locked = queue.lock();
+    let mut found = 0;
+
+    while let Some(used) = locked.pop() {
+        complete(used);
+        found += 1;
+    }
+    found
+}
+
 /// What lives as long as somebody has the disk open.
 pub(crate) struct DiskData {
     /// Keeps the name of the disk from being used again.
@@ -231,16 +255,7 @@ impl Operations for Disk {
     }
 
     fn poll(hctx: HwQueue<'_, Self>, batch: &mut CompletionBatch<'_, Self>) -> u32 {
-        let queue = hctx.data();
-        let mut complete = completer(queue.context(), batch);
-        let mut locked = queue.lock();
-        let mut found = 0;
-
-        while let Some(used) = locked.pop() {
-            complete(used);
-            found += 1;
-        }
-        found
+        poll(hctx.data(), batch)
     }
 
     fn map_queues(maps: &mut QueueMaps<'_>, set: &Queues) {

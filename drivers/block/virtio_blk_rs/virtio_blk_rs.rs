@@ -325,8 +325,9 @@ impl virtio::Driver for VirtioBlk {
         // A restore that failed has left it so, and what gathered since must not be waited for:
         // without rings it fails.
         disk.unquiesce();
-        // Waits for what the device has; what comes later waits in the block layer.
-        let frozen = disk.freeze();
+        // Waits for what the device has; what comes later waits in the block layer. User space
+        // sleeps, and does not poll.
+        let frozen = disk.freeze_polling(|| disk.tag_set().data().poll());
 
         disk.quiesce_nowait().leave();
         drop(frozen);

@@ -55,6 +55,36 @@ impl<T: Operations> Disk<T> {
         }
     }
 
+    /// Like [`freeze`](Self::freeze), and calls `poll` again and again meanwhile.
+    ///
+    /// This is for disks with polled queues whose requests are waited for when those who have
+    /// issued them cannot poll: user space sleeps before the devices do.
+    ///
+    /// # Context
+    ///
+    /// As for [`freeze`](Self::freeze).
+    pub fn freeze_polling(&self, mut poll: impl FnMut()) -> FreezeGuard<'_, T> {
+        // SAFETY: The flags are restored by the guard.
+        let memflags = unsafe { bindings::memalloc_noio_save() };
+
+        // SAFETY: A `Disk` was added and not deleted, so its queue can be frozen.
+        unsafe { bindings::blk_freeze_queue_start(self.queue()) };
+        loop {
+            poll();
+            // SAFETY: The queue is being frozen.
+            if unsafe { bindings::blk_mq_freeze_queue_wait_timeout(self.queue(), 1) } != 0 {
+                break;
+            }
+        }
+
+        // INVARIANT: The queue was frozen just now.
+        FreezeGuard {
+            disk: self,
+            memflags,
+            _not_send: NotThreadSafe,
+        }
+    }
+
     /// Lets the driver get no more requests, and waits until
     /// [`queue_rq`](Operations::queue_rq) runs nowhere.
     ///

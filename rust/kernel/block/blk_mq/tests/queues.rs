@@ -403,6 +403,36 @@ mod tests {
     }
 
     #[test]
+    fn freezing_polls_for_requests_that_nobody_else_ends() -> Result {
+        let census = Census::new()?;
+        let disk = disk(&census, "rustkunit_freezepoll")?;
+        let open = OpenDisk::new(&disk)?;
+        let data = disk.queue_data();
+
+        data.set_mode(Mode::Park, Status::OK);
+        let bio = Bio::submit(&open, READ, 0, 512, 0)?;
+        data.wait_parked(1)?;
+        data.set_mode(Mode::Serve, Status::OK);
+
+        let mut polls = 0;
+        let guard = disk.freeze_polling(|| {
+            polls += 1;
+            // Not at once, and then again for nothing.
+            if polls > 2 {
+                if let Some(rq) = data.unpark() {
+                    rq.end(Status::OK);
+                }
+            }
+        });
+
+        assert!(bio.is_done());
+        assert!(polls > 2);
+        drop(guard);
+        assert_eq!(Bio::submit(&open, READ, 0, 512, 0)?.wait(), Status::OK);
+        Ok(())
+    }
+
+    #[test]
     fn a_stopped_queue_starts_again() -> Result {
         let census = Census::new()?;
         let disk = disk(&census, "rustkunit_stop")?;
