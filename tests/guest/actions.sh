@@ -86,7 +86,8 @@ range_facts() {
 		$REGION /tmp/regions >/tmp/region.facts
 	cat /tmp/region.facts
 	# Nothing was done to the last one: it tells whether the others had anything to lose.
-	[ "$(first_line "/sys/block/${1#/dev/}/ro")" = 1 ] || grep -q "^range/11/data=0 zero, $REGION filled" /tmp/region.facts
+	[ "$(first_line "/sys/block/${1#/dev/}/ro")" = 1 ] ||
+		grep -q "^range/11/data=0 zero, $REGION filled" /tmp/region.facts
 	# Large enough to be cut by every limit.
 	attempt range/large-discard /sbin/blkdiscard -o 16M -l 4M "$1"
 	attempt range/large-zeroout /sbin/blkdiscard -z -o 32M -l 4M "$1"
