@@ -60,6 +60,14 @@ impl Census {
             self.request.load(Relaxed),
         ]
     }
+
+    /// Waits until nothing is left.
+    ///
+    /// The block layer looks for partitions on a disk that is added. As in any kernel thread, its
+    /// reference to the disk goes a moment after that, when a worker has closed the file.
+    pub(super) fn wait_until_gone(&self) -> Result {
+        wait_until(|| self.all() == [0; 4])
+    }
 }
 
 /// Takes one from a budget.
