@@ -66,6 +66,7 @@
 //! | `virtio_max_dma_size` | [`Device::max_dma_size`] |
 //! | `struct virtqueue` | [`Virtqueue`] |
 //! | `virtqueue_add_sgs` and its kin | [`LockedVirtqueue::add`], [`Parts`] |
+//! | `sg_init_one` for a part of each buffer | [`Part`] |
 //! | `virtqueue_kick_prepare` | [`LockedVirtqueue::kick_prepare`] |
 //! | `virtqueue_notify` | [`Virtqueue::notify`] |
 //! | `virtqueue_get_buf` | [`LockedVirtqueue::pop`] |
@@ -127,6 +128,7 @@ mod fake;
 pub mod feature;
 mod handle;
 mod id;
+mod part;
 mod parts;
 mod queue;
 mod setup;
@@ -144,6 +146,7 @@ pub use self::{
         DeviceId,
         IdTable, //
     },
+    part::Part,
     parts::{
         Mapped,
         Parts,

@@ -83,12 +83,12 @@ impl Queues {
 
 /// Ends what the device has used of a queue, and returns how many requests that were.
 fn poll(queue: &Virtqueue<RequestQueue>, batch: &mut CompletionBatch<'_, Disk>) -> u32 {
-    let mut complete = completer(queue.context(), batch);
+    let mut completer = Completer::new(queue.context(), batch);
     let mut locked = queue.lock();
     let mut found = 0;
 
     while let Some(used) = locked.pop() {
-        complete(used);
+        completer.complete(used);
         found += 1;
     }
     found
@@ -104,28 +104,36 @@ pub(crate) struct DiskData {
     pub(crate) zone_sectors: u32,
 }
 
-/// Takes what the device has used, and ends it along with `batch` where it may end on this CPU.
-///
-/// Returns a function for the loop over used buffers.
-fn completer<'a, 'b: 'a>(
+/// Ends what the device has used, along with a batch where it may end on this CPU.
+struct Completer<'a, 'b> {
     context: &'a QueueContext,
     batch: &'a mut CompletionBatch<'b, Disk>,
-) -> impl FnMut(Used<Request<Disk>>) + use<'a, 'b> {
-    let mut is_first = true;
+    is_first: bool,
+}
 
-    move |used| {
-        let rq = request::finish(used, context);
+impl<'a, 'b> Completer<'a, 'b> {
+    fn new(context: &'a QueueContext, batch: &'a mut CompletionBatch<'b, Disk>) -> Self {
+        Self {
+            context,
+            batch,
+            is_first: true,
+        }
+    }
+
+    #[inline]
+    fn complete(&mut self, used: Used<Request<Disk>>) {
+        let rq = request::finish(used, self.context);
 
         // While the request has not ended, its hardware queue exists. The worker that this wakes
         // up waits for the lock, so it finds the room that all of them have made.
-        if is_first {
+        if self.is_first {
             rq.hw_queue().start_stopped(Run::Async);
-            is_first = false;
+            self.is_first = false;
         }
         if let Some(mut rq) = rq.complete_remote() {
             let outcome = rq.data_mut().release();
 
-            batch.end(rq, outcome);
+            self.batch.end(rq, outcome);
         }
     }
 }
@@ -137,8 +145,9 @@ impl Handler for RequestQueue {
     fn done(queue: &Virtqueue<Self>) {
         // Ends the requests after the lock was released.
         let mut batch = CompletionBatch::new();
+        let mut completer = Completer::new(queue.context(), &mut batch);
 
-        queue.lock().drain(completer(queue.context(), &mut batch));
+        queue.lock().drain(|used| completer.complete(used));
     }
 
     fn detached(_queue: &Virtqueue<Self>, rq: Request<Disk>) {

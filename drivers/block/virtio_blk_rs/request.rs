@@ -27,6 +27,7 @@ use kernel::{
     prelude::*,
     virtio::{
         config::ByteOrder,
+        Part,
         Parts,
         Used, //
     },
@@ -34,9 +35,10 @@ use kernel::{
 
 /// What the driver keeps with each request: the parts that are not the caller's data.
 pub(crate) struct RequestData {
-    out_hdr: OutHdr,
-    in_hdr: InHdr,
-    /// Whether the whole of `in_hdr` is for the device to write.
+    out_hdr: Part<OutHdr>,
+    status: Part<u8>,
+    /// How a zone append ends, instead of `status`.
+    append: InHdr,
     is_append: bool,
     /// The ranges of a discard and its kin. Empty otherwise.
     ranges: KVec<Range>,
@@ -50,8 +52,9 @@ impl RequestData {
     /// The data of a request that is not in use.
     pub(crate) fn new() -> Self {
         Self {
-            out_hdr: OutHdr::new(ByteOrder::Little, RequestType::In, 0, 0),
-            in_hdr: InHdr {
+            out_hdr: Part::new(OutHdr::new(ByteOrder::Little, RequestType::In, 0, 0)),
+            status: Part::new(status::NOT_WRITTEN),
+            append: InHdr {
                 append_sector: [0; 8],
                 status: status::NOT_WRITTEN,
             },
@@ -90,16 +93,26 @@ impl RequestData {
         payload: Payload<'t>,
         parts: &mut Parts<'t, '_>,
     ) -> Result {
-        parts.device_readable(&self.out_hdr)?;
+        parts.readable_part(&mut self.out_hdr)?;
         if self.ranges.is_empty() {
             parts.segments(&payload)?;
         } else {
             parts.device_readable(self.ranges.as_slice())?;
         }
         if self.is_append {
-            parts.device_writable(&mut self.in_hdr)
+            parts.device_writable(&mut self.append)
         } else {
-            parts.device_writable(&mut self.in_hdr.status)
+            parts.writable_part(&mut self.status)
+        }
+    }
+
+    /// The status that the device has written.
+    #[inline]
+    fn status(&self) -> u8 {
+        if self.is_append {
+            self.append.status
+        } else {
+            *self.status
         }
     }
 }
@@ -110,6 +123,7 @@ impl RequestData {
 ///
 /// - [`Status::IOERR`]: there are no such requests.
 /// - [`Status::RESOURCE`]: there is no memory.
+#[inline]
 pub(crate) fn prepare<S: State>(rq: &mut Request<Disk, S>, order: ByteOrder) -> Result<(), Status> {
     let (op, at) = (rq.op(), rq.sector());
     let (ty, sector) = match op {
@@ -128,69 +142,74 @@ pub(crate) fn prepare<S: State>(rq: &mut Request<Disk, S>, order: ByteOrder) -> 
         Op::DrvIn => rq.data().command,
         Op::DrvOut | Op::Unknown(_) => return Err(Status::IOERR),
     };
-    let ranges = ranges(rq, op).map_err(|_| Status::RESOURCE)?;
     let ioprio = rq.ioprio();
     let data = rq.data_mut();
 
-    data.out_hdr = OutHdr::new(order, ty, ioprio, sector);
-    data.in_hdr.status = status::NOT_WRITTEN;
+    *data.out_hdr = OutHdr::new(order, ty, ioprio, sector);
+    *data.status = status::NOT_WRITTEN;
+    data.append.status = status::NOT_WRITTEN;
     data.is_append = op == Op::ZoneAppend;
     data.outcome = Status::IOERR;
     data.free_ranges();
-    if let Some(ranges) = ranges {
-        data.ranges = ranges;
+
+    if matches!(op, Op::Discard | Op::SecureErase | Op::WriteZeroes) {
+        add_ranges(rq, op).map_err(|_| Status::RESOURCE)?;
     }
     Ok(())
 }
 
-/// Collects the ranges of a request that has some; requests with data have none.
-#[inline]
-fn ranges<S: State>(rq: &Request<Disk, S>, op: Op) -> Result<Option<KVec<Range>>> {
-    match op {
-        Op::Discard | Op::SecureErase => {
-            let mut ranges = KVec::with_capacity(rq.nr_discard_segments().into(), GFP_ATOMIC)?;
+/// Adds the ranges to a request that has some; requests with data have none.
+#[cold]
+fn add_ranges<S: State>(rq: &mut Request<Disk, S>, op: Op) -> Result {
+    let mut ranges = KVec::with_capacity(rq.nr_discard_segments().into(), GFP_ATOMIC)?;
 
-            for range in rq.discard_ranges() {
-                let range = Range::new(range.sector, range.nr_sectors, false);
+    if op == Op::WriteZeroes {
+        let unmap = !rq.flags().contains(Flags::NOUNMAP);
 
-                ranges.push(range, GFP_ATOMIC)?;
-            }
-            Ok(Some(ranges))
+        ranges.push(Range::new(rq.sector(), rq.sectors(), unmap), GFP_ATOMIC)?;
+    } else {
+        for range in rq.discard_ranges() {
+            let range = Range::new(range.sector, range.nr_sectors, false);
+
+            ranges.push(range, GFP_ATOMIC)?;
         }
-        Op::WriteZeroes => {
-            let unmap = !rq.flags().contains(Flags::NOUNMAP);
-            let mut ranges = KVec::with_capacity(1, GFP_ATOMIC)?;
-
-            ranges.push(Range::new(rq.sector(), rq.sectors(), unmap), GFP_ATOMIC)?;
-            Ok(Some(ranges))
-        }
-        _ => Ok(None),
     }
+    rq.data_mut().ranges = ranges;
+    Ok(())
 }
 
 /// Takes a request that the device has used, and notes the outcome in it.
+#[inline]
 pub(crate) fn finish(used: Used<Request<Disk>>, context: &QueueContext) -> Request<Disk> {
     let is_short = context.strict && used.len() < used.capacity();
     let mut rq = used.token;
-    let mut outcome = match rq.data().in_hdr.status {
+
+    let outcome = match rq.data().status() {
         status::OK if is_short && rq.op() == Op::Read => Status::IOERR,
+        status::OK if rq.data().is_append => finish_append(&mut rq, context),
         status::OK => Status::OK,
-        status::UNSUPP => Status::NOTSUPP,
-        status::ZONE_OPEN_RESOURCE => Status::ZONE_OPEN_RESOURCE,
-        status::ZONE_ACTIVE_RESOURCE => Status::ZONE_ACTIVE_RESOURCE,
-        _ => Status::IOERR,
+        status => failure(status),
     };
 
-    if rq.op() == Op::ZoneAppend && outcome.is_ok() {
-        outcome = finish_append(&mut rq, context);
-    }
     rq.data_mut().outcome = outcome;
     rq
 }
 
+/// What the block layer is told of a request that has failed.
+#[cold]
+fn failure(status: u8) -> Status {
+    match status {
+        status::UNSUPP => Status::NOTSUPP,
+        status::ZONE_OPEN_RESOURCE => Status::ZONE_OPEN_RESOURCE,
+        status::ZONE_ACTIVE_RESOURCE => Status::ZONE_ACTIVE_RESOURCE,
+        _ => Status::IOERR,
+    }
+}
+
 /// Tells the block layer where a zone append has written to, if that is in the zone.
+#[cold]
 fn finish_append(rq: &mut Request<Disk>, context: &QueueContext) -> Status {
-    let sector = context.order.from_bytes64(rq.data().in_hdr.append_sector);
+    let sector = context.order.from_bytes64(rq.data().append.append_sector);
     let in_zone = sector
         .checked_sub(rq.sector())
         .and_then(|offset| offset.checked_add(rq.sectors().into()))

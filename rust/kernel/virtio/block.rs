@@ -67,18 +67,18 @@ unsafe impl<T: Operations> Token for Request<T, Started> {
 }
 
 // SAFETY: The memory belongs to the request, which is the token that the payload is borrowed from,
-// until it ends. The device writes it only where the request is a read. The block layer removes
-// the end marks of all entries but the last.
+// until it ends. The device writes it only where the request is a read. The block layer marks the
+// last entry as the end, and removes the marks of the others.
 unsafe impl Segments for Payload<'_> {
     #[inline]
     unsafe fn map(&self, sgl: &mut [bindings::scatterlist]) -> Result<Mapped> {
-        let (len, device_writable) = (self.len(), !self.is_write());
+        // SAFETY: By the requirement of this function.
+        let (entries, len) = unsafe { Payload::map(self, sgl) }?;
 
         Ok(Mapped {
-            // SAFETY: By the requirement of this function.
-            entries: unsafe { Payload::map(self, sgl) }?,
+            entries,
             len,
-            device_writable,
+            device_writable: !self.is_write(),
         })
     }
 }

@@ -4,6 +4,7 @@
 //!
 //! C header: [`include/linux/scatterlist.h`](srctree/include/linux/scatterlist.h)
 
+use super::part::Part;
 use crate::prelude::*;
 use core::{
     marker::PhantomData,
@@ -17,8 +18,8 @@ use zerocopy::Immutable;
 ///
 /// [`map`](Self::map) must describe memory that stays valid, and is not accessed by the CPU if the
 /// device may write it, for as long as the token that the segments are borrowed from is in a ring.
-/// Memory that the device may write must be meant to be written. Of the entries that it fills, none
-/// but the last may have an end mark afterwards.
+/// Memory that the device may write must be meant to be written. Of the entries that it fills, the
+/// last and no other must have an end mark afterwards.
 pub unsafe trait Segments {
     /// Fills entries of `sgl` from its start and says what they describe.
     ///
@@ -44,6 +45,10 @@ pub struct Mapped {
     pub device_writable: bool,
 }
 
+/// The scatterlists that one buffer can have: one for each [`Part`], and one for all parts of a
+/// kind in a row.
+const MAX_LISTS: usize = 4;
+
 /// The description of one buffer: first what the device reads, then what it may write (virtio
 /// specification, 2.6.4.2).
 ///
@@ -52,13 +57,20 @@ pub struct Mapped {
 ///
 /// # Invariants
 ///
-/// All entries of `sgl` were initialized by `sg_init_table`, and none of them is a link. The first
-/// `used` of them describe memory that is valid for `'t`. Of those, the first `readable` are for
-/// the device to read and the others to write. The latter hold `capacity` bytes.
+/// - All entries of `sgl` were initialized by `sg_init_table`, and none of them is a link.
+/// - The first `count` of `lists` point to terminated lists, with `entries` entries in all, of
+///   memory that is valid for `'t`. The first `out` of them are for the device to read and the
+///   others to write. The latter hold `capacity` bytes.
+/// - The first `used` entries of `sgl` are in lists. If `is_open`, the last of them ends the last
+///   list.
 pub struct Parts<'t, 'q> {
     sgl: &'q mut [bindings::scatterlist],
     used: usize,
-    readable: usize,
+    lists: [*mut bindings::scatterlist; MAX_LISTS],
+    count: usize,
+    out: usize,
+    entries: usize,
+    is_open: bool,
     capacity: u32,
     linear: Range<usize>,
     // Invariant in `'t`: a shorter lifetime would let in memory that does not live long enough.
@@ -71,7 +83,7 @@ pub struct Parts<'t, 'q> {
 ///
 /// Of `lists`, the first `out` and the following `input` entries point to terminated lists.
 pub(super) struct Lists {
-    pub(super) lists: [*mut bindings::scatterlist; 2],
+    pub(super) lists: [*mut bindings::scatterlist; MAX_LISTS],
     pub(super) out: u32,
     pub(super) input: u32,
     /// The entries of all lists.
@@ -93,7 +105,11 @@ impl<'t, 'q> Parts<'t, 'q> {
         Self {
             sgl,
             used: 0,
-            readable: 0,
+            lists: [core::ptr::null_mut(); MAX_LISTS],
+            count: 0,
+            out: 0,
+            entries: 0,
+            is_open: false,
             capacity: 0,
             linear,
             _borrowed: PhantomData,
@@ -106,19 +122,15 @@ impl<'t, 'q> Parts<'t, 'q> {
     ///
     /// - [`EINVAL`]: a part for the device to write was added before, the part is empty, or its
     ///   memory cannot be given to a device (it was not allocated by `kmalloc` or as pages).
-    /// - [`ENOSPC`]: the queue was set up for fewer parts.
+    /// - [`ENOSPC`]: the queue was set up for fewer parts, or the buffer has too many lists.
     #[inline]
     pub fn device_readable<T>(&mut self, part: &'t T) -> Result
     where
         T: IntoBytes + Immutable + ?Sized,
     {
-        if self.readable != self.used {
-            return Err(EINVAL);
-        }
-        self.push(core::ptr::from_ref(part).cast(), size_of_val(part))?;
-        // INVARIANT: The new entry is for the device to read, as are all before.
-        self.readable = self.used;
-        Ok(())
+        let start = core::ptr::from_ref(part).cast();
+
+        self.push(start, size_of_val(part), Direction::Readable)
     }
 
     /// Adds memory that the device may write.
@@ -132,12 +144,35 @@ impl<'t, 'q> Parts<'t, 'q> {
         T: FromBytes + ?Sized,
     {
         let len = size_of_val(part);
-        let capacity = self.grown(u32::try_from(len)?)?;
+        let start = core::ptr::from_mut(part).cast_const().cast();
 
-        self.push(core::ptr::from_mut(part).cast_const().cast(), len)?;
-        // INVARIANT: The new entry holds `len` more bytes.
-        self.capacity = capacity;
-        Ok(())
+        self.push(start, len, Direction::Writable)
+    }
+
+    /// Adds a part that the device reads, and that has a description already.
+    ///
+    /// # Errors
+    ///
+    /// As for [`device_readable`](Self::device_readable).
+    #[inline]
+    pub fn readable_part<T>(&mut self, part: &'t mut Part<T>) -> Result
+    where
+        T: IntoBytes + Immutable,
+    {
+        self.push_part(part, Direction::Readable)
+    }
+
+    /// Adds a part that the device may write, and that has a description already.
+    ///
+    /// # Errors
+    ///
+    /// As for [`device_readable`](Self::device_readable).
+    #[inline]
+    pub fn writable_part<T>(&mut self, part: &'t mut Part<T>) -> Result
+    where
+        T: FromBytes,
+    {
+        self.push_part(part, Direction::Writable)
     }
 
     /// Adds segments, for the device to read or to write as they say themselves; nothing if they
@@ -146,7 +181,7 @@ impl<'t, 'q> Parts<'t, 'q> {
     /// # Errors
     ///
     /// - [`EINVAL`]: the device reads them, but a part for it to write was added before.
-    /// - [`ENOSPC`]: the queue was set up for fewer parts.
+    /// - [`ENOSPC`]: the queue was set up for fewer parts, or the buffer has too many lists.
     #[inline]
     pub fn segments<S>(&mut self, segments: &S) -> Result
     where
@@ -155,115 +190,177 @@ impl<'t, 'q> Parts<'t, 'q> {
         let free = self.sgl.get_mut(self.used..).ok_or(ENOSPC)?;
         // SAFETY: By the type invariant.
         let mapped = unsafe { segments.map(free) }?;
-        let Some(last) = mapped.entries.checked_sub(1) else {
+
+        if mapped.entries == 0 {
             return Ok(());
-        };
-        let last = free.get_mut(last).ok_or(ENOSPC)?;
-
-        // Where the lists end is known when the description is finished.
-        //
-        // SAFETY: `last` is an initialized entry.
-        unsafe { bindings::sg_unmark_end(last) };
-
-        // INVARIANT: `map` has filled the entries, with memory that is valid for `'t` by the
-        // contract of `Segments`. They come after those that are for the device to read, or they
-        // are such themselves and follow no other.
-        if mapped.device_writable {
-            self.capacity = self.grown(mapped.len)?;
-            self.used += mapped.entries;
-        } else if self.readable == self.used {
-            self.used += mapped.entries;
-            self.readable = self.used;
-        } else {
-            return Err(EINVAL);
         }
-        Ok(())
+        if mapped.entries > free.len() {
+            return Err(ENOSPC);
+        }
+
+        let direction = if mapped.device_writable {
+            Direction::Writable
+        } else {
+            Direction::Readable
+        };
+        // `map` has filled and terminated the entries, with memory that is valid for `'t` by the
+        // contract of `Segments`.
+        self.append(mapped.entries, mapped.len, direction)
     }
 
-    /// Adds one entry.
+    /// Adds memory by an entry of `sgl`. Callers have borrowed it for `'t`.
     #[inline]
-    fn push(&mut self, start: *const u8, len: usize) -> Result {
-        if len == 0 {
-            return Err(EINVAL);
-        }
+    fn push(&mut self, start: *const u8, len: usize, direction: Direction) -> Result {
         let len_u32 = u32::try_from(len)?;
-        self.check_linear(start as usize, len)?;
+
+        self.check_memory(start as usize, len)?;
 
         let sg = self.sgl.get_mut(self.used).ok_or(ENOSPC)?;
 
-        // The entry may have ended a list before.
-        //
-        // SAFETY: `sg` is an initialized entry.
-        unsafe { bindings::sg_unmark_end(sg) };
         // SAFETY: `sg` is an initialized entry, and the memory is in the linear mapping.
         unsafe { bindings::sg_set_buf(sg, start.cast(), len_u32) };
+        // SAFETY: `sg` is an initialized entry.
+        unsafe { bindings::sg_mark_end(sg) };
+        self.append(1, len_u32, direction)
+    }
 
-        // INVARIANT: The entry describes memory that callers have borrowed for `'t`.
-        self.used += 1;
+    /// Takes the next `entries` of `sgl`, a terminated list, to the last list if they continue it,
+    /// or else as a list of their own.
+    #[inline]
+    fn append(&mut self, entries: usize, len: u32, direction: Direction) -> Result {
+        let first = self.sgl.as_mut_ptr().wrapping_add(self.used);
+
+        if self.is_open && (direction == Direction::Readable || self.count > self.out) {
+            self.account(entries, len, direction)?;
+            // The last entry before is not the end any more.
+            //
+            // SAFETY: By the type invariant there is one, and it is initialized.
+            unsafe { bindings::sg_unmark_end(first.wrapping_sub(1)) };
+        } else {
+            self.add_list(first, entries, len, direction)?;
+        }
+
+        // INVARIANT: The entries are the end of the last list.
+        self.used += entries;
+        self.is_open = true;
         Ok(())
     }
 
-    /// Returns the capacity with `len` more bytes.
-    fn grown(&self, len: u32) -> Result<u32> {
-        self.capacity.checked_add(len).ok_or(EINVAL)
+    /// Adds a part by its own entry. Callers have borrowed it for `'t`.
+    #[inline]
+    fn push_part<T>(&mut self, part: &'t mut Part<T>, direction: Direction) -> Result {
+        let list = part.list()?;
+
+        // CAST: `list` fails if the size is larger.
+        self.add_list(list, 1, size_of::<T>() as u32, direction)?;
+        // INVARIANT: The last list is not in `sgl`.
+        self.is_open = false;
+        Ok(())
     }
 
-    /// Checks that memory has pages, as scatterlists need it: a safe reference can as well point
-    /// into `vmalloc` memory.
+    /// Adds a terminated list of memory that is valid for `'t`.
     #[inline]
-    fn check_linear(&self, start: usize, len: usize) -> Result {
+    fn add_list(
+        &mut self,
+        list: *mut bindings::scatterlist,
+        entries: usize,
+        len: u32,
+        direction: Direction,
+    ) -> Result {
+        if self.count == MAX_LISTS {
+            return Err(ENOSPC);
+        }
+        self.account(entries, len, direction)?;
+        *self.lists.get_mut(self.count).ok_or(ENOSPC)? = list;
+        // INVARIANT: `account` has checked that what the device reads comes first.
+        self.count += 1;
+        if direction == Direction::Readable {
+            self.out = self.count;
+        }
+        Ok(())
+    }
+
+    /// Counts what is about to be added.
+    ///
+    /// # Errors
+    ///
+    /// [`EINVAL`]: it is for the device to read, but a part for it to write was added before; or
+    /// the device could write more bytes than it can tell.
+    #[inline]
+    fn account(&mut self, entries: usize, len: u32, direction: Direction) -> Result {
+        match direction {
+            Direction::Readable if self.count > self.out => return Err(EINVAL),
+            Direction::Readable => (),
+            Direction::Writable => {
+                self.capacity = self.capacity.checked_add(len).ok_or(EINVAL)?;
+            }
+        }
+        self.entries += entries;
+        Ok(())
+    }
+
+    /// Checks that memory can be given to a device.
+    #[inline]
+    fn check_memory(&self, start: usize, len: usize) -> Result {
         // Where the part is a field of the token's memory, these are constants.
         let room = self.linear.end.wrapping_sub(self.linear.start);
         let offset = start.wrapping_sub(self.linear.start);
 
-        if offset <= room && len <= room - offset {
-            return Ok(());
-        }
-        // A safe reference does not wrap around the address space.
-        if is_linear(start) && is_linear(start.wrapping_add(len - 1)) {
+        if len > 0 && offset <= room && len <= room - offset {
             Ok(())
         } else {
-            Err(EINVAL)
+            check_linear(start, len)
         }
     }
 
-    /// Terminates the lists.
+    /// Ends the description.
     ///
     /// # Errors
     ///
     /// [`EINVAL`]: nothing was described.
     #[inline]
     pub(super) fn finish(self) -> Result<Lists> {
-        let (readable, used) = (self.readable, self.used);
-
-        if used == 0 {
+        if self.count == 0 {
             return Err(EINVAL);
         }
-        for end in [readable, used] {
-            if let Some(last) = self.sgl.get_mut(end.wrapping_sub(1)) {
-                // SAFETY: `last` is an initialized entry.
-                unsafe { bindings::sg_mark_end(last) };
-            }
-        }
 
-        // Where nothing is readable, the first list is the one that is written.
-        let first = self.sgl.as_mut_ptr();
-        let lists = [first, first.wrapping_add(readable)];
-
-        // INVARIANT: The last entries of what is read and of what is written are marked as ends.
+        // INVARIANT: By the type invariant.
         Ok(Lists {
-            lists,
-            out: u32::from(readable > 0),
-            input: u32::from(used > readable),
-            entries: used,
+            lists: self.lists,
+            // CAST: These are at most `MAX_LISTS`.
+            out: self.out as u32,
+            // CAST: As above.
+            input: (self.count - self.out) as u32,
+            entries: self.entries,
             capacity: self.capacity,
         })
     }
 }
 
-/// Whether an address is in the linear mapping, and has a page.
+/// What the device does with a part.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    Readable,
+    Writable,
+}
+
+/// Checks that memory has pages, as scatterlists need it: a safe reference can as well point into
+/// `vmalloc` memory.
+///
+/// # Errors
+///
+/// [`EINVAL`]: it has none, or is empty.
 #[inline(never)]
-fn is_linear(addr: usize) -> bool {
-    // SAFETY: Any address may be asked about.
-    unsafe { bindings::virt_addr_valid(addr as *const c_void) }
+pub(super) fn check_linear(start: usize, len: usize) -> Result {
+    let is_linear = |addr: usize| {
+        // SAFETY: Any address may be asked about.
+        unsafe { bindings::virt_addr_valid(addr as *const c_void) }
+    };
+
+    // A safe reference does not wrap around the address space.
+    if len > 0 && is_linear(start) && is_linear(start.wrapping_add(len - 1)) {
+        Ok(())
+    } else {
+        Err(EINVAL)
+    }
 }

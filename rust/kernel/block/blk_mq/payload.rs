@@ -91,7 +91,8 @@ impl<'a> Payload<'a> {
         unsafe { (*self.rq.as_ptr()).nr_phys_segments }.into()
     }
 
-    /// Describes the data in entries of `sgl`, from its start, and returns how many.
+    /// Describes the data in entries of `sgl`, from its start. Returns how many, and the length of
+    /// the data in bytes.
     ///
     /// The last entry that is used gets the end mark. The description is good until the request
     /// ends.
@@ -105,11 +106,14 @@ impl<'a> Payload<'a> {
     /// The entries must have been initialized by `sg_init_table`, and none of them be a link to
     /// another table. They may have end marks.
     #[inline]
-    pub(crate) unsafe fn map(&self, sgl: &mut [bindings::scatterlist]) -> Result<usize> {
-        let entries = sgl.get_mut(..self.max_segments()).ok_or(ENOSPC)?;
+    pub(crate) unsafe fn map(&self, sgl: &mut [bindings::scatterlist]) -> Result<(usize, u32)> {
+        let max_segments = self.max_segments();
 
-        if entries.is_empty() {
-            return Ok(0);
+        if max_segments == 0 {
+            return Ok((0, 0));
+        }
+        if max_segments > sgl.len() {
+            return Err(ENOSPC);
         }
 
         let mut last = core::ptr::null_mut();
@@ -117,9 +121,9 @@ impl<'a> Payload<'a> {
         // SAFETY: By the type invariant, `rq` is valid, and it has data, which fits into
         // `nr_phys_segments` entries. By the requirement of this function, these follow each other.
         let count =
-            unsafe { bindings::__blk_rq_map_sg(self.rq.as_ptr(), entries.as_mut_ptr(), &mut last) };
+            unsafe { bindings::__blk_rq_map_sg(self.rq.as_ptr(), sgl.as_mut_ptr(), &mut last) };
 
-        Ok(usize::try_from(count)?)
+        Ok((usize::try_from(count)?, self.data_len()))
     }
 
     /// The segments of the data, each within one page, for drivers that move the data by CPU.

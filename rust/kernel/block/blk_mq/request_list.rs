@@ -97,22 +97,66 @@ impl<'a, T: Operations> RequestList<'a, T> {
         &mut self,
         mut prepare: impl FnMut(&mut Request<T, Idle>) -> Result<(), Status>,
     ) {
-        let mut rest = core::mem::replace(self.list, pin_init::zeroed());
+        let mut previous = core::ptr::null_mut();
+        let mut next = self.list.head;
 
-        while let Some(rq) = pop_front(&mut rest) {
-            // SAFETY: By the type invariant, the request is idle, and now it is in no list.
-            let mut rq = unsafe { Request::from_raw(rq) };
+        while let Some(this) = NonNull::new(next) {
+            // SAFETY: By the type invariant, the request is valid and belongs to the list.
+            next = unsafe { (*this.as_ptr()).__bindgen_anon_1.rq_next };
+            // SAFETY: By the type invariant, the request is idle. It is in the list still, but
+            // nobody looks at that before this is mended below.
+            let mut rq = unsafe { Request::from_raw(this) };
+            let result = prepare(&mut rq);
 
-            match prepare(&mut rq) {
-                // `prepare` may have put another request there.
-                Ok(()) => {
-                    if let Some(rq) = self.claim(rq) {
-                        // INVARIANT: `rq` may be in a list, and is in none.
-                        append(self.list, rq, rq);
-                    }
-                }
-                Err(status) => drop(rq.reject(status)),
+            // `prepare` may have put another request there.
+            previous = if result.is_ok() && rq.as_raw() == this.as_ptr() {
+                // INVARIANT: The request belongs to the list again.
+                rq.into_raw().as_ptr()
+            } else {
+                self.replace(previous, rq, result, next)
+            };
+        }
+    }
+
+    /// Puts a request between `previous`, or the start of the list if that is null, and `next`; or
+    /// none there, if `result` is an error. Returns what is before `next` then.
+    #[cold]
+    fn replace(
+        &mut self,
+        previous: *mut bindings::request,
+        rq: Request<T, Idle>,
+        result: Result<(), Status>,
+        next: *mut bindings::request,
+    ) -> *mut bindings::request {
+        let kept = match result {
+            Ok(()) => self.claim(rq),
+            Err(status) => {
+                drop(rq.reject(status));
+                None
             }
+        };
+
+        let last = match kept {
+            Some(rq) => {
+                self.link(previous, rq);
+                rq
+            }
+            None => previous,
+        };
+
+        self.link(last, next);
+        if next.is_null() {
+            self.list.tail = last;
+        }
+        last
+    }
+
+    /// Lets `rq` follow `previous`, or be the first if that is null.
+    fn link(&mut self, previous: *mut bindings::request, rq: *mut bindings::request) {
+        match NonNull::new(previous) {
+            // SAFETY: The request is valid and belongs to the list.
+            Some(previous) => unsafe { (*previous.as_ptr()).__bindgen_anon_1.rq_next = rq },
+            None => self.list.head = rq,
         }
     }
 

@@ -10,6 +10,7 @@ use super::{
         Device,
         Handler,
         Mapped,
+        Part,
         Parts,
         RingBox,
         Segments,
@@ -37,15 +38,22 @@ pub(super) struct Memory {
     vmalloc: VVec<u8>,
     empty: [u8; 0],
     words: [u32; 4],
+    header: Part<[u8; 3]>,
+    answer: Part<[u8; 2]>,
+    nothing: Part<[u8; 0]>,
+    many: [Part<u8>; 5],
+    vmalloc_part: VVec<Part<u8>>,
 }
 
 impl Memory {
     fn new() -> Result<RingBox<Self>> {
         let mut kmalloc = KVec::new();
         let mut vmalloc = VVec::new();
+        let mut vmalloc_part = VVec::new();
 
         kmalloc.extend_from_slice(b"kmalloc", GFP_KERNEL)?;
         vmalloc.extend_from_slice(b"vmalloc", GFP_KERNEL)?;
+        vmalloc_part.push(Part::new(0), GFP_KERNEL)?;
         RingBox::new(
             Self {
                 inline: *b"inline",
@@ -54,6 +62,11 @@ impl Memory {
                 vmalloc,
                 empty: [],
                 words: [0x0403_0201; 4],
+                header: Part::new(*b"hdr"),
+                answer: Part::new([0; 2]),
+                nothing: Part::new([]),
+                many: core::array::from_fn(|_| Part::new(0)),
+                vmalloc_part,
             },
             GFP_KERNEL,
         )
@@ -101,16 +114,29 @@ impl Setup {
         Ok(())
     }
 
-    /// Describes a buffer and returns what the device sees of it.
+    /// Describes a new buffer and returns what the device sees of it.
     fn describe<F>(&self, describe: F) -> Result<Chain>
     where
         F: for<'t> FnOnce(&'t mut Memory, &mut Parts<'t, '_>) -> Result,
     {
-        let memory = Memory::new()?;
+        self.add(Memory::new()?, describe)
+    }
+
+    /// Adds a buffer and returns what the device sees of it.
+    fn add<F>(&self, memory: RingBox<Memory>, describe: F) -> Result<Chain>
+    where
+        F: for<'t> FnOnce(&'t mut Memory, &mut Parts<'t, '_>) -> Result,
+    {
         let ret = self.queue.lock().add(memory, describe);
 
         ret.map_err(|err| err.error)?;
         self.session.device().pop(0)?.ok_or(ENOENT)
+    }
+
+    /// Lets the device use a buffer, and takes it out of the ring.
+    fn take_back(&self, chain: &Chain) -> Result<RingBox<Memory>> {
+        self.session.device().push(0, chain, chain.capacity())?;
+        Ok(self.queue.lock().pop().ok_or(ENOENT)?.token)
     }
 }
 
@@ -269,6 +295,32 @@ mod cases {
                 }
                 Ok(())
             }),
+            ("too many lists", ENOSPC, |memory, parts| {
+                for part in &mut memory.many {
+                    parts.readable_part(part)?;
+                }
+                Ok(())
+            }),
+            ("empty part to read", EINVAL, |memory, parts| {
+                parts.readable_part(&mut memory.nothing)
+            }),
+            ("empty part to write", EINVAL, |memory, parts| {
+                parts.writable_part(&mut memory.nothing)
+            }),
+            ("vmalloc part to read", EINVAL, |memory, parts| {
+                parts.readable_part(memory.vmalloc_part.first_mut().ok_or(ENOENT)?)
+            }),
+            ("vmalloc part to write", EINVAL, |memory, parts| {
+                parts.writable_part(memory.vmalloc_part.first_mut().ok_or(ENOENT)?)
+            }),
+            ("part to read after to write", EINVAL, |memory, parts| {
+                parts.writable_part(&mut memory.answer)?;
+                parts.readable_part(&mut memory.header)
+            }),
+            ("to read after part to write", EINVAL, |memory, parts| {
+                parts.writable_part(&mut memory.answer)?;
+                parts.device_readable(&memory.inline)
+            }),
             ("error of the driver", EDOM, |memory, parts| {
                 parts.device_readable(&memory.inline)?;
                 Err(EDOM)
@@ -327,6 +379,77 @@ mod cases {
 
         ensure_eq!(readable[..], [6]);
         ensure_eq!(writable[..], [6, 4, 7]);
+        ensure_eq!(chain.capacity(), 17);
+        Ok(())
+    }
+
+    #[test]
+    fn described_parts_stand_between_others() -> Result {
+        let setup = Setup::new()?;
+        let mut memory = Memory::new()?;
+
+        // The second time, the descriptions exist.
+        for _ in 0..2 {
+            let chain = setup.add(memory, |memory, parts| {
+                parts.readable_part(&mut memory.header)?;
+                parts.device_readable(&memory.inline)?;
+                parts.device_writable(&mut memory.second)?;
+                parts.writable_part(&mut memory.answer)
+            })?;
+            let (readable, writable) = lens(&chain)?;
+
+            ensure_eq!(readable[..], [3, 6]);
+            ensure_eq!(writable[..], [10, 2]);
+            ensure_eq!(chain.read()?[..], *b"hdrinline");
+            ensure_eq!(chain.write(b"0123456789ok"), 12);
+
+            memory = setup.take_back(&chain)?;
+            ensure_eq!(*memory.answer, *b"ok");
+            *memory.answer = [0; 2];
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_part_that_has_moved_is_described_anew() -> Result {
+        let setup = Setup::new()?;
+        let read = |memory: RingBox<Memory>, text: &[u8; 3]| {
+            let chain = setup.add(memory, |memory, parts| {
+                parts.readable_part(&mut memory.header)
+            })?;
+
+            ensure_eq!(chain.read()?[..], *text);
+            setup.take_back(&chain)
+        };
+        let mut first = Memory::new()?;
+        let mut second = Memory::new()?;
+
+        *first.header = *b"one";
+        *second.header = *b"two";
+        first = read(first, b"one")?;
+        second = read(second, b"two")?;
+        core::mem::swap(&mut first.header, &mut second.header);
+        read(first, b"two")?;
+        read(second, b"one")?;
+        Ok(())
+    }
+
+    #[test]
+    fn a_part_that_was_refused_changes_nothing() -> Result {
+        let setup = Setup::new()?;
+        let chain = setup.describe(|memory, parts| {
+            parts.device_readable(&memory.inline)?;
+            parts.device_writable(&mut memory.second)?;
+            ensure!(parts.device_readable(&memory.words) == Err(EINVAL));
+            ensure!(parts.readable_part(&mut memory.header) == Err(EINVAL));
+            ensure!(parts.device_writable(&mut *memory.vmalloc) == Err(EINVAL));
+            ensure!(parts.segments(&Pages::new(&mut memory.empty, 1, false)).is_ok());
+            parts.device_writable(&mut *memory.kmalloc)
+        })?;
+        let (readable, writable) = lens(&chain)?;
+
+        ensure_eq!(readable[..], [6]);
+        ensure_eq!(writable[..], [10, 7]);
         ensure_eq!(chain.capacity(), 17);
         Ok(())
     }
