@@ -276,7 +276,7 @@ mod tests {
         // SAFETY: There are no entries.
         assert!(unsafe { rq.payload().map(&mut []) } == Err(ENOSPC));
         // SAFETY: The entries were initialized just above.
-        assert!(unsafe { rq.payload().map(&mut table) } == Ok(1));
+        assert!(unsafe { rq.payload().map(&mut table) } == Ok((1, 4096)));
         assert_eq!(table[0].length, 4096);
 
         rq.end(Status::OK);
