@@ -120,7 +120,7 @@ impl<'a, 'b> Completer<'a, 'b> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn complete(&mut self, used: Used<Request<Disk>>) {
         let rq = request::finish(used, self.context);
 

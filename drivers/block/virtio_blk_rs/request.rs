@@ -37,7 +37,7 @@ use kernel::{
 pub(crate) struct RequestData {
     out_hdr: Part<OutHdr>,
     status: Part<u8>,
-    /// How a zone append ends, instead of `status`.
+    /// How a zone append ends, instead of `status`, which stays as it is.
     append: InHdr,
     is_append: bool,
     /// The ranges of a discard and its kin. Empty otherwise.
@@ -77,14 +77,17 @@ impl RequestData {
         self.outcome
     }
 
-    /// Leaves no ranges.
+    /// Leaves no ranges. Most requests never have any.
     #[inline]
     fn free_ranges(&mut self) {
-        // Most requests never have any, and even a vector without memory calls the allocator when
-        // it is dropped.
         if self.ranges.capacity() != 0 {
-            self.ranges = KVec::new();
+            self.drop_ranges();
         }
+    }
+
+    #[inline(never)]
+    fn drop_ranges(&mut self) {
+        self.ranges = KVec::new();
     }
 
     /// Names the parts of a request: header, ranges or data, status.
@@ -105,16 +108,6 @@ impl RequestData {
             parts.writable_part(&mut self.status)
         }
     }
-
-    /// The status that the device has written.
-    #[inline]
-    fn status(&self) -> u8 {
-        if self.is_append {
-            self.append.status
-        } else {
-            *self.status
-        }
-    }
 }
 
 /// Fills in the header of a request, and its ranges.
@@ -123,7 +116,7 @@ impl RequestData {
 ///
 /// - [`Status::IOERR`]: there are no such requests.
 /// - [`Status::RESOURCE`]: there is no memory.
-#[inline]
+#[inline(always)]
 pub(crate) fn prepare<S: State>(rq: &mut Request<Disk, S>, order: ByteOrder) -> Result<(), Status> {
     let (op, at) = (rq.op(), rq.sector());
     let (ty, sector) = match op {
@@ -159,7 +152,7 @@ pub(crate) fn prepare<S: State>(rq: &mut Request<Disk, S>, order: ByteOrder) -> 
 }
 
 /// Adds the ranges to a request that has some; requests with data have none.
-#[cold]
+#[inline(never)]
 fn add_ranges<S: State>(rq: &mut Request<Disk, S>, op: Op) -> Result {
     let mut ranges = KVec::with_capacity(rq.nr_discard_segments().into(), GFP_ATOMIC)?;
 
@@ -179,26 +172,33 @@ fn add_ranges<S: State>(rq: &mut Request<Disk, S>, op: Op) -> Result {
 }
 
 /// Takes a request that the device has used, and notes the outcome in it.
-#[inline]
+#[inline(always)]
 pub(crate) fn finish(used: Used<Request<Disk>>, context: &QueueContext) -> Request<Disk> {
     let is_short = context.strict && used.len() < used.capacity();
     let mut rq = used.token;
 
-    let outcome = match rq.data().status() {
+    let outcome = match *rq.data().status {
         status::OK if is_short && rq.op() == Op::Read => Status::IOERR,
-        status::OK if rq.data().is_append => finish_append(&mut rq, context),
         status::OK => Status::OK,
-        status => failure(status),
+        _ => finish_other(&mut rq, context),
     };
 
     rq.data_mut().outcome = outcome;
     rq
 }
 
-/// What the block layer is told of a request that has failed.
-#[cold]
-fn failure(status: u8) -> Status {
+/// The outcome of a request that has failed, or that ends with more than a status.
+#[inline(never)]
+fn finish_other(rq: &mut Request<Disk>, context: &QueueContext) -> Status {
+    let data = rq.data();
+    let status = if data.is_append {
+        data.append.status
+    } else {
+        *data.status
+    };
+
     match status {
+        status::OK => finish_append(rq, context),
         status::UNSUPP => Status::NOTSUPP,
         status::ZONE_OPEN_RESOURCE => Status::ZONE_OPEN_RESOURCE,
         status::ZONE_ACTIVE_RESOURCE => Status::ZONE_ACTIVE_RESOURCE,
@@ -207,7 +207,6 @@ fn failure(status: u8) -> Status {
 }
 
 /// Tells the block layer where a zone append has written to, if that is in the zone.
-#[cold]
 fn finish_append(rq: &mut Request<Disk>, context: &QueueContext) -> Status {
     let sector = context.order.from_bytes64(rq.data().append.append_sector);
     let in_zone = sector

@@ -47,7 +47,7 @@ pub struct Mapped {
 
 /// The scatterlists that one buffer can have: one for each [`Part`], and one for all parts of a
 /// kind in a row.
-const MAX_LISTS: usize = 4;
+pub(super) const MAX_LISTS: usize = 4;
 
 /// The description of one buffer: first what the device reads, then what it may write (virtio
 /// specification, 2.6.4.2).
@@ -58,17 +58,17 @@ const MAX_LISTS: usize = 4;
 /// # Invariants
 ///
 /// - All entries of `sgl` were initialized by `sg_init_table`, and none of them is a link.
-/// - The first `count` of `lists` point to terminated lists, with `entries` entries in all, of
-///   memory that is valid for `'t`. The first `out` of them are for the device to read and the
+/// - The first `out + input` of `lists` point to terminated lists, with `entries` entries in all,
+///   of memory that is valid for `'t`. The first `out` of them are for the device to read and the
 ///   others to write. The latter hold `capacity` bytes.
 /// - The first `used` entries of `sgl` are in lists. If `is_open`, the last of them ends the last
 ///   list.
 pub struct Parts<'t, 'q> {
     sgl: &'q mut [bindings::scatterlist],
     used: usize,
-    lists: [*mut bindings::scatterlist; MAX_LISTS],
-    count: usize,
-    out: usize,
+    lists: &'q mut [*mut bindings::scatterlist; MAX_LISTS],
+    out: u32,
+    input: u32,
     entries: usize,
     is_open: bool,
     capacity: u32,
@@ -77,22 +77,8 @@ pub struct Parts<'t, 'q> {
     _borrowed: PhantomData<fn(&'t ()) -> &'t ()>,
 }
 
-/// The scatterlists of a finished description.
-///
-/// # Invariants
-///
-/// Of `lists`, the first `out` and the following `input` entries point to terminated lists.
-pub(super) struct Lists {
-    pub(super) lists: [*mut bindings::scatterlist; MAX_LISTS],
-    pub(super) out: u32,
-    pub(super) input: u32,
-    /// The entries of all lists.
-    pub(super) entries: usize,
-    pub(super) capacity: u32,
-}
-
 impl<'t, 'q> Parts<'t, 'q> {
-    /// Starts an empty description in `sgl`.
+    /// Starts an empty description, which uses `sgl` and `lists`.
     ///
     /// # Safety
     ///
@@ -100,14 +86,18 @@ impl<'t, 'q> Parts<'t, 'q> {
     /// - The addresses in `linear` must be in the linear mapping.
     /// - Memory that can be borrowed for `'t` must be valid for as long as the description is used.
     #[inline]
-    pub(super) unsafe fn new(sgl: &'q mut [bindings::scatterlist], linear: Range<usize>) -> Self {
+    pub(super) unsafe fn new(
+        sgl: &'q mut [bindings::scatterlist],
+        lists: &'q mut [*mut bindings::scatterlist; MAX_LISTS],
+        linear: Range<usize>,
+    ) -> Self {
         // INVARIANT: Nothing is described yet.
         Self {
             sgl,
             used: 0,
-            lists: [core::ptr::null_mut(); MAX_LISTS],
-            count: 0,
+            lists,
             out: 0,
+            input: 0,
             entries: 0,
             is_open: false,
             capacity: 0,
@@ -209,7 +199,7 @@ impl<'t, 'q> Parts<'t, 'q> {
     }
 
     /// Adds memory by an entry of `sgl`. Callers have borrowed it for `'t`.
-    #[inline]
+    #[inline(always)]
     fn push(&mut self, start: *const u8, len: usize, direction: Direction) -> Result {
         let len_u32 = u32::try_from(len)?;
 
@@ -226,77 +216,74 @@ impl<'t, 'q> Parts<'t, 'q> {
 
     /// Takes the next `entries` of `sgl`, a terminated list, to the last list if they continue it,
     /// or else as a list of their own.
-    #[inline]
+    #[inline(always)]
     fn append(&mut self, entries: usize, len: u32, direction: Direction) -> Result {
         let first = self.sgl.as_mut_ptr().wrapping_add(self.used);
 
-        if self.is_open && (direction == Direction::Readable || self.count > self.out) {
-            self.account(entries, len, direction)?;
+        if self.is_open && (direction == Direction::Readable || self.input > 0) {
+            self.capacity = self.capacity_with(len, direction)?;
             // The last entry before is not the end any more.
             //
             // SAFETY: By the type invariant there is one, and it is initialized.
             unsafe { bindings::sg_unmark_end(first.wrapping_sub(1)) };
         } else {
-            self.add_list(first, entries, len, direction)?;
+            self.add_list(first, len, direction)?;
         }
 
         // INVARIANT: The entries are the end of the last list.
         self.used += entries;
+        self.entries += entries;
         self.is_open = true;
         Ok(())
     }
 
     /// Adds a part by its own entry. Callers have borrowed it for `'t`.
-    #[inline]
+    #[inline(always)]
     fn push_part<T>(&mut self, part: &'t mut Part<T>, direction: Direction) -> Result {
         let list = part.list()?;
 
         // CAST: `list` fails if the size is larger.
-        self.add_list(list, 1, size_of::<T>() as u32, direction)?;
+        self.add_list(list, size_of::<T>() as u32, direction)?;
         // INVARIANT: The last list is not in `sgl`.
         self.is_open = false;
+        self.entries += 1;
         Ok(())
     }
 
     /// Adds a terminated list of memory that is valid for `'t`.
-    #[inline]
+    #[inline(always)]
     fn add_list(
         &mut self,
         list: *mut bindings::scatterlist,
-        entries: usize,
         len: u32,
         direction: Direction,
     ) -> Result {
-        if self.count == MAX_LISTS {
-            return Err(ENOSPC);
-        }
-        self.account(entries, len, direction)?;
-        *self.lists.get_mut(self.count).ok_or(ENOSPC)? = list;
-        // INVARIANT: `account` has checked that what the device reads comes first.
-        self.count += 1;
-        if direction == Direction::Readable {
-            self.out = self.count;
+        let capacity = self.capacity_with(len, direction)?;
+        let count = (self.out + self.input) as usize;
+
+        *self.lists.get_mut(count).ok_or(ENOSPC)? = list;
+        // INVARIANT: `capacity_with` has checked that what the device reads comes first.
+        self.capacity = capacity;
+        match direction {
+            Direction::Readable => self.out += 1,
+            Direction::Writable => self.input += 1,
         }
         Ok(())
     }
 
-    /// Counts what is about to be added.
+    /// Returns the capacity with `len` more bytes of memory.
     ///
     /// # Errors
     ///
     /// [`EINVAL`]: it is for the device to read, but a part for it to write was added before; or
     /// the device could write more bytes than it can tell.
-    #[inline]
-    fn account(&mut self, entries: usize, len: u32, direction: Direction) -> Result {
+    #[inline(always)]
+    fn capacity_with(&self, len: u32, direction: Direction) -> Result<u32> {
         match direction {
-            Direction::Readable if self.count > self.out => return Err(EINVAL),
-            Direction::Readable => (),
-            Direction::Writable => {
-                self.capacity = self.capacity.checked_add(len).ok_or(EINVAL)?;
-            }
+            Direction::Readable if self.input > 0 => Err(EINVAL),
+            Direction::Readable => Ok(self.capacity),
+            Direction::Writable => self.capacity.checked_add(len).ok_or(EINVAL),
         }
-        self.entries += entries;
-        Ok(())
     }
 
     /// Checks that memory can be given to a device.
@@ -313,27 +300,30 @@ impl<'t, 'q> Parts<'t, 'q> {
         }
     }
 
-    /// Ends the description.
+    /// The lists: first those that the device reads, then those that it writes. Returns them with
+    /// their numbers.
     ///
     /// # Errors
     ///
     /// [`EINVAL`]: nothing was described.
     #[inline]
-    pub(super) fn finish(self) -> Result<Lists> {
-        if self.count == 0 {
+    pub(super) fn lists(&mut self) -> Result<(*mut *mut bindings::scatterlist, u32, u32)> {
+        if self.entries == 0 {
             return Err(EINVAL);
         }
+        Ok((self.lists.as_mut_ptr(), self.out, self.input))
+    }
 
-        // INVARIANT: By the type invariant.
-        Ok(Lists {
-            lists: self.lists,
-            // CAST: These are at most `MAX_LISTS`.
-            out: self.out as u32,
-            // CAST: As above.
-            input: (self.count - self.out) as u32,
-            entries: self.entries,
-            capacity: self.capacity,
-        })
+    /// The entries of all lists.
+    #[inline]
+    pub(super) fn entries(&self) -> usize {
+        self.entries
+    }
+
+    /// The bytes that the device may write.
+    #[inline]
+    pub(super) fn capacity(&self) -> u32 {
+        self.capacity
     }
 }
 

@@ -16,7 +16,10 @@
 //! C header: [`include/linux/virtio.h`](srctree/include/linux/virtio.h)
 
 use super::{
-    parts::Parts,
+    parts::{
+        Parts,
+        MAX_LISTS, //
+    },
     token::Token, //
 };
 use crate::{
@@ -118,7 +121,9 @@ struct Ring<H: Handler> {
     size: usize,
     /// The descriptors that one buffer can have at all.
     max_entries: usize,
+    /// What [`Parts`] works with.
     sgl: KVVec<bindings::scatterlist>,
+    lists: [*mut bindings::scatterlist; MAX_LISTS],
     _handler: PhantomData<fn(H::Token)>,
 }
 
@@ -205,6 +210,7 @@ impl<H: Handler> Virtqueue<H> {
                         size: 0,
                         max_entries: 0,
                         sgl,
+                        lists: [core::ptr::null_mut(); MAX_LISTS],
                         _handler: PhantomData,
                     },
                     RING_LOCK_NAME,
@@ -311,36 +317,38 @@ impl<H: Handler> LockedVirtqueue<'_, H> {
         // - By the contract of `Token` the range is in the linear mapping.
         // - `'t` is a lifetime that only the token's memory and static memory have. The former
         //   stays valid while the token is owned or in the ring.
-        let mut parts = unsafe { Parts::new(&mut ring.sgl, linear) };
-        let described = describe(token.view(), &mut parts).and_then(|()| parts.finish());
-        let mut lists = match described {
+        let mut parts = unsafe { Parts::new(&mut ring.sgl, &mut ring.lists, linear) };
+        let described = describe(token.view(), &mut parts).and_then(|()| parts.lists());
+        let (lists, out, input) = match described {
             Ok(lists) => lists,
             Err(error) => return Err(AddError { token, error }),
         };
+        let entries = parts.entries();
 
         // C warns about it.
-        if lists.entries > ring.max_entries {
+        if entries > ring.max_entries {
             return Err(AddError {
                 token,
                 error: EMSGSIZE,
             });
         }
 
-        *token.capacity() = lists.capacity;
+        *token.capacity() = parts.capacity();
         let data = token.into_raw();
 
         // SAFETY:
         // - By the type invariant `vq` is live, and `&mut self` serializes the call.
-        // - `lists` holds `out + input` terminated lists, at least one of them.
+        // - By the type invariant of `parts`, `lists` holds `out + input` terminated lists, and at
+        //   least one of them.
         // - The lists describe memory that was borrowed from the token. By the contract of `Token`
         //   it stays valid and untouched until `from_raw`.
         // - `data` is not null.
         let ret = unsafe {
             bindings::virtqueue_add_sgs(
                 vq.as_ptr(),
-                lists.lists.as_mut_ptr(),
-                lists.out,
-                lists.input,
+                lists,
+                out,
+                input,
                 data.as_ptr(),
                 bindings::GFP_ATOMIC,
             )
@@ -354,7 +362,7 @@ impl<H: Handler> LockedVirtqueue<'_, H> {
             token: unsafe { H::Token::from_raw(data) },
             // Without memory for an indirect table C looks for room in the ring. There is none
             // for this buffer, however many others are used.
-            error: if ret == ENOSPC.to_errno() && lists.entries > ring.size {
+            error: if ret == ENOSPC.to_errno() && entries > ring.size {
                 ENOMEM
             } else {
                 Error::from_errno(ret)
