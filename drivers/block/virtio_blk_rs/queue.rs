@@ -74,9 +74,7 @@ impl Queues {
     /// Ends what the device has used of the queues that are polled.
     pub(crate) fn poll(&self) {
         for queue in self.vqs.iter().skip(self.num_default as usize) {
-            let mut batch = CompletionBatch::new();
-
-            poll(queue, &mut batch);
+            CompletionBatch::with(|batch| poll(queue, batch));
         }
     }
 }
@@ -144,10 +142,11 @@ impl Handler for RequestQueue {
 
     fn done(queue: &Virtqueue<Self>) {
         // Ends the requests after the lock was released.
-        let mut batch = CompletionBatch::new();
-        let mut completer = Completer::new(queue.context(), &mut batch);
+        CompletionBatch::with(|batch| {
+            let mut completer = Completer::new(queue.context(), batch);
 
-        queue.lock().drain(|used| completer.complete(used));
+            queue.lock().drain(|used| completer.complete(used));
+        });
     }
 
     fn detached(_queue: &Virtqueue<Self>, rq: Request<Disk>) {
@@ -215,6 +214,7 @@ impl Operations for Disk {
             .ok_or(EINVAL)
     }
 
+    #[inline]
     fn queue_rq(
         hctx: HwQueue<'_, Self>,
         mut rq: Request<Self, Idle>,
@@ -235,6 +235,7 @@ impl Operations for Disk {
         result
     }
 
+    #[inline]
     fn queue_rqs(list: &mut RequestList<'_, Self>) {
         if let Some(hctx) = list.peek_hw_queue() {
             list.prepare(|rq| request::prepare(rq, hctx.data().context().order));

@@ -12,38 +12,32 @@ use super::{
 };
 use core::marker::PhantomData;
 
-/// Where a batch is kept.
-enum Storage {
-    /// By the block layer, which ends the batch some time after
-    /// [`Operations::poll`] has returned; null if it does not want one.
-    Lent(*mut bindings::io_comp_batch),
-    /// Here. It ends when it is dropped.
-    Own(bindings::io_comp_batch),
-}
-
 /// A batch of requests that end together, which costs less than one by one.
 ///
 /// One is passed to [`Operations::poll`]. A driver can make one for each run of its interrupt
-/// handler with [`new`](Self::new).
+/// handler with [`with`](Self::with).
 ///
 /// # Invariants
 ///
-/// The requests in the batch belong to it. A pointer in `Storage::Lent` is null or valid for
-/// `'a`.
+/// `iob` is null, if nobody wants a batch, or valid for `'a` and used by nobody else. The requests
+/// in it belong to it.
 pub struct CompletionBatch<'a, T: Operations> {
-    storage: Storage,
+    iob: *mut bindings::io_comp_batch,
     _p: PhantomData<&'a mut T>,
 }
 
 impl<T: Operations> CompletionBatch<'_, T> {
-    /// Makes a batch that ends when it is dropped.
+    /// Makes a batch, and ends what `fill` has put into it.
     #[inline]
-    pub fn new() -> Self {
-        // INVARIANT: It is empty.
-        Self {
-            storage: Storage::Own(pin_init::zeroed()),
-            _p: PhantomData,
-        }
+    pub fn with<R>(fill: impl FnOnce(&mut CompletionBatch<'_, T>) -> R) -> R {
+        let mut iob = pin_init::zeroed();
+
+        // SAFETY: Nobody else uses the batch, and it outlives this.
+        let result = fill(&mut unsafe { CompletionBatch::from_raw(&mut iob) });
+
+        // SAFETY: The requests in the batch belong to it, and nobody can add more.
+        unsafe { bindings::blk_mq_end_request_batch(&mut iob) };
+        result
     }
 
     /// # Safety
@@ -53,7 +47,7 @@ impl<T: Operations> CompletionBatch<'_, T> {
     pub(super) unsafe fn from_raw(iob: *mut bindings::io_comp_batch) -> Self {
         // INVARIANT: By the requirement of this function.
         Self {
-            storage: Storage::Lent(iob),
+            iob,
             _p: PhantomData,
         }
     }
@@ -67,15 +61,10 @@ impl<T: Operations> CompletionBatch<'_, T> {
             return;
         }
 
-        let iob = match &mut self.storage {
-            Storage::Lent(iob) => *iob,
-            Storage::Own(iob) => core::ptr::from_mut(iob),
-        };
-
         // SAFETY: `rq` is owned, so it is valid. By the type invariant, `iob` is null or valid.
         // If this succeeds, the request belongs to the batch.
         let added = unsafe {
-            bindings::blk_mq_add_to_batch(rq.as_raw(), iob, false, Some(end_batch_callback))
+            bindings::blk_mq_add_to_batch(rq.as_raw(), self.iob, false, Some(end_batch_callback))
         };
 
         if added {
@@ -87,21 +76,6 @@ impl<T: Operations> CompletionBatch<'_, T> {
             unsafe { bindings::blk_mq_set_request_complete(rq.as_ptr()) };
         } else {
             rq.end(status);
-        }
-    }
-}
-
-impl<T: Operations> Default for CompletionBatch<'_, T> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<T: Operations> Drop for CompletionBatch<'_, T> {
-    fn drop(&mut self) {
-        if let Storage::Own(iob) = &mut self.storage {
-            // SAFETY: By the type invariant, the requests in the batch belong to it.
-            unsafe { bindings::blk_mq_end_request_batch(iob) };
         }
     }
 }

@@ -299,21 +299,21 @@ mod tests {
         data.wait_parked(4)?;
         data.set_mode(Mode::Serve, Status::OK);
 
-        let mut batch = CompletionBatch::<Ram>::new();
-        for index in 0..4 {
-            let rq = data.unpark().ok_or(ENOENT)?;
-            let status = if index == 2 {
-                Status::MEDIUM
-            } else {
-                Status::OK
-            };
+        CompletionBatch::<Ram>::with(|batch| {
+            for index in 0..4 {
+                let rq = data.unpark().ok_or(ENOENT)?;
+                let status = if index == 2 {
+                    Status::MEDIUM
+                } else {
+                    Status::OK
+                };
 
-            batch.end(rq, status);
-        }
-        // What failed ends at once, what did not waits for the batch.
-        assert_eq!(bios.iter().filter(|bio| bio.is_done()).count(), 1);
-
-        drop(batch);
+                batch.end(rq, status);
+            }
+            // What failed ends at once, what did not waits for the batch.
+            assert_eq!(bios.iter().filter(|bio| bio.is_done()).count(), 1);
+            Ok::<_, Error>(())
+        })?;
         let failed = bios.iter().filter(|bio| bio.wait() == Status::MEDIUM);
         assert_eq!(failed.count(), 1);
         let served = bios.iter().filter(|bio| bio.wait() == Status::OK);

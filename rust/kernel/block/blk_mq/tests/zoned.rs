@@ -125,8 +125,7 @@ impl Operations for ZonedRam {
         };
 
         // Also a batch has to return the right sector.
-        let mut batch = CompletionBatch::new();
-        batch.end(rq, status);
+        CompletionBatch::with(|batch| batch.end(rq, status));
         Ok(())
     }
 
