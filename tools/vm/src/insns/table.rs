@@ -92,6 +92,9 @@ fn components(measurement: &Measurement, symbols: &SymbolTable) -> String {
         row(component.title(), measurement.instructions(symbols, |other| other == component));
     }
     row("= from the block layer to the device", measurement.instructions(symbols, Component::is_driver_path));
+    // The C driver leaves to the kernel's library what ours does in its own code.
+    let with_scatterlists = |component: Component| component.is_driver_path() || component == Component::Dma;
+    row("= with DMA and scatterlists", measurement.instructions(symbols, with_scatterlists));
     for component in Component::ALL.into_iter().filter(|component| !component.is_driver_path()) {
         row(component.title(), measurement.instructions(symbols, |other| other == component));
     }
