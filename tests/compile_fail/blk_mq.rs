@@ -3,6 +3,7 @@
 
 use kernel::{
     block::blk_mq::{
+        CompletionBatch,
         Disk,
         HwQueue,
         Idle,
@@ -187,4 +188,26 @@ pub fn move_guard<T: Operations>(disk: &Disk<T>) {
 pub fn use_after_complete<T: Operations>(rq: Request<T>) -> u64 {
     rq.complete();
     rq.sector()
+}
+
+// A batch of a scope does not leave it.
+//@ case: keep_a_batch
+//@ error: E0521
+//@ message: borrowed data escapes outside of closure
+#[cfg(case = "keep_a_batch")]
+pub fn keep_batch<T: Operations>() {
+    let mut kept = None;
+
+    CompletionBatch::<T>::with(|batch| kept = Some(batch));
+}
+
+// Nor does another one take its place.
+//@ case: exchange_batches
+//@ error: E0521
+//@ message: borrowed data escapes outside of closure
+#[cfg(case = "exchange_batches")]
+pub fn exchange_batches<T: Operations>() {
+    CompletionBatch::<T>::with(|outer| {
+        CompletionBatch::<T>::with(|inner| core::mem::swap(outer, inner));
+    });
 }

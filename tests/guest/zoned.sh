@@ -178,17 +178,19 @@ a_file_system_appends_and_finds_its_data() {
 	note "$(asked btrfs append) appends"
 }
 
-an_append_that_went_elsewhere_is_an_error() {
+an_append_that_fails_is_an_error() {
 	give "$DRIVER" btrfs
 	disk=/dev/$(disk_of btrfs)
-	mount -t btrfs "$disk" /tmp/disk
-	host 'device btrfs fault append-sector:append'
-	if dd if=/dev/urandom of=/tmp/disk/lost bs=64k count=4 conv=fsync 2>/tmp/failure; then
-		fail 'written in spite of append-sector'
-	fi
-	grep -i 'I/O error\|Input/output error' /tmp/failure
-	host 'device btrfs behave'
-	umount /tmp/disk
+	for fault in append-sector no-status unknown-status io-error; do
+		mount -t btrfs "$disk" /tmp/disk
+		host "device btrfs fault $fault:append"
+		if dd if=/dev/urandom of=/tmp/disk/lost bs=64k count=4 conv=fsync 2>/tmp/failure; then
+			fail "written in spite of $fault"
+		fi
+		grep -i 'I/O error\|Input/output error' /tmp/failure
+		host 'device btrfs behave'
+		umount /tmp/disk
+	done
 	mount -t btrfs "$disk" /tmp/disk
 	(cd /tmp/disk/files && sha256sum -c /tmp/checksums) >/tmp/checked
 	umount /tmp/disk
@@ -204,4 +206,4 @@ both_modules_unload() {
 cases both_drivers_load the_limits_are_equal the_reports_are_equal a_report_of_many_zones_takes_several_requests \
 	every_operation_changes_what_is_reported what_breaks_the_rules_is_refused \
 	broken_zones_are_reported_and_not_used fio_writes_zones_and_verifies \
-	a_file_system_appends_and_finds_its_data an_append_that_went_elsewhere_is_an_error both_modules_unload
+	a_file_system_appends_and_finds_its_data an_append_that_fails_is_an_error both_modules_unload

@@ -86,7 +86,7 @@ fn poll(queue: &Virtqueue<RequestQueue>, batch: &mut CompletionBatch<'_, Disk>) 
     let mut found = 0;
 
     while let Some(used) = locked.pop() {
-        completer.complete(used);
+        completer.take(used);
         found += 1;
     }
     found
@@ -119,7 +119,7 @@ impl<'a, 'b> Completer<'a, 'b> {
     }
 
     #[inline(always)]
-    fn complete(&mut self, used: Used<Request<Disk>>) {
+    fn take(&mut self, used: Used<Request<Disk>>) {
         let rq = request::finish(used, self.context);
 
         // While the request has not ended, its hardware queue exists. The worker that this wakes
@@ -145,7 +145,7 @@ impl Handler for RequestQueue {
         CompletionBatch::with(|batch| {
             let mut completer = Completer::new(queue.context(), batch);
 
-            queue.lock().drain(|used| completer.complete(used));
+            queue.lock().drain(|used| completer.take(used));
         });
     }
 

@@ -54,10 +54,7 @@ impl RequestData {
         Self {
             out_hdr: Part::new(OutHdr::new(ByteOrder::Little, RequestType::In, 0, 0)),
             status: Part::new(status::NOT_WRITTEN),
-            append: InHdr {
-                append_sector: [0; 8],
-                status: status::NOT_WRITTEN,
-            },
+            append: InHdr::NOT_WRITTEN,
             is_append: false,
             ranges: KVec::new(),
             command: (RequestType::GetId, 0),
@@ -96,7 +93,7 @@ impl RequestData {
         payload: Payload<'t>,
         parts: &mut Parts<'t, '_>,
     ) -> Result {
-        parts.readable_part(&mut self.out_hdr)?;
+        parts.device_readable_part(&mut self.out_hdr)?;
         if self.ranges.is_empty() {
             parts.segments(&payload)?;
         } else {
@@ -105,7 +102,7 @@ impl RequestData {
         if self.is_append {
             parts.device_writable(&mut self.append)
         } else {
-            parts.writable_part(&mut self.status)
+            parts.device_writable_part(&mut self.status)
         }
     }
 }
@@ -140,8 +137,10 @@ pub(crate) fn prepare<S: State>(rq: &mut Request<Disk, S>, order: ByteOrder) -> 
 
     *data.out_hdr = OutHdr::new(order, ty, ioprio, sector);
     *data.status = status::NOT_WRITTEN;
-    data.append.status = status::NOT_WRITTEN;
     data.is_append = op == Op::ZoneAppend;
+    if data.is_append {
+        data.append = InHdr::NOT_WRITTEN;
+    }
     data.outcome = Status::IOERR;
     data.free_ranges();
 
@@ -154,13 +153,14 @@ pub(crate) fn prepare<S: State>(rq: &mut Request<Disk, S>, order: ByteOrder) -> 
 /// Adds the ranges to a request that has some; requests with data have none.
 #[inline(never)]
 fn add_ranges<S: State>(rq: &mut Request<Disk, S>, op: Op) -> Result {
-    let mut ranges = KVec::with_capacity(rq.nr_discard_segments().into(), GFP_ATOMIC)?;
+    let mut ranges = KVec::new();
 
     if op == Op::WriteZeroes {
         let unmap = !rq.flags().contains(Flags::NOUNMAP);
 
         ranges.push(Range::new(rq.sector(), rq.sectors(), unmap), GFP_ATOMIC)?;
     } else {
+        ranges.reserve(rq.nr_discard_segments().into(), GFP_ATOMIC)?;
         for range in rq.discard_ranges() {
             let range = Range::new(range.sector, range.nr_sectors, false);
 

@@ -216,7 +216,8 @@ impl VirtioBlk {
             strict: !dev.is_legacy() && parameters::check_used_len.value(),
             zone_sectors,
         };
-        let max_parts = usize::try_from(seg_max + limits::EXTRA_DESCRIPTORS)?;
+        // The data, and how a zone append ends; header and status describe themselves.
+        let max_parts = usize::try_from(seg_max + 1)?;
         let mut setup = dev.virtqueues()?;
         let pending = counts.add(&mut setup, max_parts, context)?;
         let found = setup.find(Affinity::Spread {

@@ -196,6 +196,14 @@ pub(crate) struct InHdr {
     pub(crate) status: u8,
 }
 
+impl InHdr {
+    /// What the driver writes before: no sector, and no status.
+    pub(crate) const NOT_WRITTEN: Self = Self {
+        append_sector: [0xff; 8],
+        status: status::NOT_WRITTEN,
+    };
+}
+
 /// A range of sectors: `struct virtio_blk_discard_write_zeroes`, little-endian on all devices.
 #[derive(IntoBytes, Immutable)]
 #[repr(C)]

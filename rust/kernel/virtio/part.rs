@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Parts that are described once and used many times.
+//!
+//! C header: [`include/linux/scatterlist.h`](srctree/include/linux/scatterlist.h)
 
 use super::parts::check_linear;
 use crate::prelude::*;
@@ -18,12 +20,30 @@ use core::ops::{
 /// # Examples
 ///
 /// ```
-/// use kernel::virtio::Part;
+/// use kernel::{
+///     prelude::*,
+///     virtio::{
+///         Part,
+///         Parts, //
+///     },
+/// };
 ///
-/// let mut status = Part::new(0xff_u8);
+/// struct Command {
+///     header: Part<[u8; 2]>,
+///     answer: [u8; 64],
+/// }
 ///
-/// *status = 0;
-/// assert_eq!(*status, 0);
+/// // To be passed to `LockedVirtqueue::add`.
+/// fn describe<'t>(command: &'t mut Command, parts: &mut Parts<'t, '_>) -> Result {
+///     parts.device_readable_part(&mut command.header)?;
+///     parts.device_writable(&mut command.answer)
+/// }
+///
+/// let mut header = Part::new([1, 0]);
+///
+/// header[1] = 2;
+/// assert_eq!(*header, [1, 2]);
+/// # let _ = describe;
 /// ```
 ///
 /// # Invariants
@@ -35,12 +55,6 @@ pub struct Part<T> {
     sg: bindings::scatterlist,
     described_at: usize,
 }
-
-// SAFETY: `sg` refers to memory by its page, and is used along with `value` only.
-unsafe impl<T: Send> Send for Part<T> {}
-
-// SAFETY: With a shared reference one only gets at `value`.
-unsafe impl<T: Sync> Sync for Part<T> {}
 
 impl<T> Part<T> {
     /// Makes a part of a value.

@@ -25,7 +25,7 @@ pub unsafe trait Segments {
     ///
     /// # Errors
     ///
-    /// [`ENOSPC`]: the segments need more entries.
+    /// [`EMSGSIZE`]: the segments need more entries.
     ///
     /// # Safety
     ///
@@ -45,8 +45,7 @@ pub struct Mapped {
     pub device_writable: bool,
 }
 
-/// The scatterlists that one buffer can have: one for each [`Part`], and one for all parts of a
-/// kind in a row.
+/// The scatterlists that one buffer can have.
 pub(super) const MAX_LISTS: usize = 4;
 
 /// The description of one buffer: first what the device reads, then what it may write (virtio
@@ -54,6 +53,9 @@ pub(super) const MAX_LISTS: usize = 4;
 ///
 /// Every part is borrowed from the token of the buffer for `'t`, a lifetime that nothing else has,
 /// or is static. So it stays in place while the token is in the ring.
+///
+/// A buffer has at most four lists: each [`Part`] is one, and so is each row of other parts and
+/// segments for one direction.
 ///
 /// # Invariants
 ///
@@ -112,7 +114,7 @@ impl<'t, 'q> Parts<'t, 'q> {
     ///
     /// - [`EINVAL`]: a part for the device to write was added before, the part is empty, or its
     ///   memory cannot be given to a device (it was not allocated by `kmalloc` or as pages).
-    /// - [`ENOSPC`]: the queue was set up for fewer parts, or the buffer has too many lists.
+    /// - [`EMSGSIZE`]: the queue was set up for fewer parts, or the buffer has too many lists.
     #[inline]
     pub fn device_readable<T>(&mut self, part: &'t T) -> Result
     where
@@ -127,7 +129,9 @@ impl<'t, 'q> Parts<'t, 'q> {
     ///
     /// # Errors
     ///
-    /// As for [`device_readable`](Self::device_readable).
+    /// - [`EINVAL`]: the part is empty, its memory cannot be given to a device, or the buffer gets
+    ///   longer than a device can tell.
+    /// - [`EMSGSIZE`]: the queue was set up for fewer parts, or the buffer has too many lists.
     #[inline]
     pub fn device_writable<T>(&mut self, part: &'t mut T) -> Result
     where
@@ -139,26 +143,27 @@ impl<'t, 'q> Parts<'t, 'q> {
         self.push(start, len, Direction::Writable)
     }
 
-    /// Adds a part that the device reads, and that has a description already.
+    /// Adds a [`Part`] that the device reads. The borrow is exclusive because the description of
+    /// the part is made here if there is none.
     ///
     /// # Errors
     ///
     /// As for [`device_readable`](Self::device_readable).
     #[inline]
-    pub fn readable_part<T>(&mut self, part: &'t mut Part<T>) -> Result
+    pub fn device_readable_part<T>(&mut self, part: &'t mut Part<T>) -> Result
     where
         T: IntoBytes + Immutable,
     {
         self.push_part(part, Direction::Readable)
     }
 
-    /// Adds a part that the device may write, and that has a description already.
+    /// Adds a [`Part`] that the device may write.
     ///
     /// # Errors
     ///
-    /// As for [`device_readable`](Self::device_readable).
+    /// As for [`device_writable`](Self::device_writable).
     #[inline]
-    pub fn writable_part<T>(&mut self, part: &'t mut Part<T>) -> Result
+    pub fn device_writable_part<T>(&mut self, part: &'t mut Part<T>) -> Result
     where
         T: FromBytes,
     {
@@ -171,13 +176,13 @@ impl<'t, 'q> Parts<'t, 'q> {
     /// # Errors
     ///
     /// - [`EINVAL`]: the device reads them, but a part for it to write was added before.
-    /// - [`ENOSPC`]: the queue was set up for fewer parts, or the buffer has too many lists.
+    /// - [`EMSGSIZE`]: the queue was set up for fewer parts, or the buffer has too many lists.
     #[inline]
     pub fn segments<S>(&mut self, segments: &S) -> Result
     where
         S: Segments + 't,
     {
-        let free = self.sgl.get_mut(self.used..).ok_or(ENOSPC)?;
+        let free = self.sgl.get_mut(self.used..).ok_or(EMSGSIZE)?;
         // SAFETY: By the type invariant.
         let mapped = unsafe { segments.map(free) }?;
 
@@ -185,7 +190,7 @@ impl<'t, 'q> Parts<'t, 'q> {
             return Ok(());
         }
         if mapped.entries > free.len() {
-            return Err(ENOSPC);
+            return Err(EMSGSIZE);
         }
 
         let direction = if mapped.device_writable {
@@ -205,7 +210,7 @@ impl<'t, 'q> Parts<'t, 'q> {
 
         self.check_memory(start as usize, len)?;
 
-        let sg = self.sgl.get_mut(self.used).ok_or(ENOSPC)?;
+        let sg = self.sgl.get_mut(self.used).ok_or(EMSGSIZE)?;
 
         // SAFETY: `sg` is an initialized entry, and the memory is in the linear mapping.
         unsafe { bindings::sg_set_buf(sg, start.cast(), len_u32) };
@@ -261,7 +266,7 @@ impl<'t, 'q> Parts<'t, 'q> {
         let capacity = self.capacity_with(len, direction)?;
         let count = (self.out + self.input) as usize;
 
-        *self.lists.get_mut(count).ok_or(ENOSPC)? = list;
+        *self.lists.get_mut(count).ok_or(EMSGSIZE)? = list;
         // INVARIANT: `capacity_with` has checked that what the device reads comes first.
         self.capacity = capacity;
         match direction {

@@ -186,7 +186,8 @@ fn ring_lock_class() -> Pin<&'static LockClassKey> {
 impl<H: Handler> Virtqueue<H> {
     /// Creates a queue without a ring.
     ///
-    /// `max_parts` is the largest number of scatterlist entries in one buffer.
+    /// `max_parts` is the largest number of scatterlist entries in one buffer, without those that
+    /// parts have themselves.
     pub(super) fn new(
         name: &CStr,
         index: u32,

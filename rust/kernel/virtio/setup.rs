@@ -109,7 +109,8 @@ impl<'a, 'core> VirtqueueSetup<'a, 'core> {
 
     /// Adds the next queue. Queues are numbered from 0 in the order in which they are added.
     ///
-    /// `max_parts` is the largest number of parts, and segments, of one buffer.
+    /// `max_parts` is the largest number of parts, and segments, of one buffer, without those that
+    /// are a [`Part`](super::Part).
     ///
     /// # Errors
     ///

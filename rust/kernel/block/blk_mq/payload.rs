@@ -99,7 +99,7 @@ impl<'a> Payload<'a> {
     ///
     /// # Errors
     ///
-    /// [`ENOSPC`]: `sgl` is shorter than [`max_segments`](Self::max_segments).
+    /// [`EMSGSIZE`]: `sgl` is shorter than [`max_segments`](Self::max_segments).
     ///
     /// # Safety
     ///
@@ -113,7 +113,7 @@ impl<'a> Payload<'a> {
             return Ok((0, 0));
         }
         if max_segments > sgl.len() {
-            return Err(ENOSPC);
+            return Err(EMSGSIZE);
         }
 
         let mut last = core::ptr::null_mut();

@@ -104,13 +104,22 @@ impl<'a, T: Operations> RequestList<'a, T> {
             // SAFETY: By the type invariant, the request is valid and belongs to the list.
             next = unsafe { (*this.as_ptr()).__bindgen_anon_1.rq_next };
             // SAFETY: By the type invariant, the request is idle. It is in the list still, but
-            // nobody looks at that before this is mended below.
+            // nobody looks at that before it is linked again below.
             let mut rq = unsafe { Request::from_raw(this) };
             let result = prepare(&mut rq);
 
-            // `prepare` may have put another request there.
-            previous = if result.is_ok() && rq.as_raw() == this.as_ptr() {
-                // INVARIANT: The request belongs to the list again.
+            // `prepare` may have put another request there, and even this one again after it has
+            // ended and come back as a request of another disk.
+            //
+            // SAFETY: `rq` is owned, so it is valid.
+            let is_ours = unsafe { (*rq.as_raw()).q } == self.queue;
+
+            previous = if result.is_ok() && is_ours && rq.as_raw() == this.as_ptr() {
+                // It may have been in other lists meanwhile.
+                //
+                // SAFETY: As above.
+                unsafe { (*this.as_ptr()).__bindgen_anon_1.rq_next = next };
+                // INVARIANT: The request is idle, of this disk, and linked.
                 rq.into_raw().as_ptr()
             } else {
                 self.replace(previous, rq, result, next)

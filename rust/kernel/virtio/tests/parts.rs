@@ -168,7 +168,7 @@ unsafe impl Segments for Pages<'_> {
         let mut last = None;
 
         for chunk in self.memory.chunks(self.step) {
-            let sg = sgl.get_mut(count).ok_or(ENOSPC)?;
+            let sg = sgl.get_mut(count).ok_or(EMSGSIZE)?;
 
             // SAFETY: `sg` is an initialized entry.
             unsafe { bindings::sg_unmark_end(sg) };
@@ -289,36 +289,36 @@ mod cases {
             ("vmalloc to write", EINVAL, |memory, parts| {
                 parts.device_writable(&mut *memory.vmalloc)
             }),
-            ("too many", ENOSPC, |memory, parts| {
+            ("too many", EMSGSIZE, |memory, parts| {
                 for _ in 0..=MAX_PARTS {
                     parts.device_readable(&memory.inline)?;
                 }
                 Ok(())
             }),
-            ("too many lists", ENOSPC, |memory, parts| {
+            ("too many lists", EMSGSIZE, |memory, parts| {
                 for part in &mut memory.many {
-                    parts.readable_part(part)?;
+                    parts.device_readable_part(part)?;
                 }
                 Ok(())
             }),
             ("empty part to read", EINVAL, |memory, parts| {
-                parts.readable_part(&mut memory.nothing)
+                parts.device_readable_part(&mut memory.nothing)
             }),
             ("empty part to write", EINVAL, |memory, parts| {
-                parts.writable_part(&mut memory.nothing)
+                parts.device_writable_part(&mut memory.nothing)
             }),
             ("vmalloc part to read", EINVAL, |memory, parts| {
-                parts.readable_part(memory.vmalloc_part.first_mut().ok_or(ENOENT)?)
+                parts.device_readable_part(memory.vmalloc_part.first_mut().ok_or(ENOENT)?)
             }),
             ("vmalloc part to write", EINVAL, |memory, parts| {
-                parts.writable_part(memory.vmalloc_part.first_mut().ok_or(ENOENT)?)
+                parts.device_writable_part(memory.vmalloc_part.first_mut().ok_or(ENOENT)?)
             }),
             ("part to read after to write", EINVAL, |memory, parts| {
-                parts.writable_part(&mut memory.answer)?;
-                parts.readable_part(&mut memory.header)
+                parts.device_writable_part(&mut memory.answer)?;
+                parts.device_readable_part(&mut memory.header)
             }),
             ("to read after part to write", EINVAL, |memory, parts| {
-                parts.writable_part(&mut memory.answer)?;
+                parts.device_writable_part(&mut memory.answer)?;
                 parts.device_readable(&memory.inline)
             }),
             ("error of the driver", EDOM, |memory, parts| {
@@ -333,7 +333,7 @@ mod cases {
                     parts.segments(&Pages::new(&mut memory.kmalloc, 4, false))
                 },
             ),
-            ("more segments than parts", ENOSPC, |memory, parts| {
+            ("more segments than parts", EMSGSIZE, |memory, parts| {
                 parts.segments(&Pages::new(&mut memory.second, 1, false))
             }),
         ];
@@ -391,10 +391,10 @@ mod cases {
         // The second time, the descriptions exist.
         for _ in 0..2 {
             let chain = setup.add(memory, |memory, parts| {
-                parts.readable_part(&mut memory.header)?;
+                parts.device_readable_part(&mut memory.header)?;
                 parts.device_readable(&memory.inline)?;
                 parts.device_writable(&mut memory.second)?;
-                parts.writable_part(&mut memory.answer)
+                parts.device_writable_part(&mut memory.answer)
             })?;
             let (readable, writable) = lens(&chain)?;
 
@@ -415,7 +415,7 @@ mod cases {
         let setup = Setup::new()?;
         let read = |memory: RingBox<Memory>, text: &[u8; 3]| {
             let chain = setup.add(memory, |memory, parts| {
-                parts.readable_part(&mut memory.header)
+                parts.device_readable_part(&mut memory.header)
             })?;
 
             ensure_eq!(chain.read()?[..], *text);
@@ -441,9 +441,9 @@ mod cases {
             parts.device_readable(&memory.inline)?;
             parts.device_writable(&mut memory.second)?;
             ensure!(parts.device_readable(&memory.words) == Err(EINVAL));
-            ensure!(parts.readable_part(&mut memory.header) == Err(EINVAL));
+            ensure!(parts.device_readable_part(&mut memory.header) == Err(EINVAL));
             ensure!(parts.device_writable(&mut *memory.vmalloc) == Err(EINVAL));
-            ensure!(parts.segments(&Pages::new(&mut memory.empty, 1, false)).is_ok());
+            parts.segments(&Pages::new(&mut memory.empty, 1, false))?;
             parts.device_writable(&mut *memory.kmalloc)
         })?;
         let (readable, writable) = lens(&chain)?;
@@ -451,6 +451,45 @@ mod cases {
         ensure_eq!(readable[..], [6]);
         ensure_eq!(writable[..], [10, 7]);
         ensure_eq!(chain.capacity(), 17);
+        Ok(())
+    }
+
+    #[test]
+    fn segments_that_were_refused_leave_room_for_others() -> Result {
+        let setup = Setup::new()?;
+        let chain = setup.describe(|memory, parts| {
+            parts.device_writable(&mut memory.inline)?;
+            // The entries are filled, and the last of them is an end.
+            let refused = parts.segments(&Pages::new(&mut memory.second, 4, false));
+
+            ensure!(refused == Err(EINVAL));
+            parts.segments(&Pages::new(&mut memory.kmalloc, 3, true))
+        })?;
+        let (readable, writable) = lens(&chain)?;
+
+        ensure!(readable.is_empty());
+        ensure_eq!(writable[..], [6, 3, 3, 1]);
+        ensure_eq!(chain.capacity(), 13);
+        Ok(())
+    }
+
+    #[test]
+    fn a_buffer_of_many_lists_takes_no_more() -> Result {
+        let setup = Setup::new()?;
+        let chain = setup.describe(|memory, parts| {
+            let [a, b, c, d, _] = &mut memory.many;
+
+            for part in [a, b, c, d] {
+                parts.device_writable_part(part)?;
+            }
+            ensure!(parts.device_writable(&mut memory.inline) == Err(EMSGSIZE));
+            let refused = parts.segments(&Pages::new(&mut memory.second, 5, true));
+
+            ensure!(refused == Err(EMSGSIZE));
+            Ok(())
+        })?;
+
+        ensure_eq!((chain.descriptors, chain.capacity()), (4, 4));
         Ok(())
     }
 
@@ -474,8 +513,8 @@ mod cases {
         for (claim, error) in [
             // The buffer has no part then.
             (Ok(0), EINVAL),
-            (Ok(MAX_PARTS + 1), ENOSPC),
-            (Ok(usize::MAX), ENOSPC),
+            (Ok(MAX_PARTS + 1), EMSGSIZE),
+            (Ok(usize::MAX), EMSGSIZE),
             (Err(EREMOTEIO), EREMOTEIO),
         ] {
             let ret = setup.describe(|memory, parts| {
