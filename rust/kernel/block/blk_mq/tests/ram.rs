@@ -154,7 +154,7 @@ pub(super) struct QueueData {
     pub(super) completed: Atomic<u32>,
     pub(super) committed: Atomic<u32>,
     pub(super) lists: Atomic<u32>,
-    /// How many requests of a list are put back.
+    /// How many requests of a list are put back; then the others are left there.
     pub(super) put_back: Atomic<u32>,
     /// Which requests of a list are refused: a bit for each 32 sectors.
     pub(super) refused: Atomic<u32>,
@@ -461,6 +461,9 @@ impl Operations for Ram {
             if put_back > 0 {
                 put_back -= 1;
                 list.push_back(rq);
+                if put_back == 0 {
+                    return;
+                }
                 continue;
             }
 
