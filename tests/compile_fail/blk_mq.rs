@@ -54,6 +54,10 @@ pub fn timeout<T: Operations>(_rq: &TimedOutRequest<'_, T>) -> TimeoutAction {
     TimeoutAction::Done
 }
 
+pub fn end_in_a_batch<T: Operations>(rq: Request<T>) {
+    CompletionBatch::with(|batch| batch.end(rq, Status::OK));
+}
+
 pub fn freeze<T: Operations>(disk: &Disk<T>) {
     drop(disk.freeze());
 }
@@ -190,24 +194,11 @@ pub fn use_after_complete<T: Operations>(rq: Request<T>) -> u64 {
     rq.sector()
 }
 
-// A batch of a scope does not leave it.
-//@ case: keep_a_batch
-//@ error: E0521
-//@ message: borrowed data escapes outside of closure
-#[cfg(case = "keep_a_batch")]
-pub fn keep_batch<T: Operations>() {
-    let mut kept = None;
-
-    CompletionBatch::<T>::with(|batch| kept = Some(batch));
-}
-
-// Nor does another one take its place.
-//@ case: exchange_batches
-//@ error: E0521
-//@ message: borrowed data escapes outside of closure
-#[cfg(case = "exchange_batches")]
-pub fn exchange_batches<T: Operations>() {
-    CompletionBatch::<T>::with(|outer| {
-        CompletionBatch::<T>::with(|inner| core::mem::swap(outer, inner));
-    });
+// A batch belongs to its scope, and is not to be had by value.
+//@ case: take_a_batch
+//@ error: E0507
+//@ message: cannot move out of `*batch` which is behind a mutable reference
+#[cfg(case = "take_a_batch")]
+pub fn take_batch<T: Operations>() {
+    CompletionBatch::<T>::with(|batch| drop(*batch));
 }

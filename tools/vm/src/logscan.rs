@@ -51,7 +51,12 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         ("interrupt", r"irq \d+: nobody cared", ""),
         ("sysfs", r"cannot create duplicate filename", ""),
         ("kobject", r"kobject_add_internal failed for .* with -EEXIST", ""),
-        ("file system", r"EXT4-fs error|BTRFS (?:error|critical)", ""),
+        // A write that failed is the block layer's matter, and can be what a test has asked for.
+        (
+            "file system",
+            r"EXT4-fs error|BTRFS (?:error|critical)",
+            r"BTRFS error .*: bdev \S+ errs: wr \d+, rd 0, flush 0",
+        ),
         ("Rust panic", r"rust_kernel: panicked", ""),
     ];
     let regex = |text: &str| Regex::new(text).expect("a rule is a regular expression");
@@ -150,6 +155,7 @@ mod tests {
             "[    0.0] Spectre V2 : Mitigation: Retpolines",
             "[    1.0] I/O error, dev vda, sector 0 op 0x0:(READ) flags 0x0 phys_seg 1 prio class 2",
             "[    1.0] EXT4-fs (vda): mounted filesystem r/w with ordered data mode",
+            "[    1.0] BTRFS error (device vdd): bdev /dev/vdd errs: wr 2, rd 0, flush 0, corrupt 0, gen 0",
             "[    1.0] DEBUG: nothing",
             "[    1.0] SMP: no known BUGs of this CPU",
         ] {
