@@ -55,4 +55,5 @@ mod parts;
 mod pause;
 mod probe;
 mod queue;
+mod reset;
 mod setup;
