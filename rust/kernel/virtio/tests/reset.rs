@@ -6,6 +6,7 @@ use super::{
     super::{
         fake::{
             Event,
+            Fake,
             FakeDevice,
             Options, //
         },
@@ -31,10 +32,7 @@ use crate::{
     device::Core,
     prelude::*,
     sync::{
-        atomic::{
-            ordering::Relaxed,
-            Atomic, //
-        },
+        atomic::ordering::Relaxed,
         Arc, //
     },
 };
@@ -75,12 +73,19 @@ impl Case<'_> {
     }
 }
 
-/// The queue of another device.
-static OTHER: Atomic<*mut Virtqueue<Echo>> = Atomic::new(core::ptr::null_mut());
-
 /// A device whose queues can be reset.
 fn resettable() -> Options {
     MODERN.with_features(&[bindings::VIRTIO_F_RING_RESET])
+}
+
+/// Makes a queue that works.
+fn make_queue(dev: &Device<Core<'_>>, bench: &Arc<Bench>) -> Result<Arc<Virtqueue<Echo>>> {
+    let mut setup = dev.virtqueues()?;
+    let context = Context(bench.clone());
+    let queue = setup.add::<Echo>(c"reset", Callback::Polled, 4, context)?;
+    let ready = setup.find(Affinity::Default)?.ready();
+
+    Ok(queue.into_ready(&ready))
 }
 
 /// Makes a queue and lets `case` use it.
@@ -89,11 +94,7 @@ fn run(
     bench: &Arc<Bench>,
     case: impl FnOnce(&Case<'_>) -> Result,
 ) -> Result {
-    let mut setup = dev.virtqueues()?;
-    let context = Context(bench.clone());
-    let queue = setup.add::<Echo>(c"reset", Callback::Polled, 4, context)?;
-    let ready = setup.find(Affinity::Default)?.ready();
-    let queue = queue.into_ready(&ready);
+    let queue = make_queue(dev, bench)?;
 
     bench.log.take()?;
     case(&Case {
@@ -244,29 +245,32 @@ mod cases {
 
     #[test]
     fn a_queue_of_another_device_is_refused() -> Result {
-        let mut session = Session::new(Plan::DEFAULT, resettable())?;
-        let queue = session.queue(0)?;
+        let plan = Plan {
+            queues: 0,
+            in_probe: |dev, bench| {
+                if let Ok(other) = bench.queue(0) {
+                    ensure_eq!(other.resize(dev, 4), Err(EINVAL));
+                    ensure_eq!(other.reset(dev), Err(EINVAL));
+                    ensure_eq!(other.lock().vring_size(), 8);
+                    return Ok(());
+                }
+                let mut queues = KVec::new();
 
-        OTHER.store(Arc::as_ptr(&queue).cast_mut(), Relaxed);
-        with_probe(resettable(), |dev, _| {
-            // SAFETY: The case has a reference.
-            let other = unsafe { &*OTHER.load(Relaxed) };
+                queues.push(make_queue(dev, bench)?, GFP_KERNEL)?;
+                bench.publish(queues);
+                Ok(())
+            },
+            ..Plan::DEFAULT
+        };
+        let session = Session::new(plan, resettable())?;
+        let options = Options {
+            platform_data: core::ptr::from_ref::<Bench>(&session).cast(),
+            ..resettable()
+        };
+        let second = Fake::new(options, session.log.clone())?;
 
-            ensure_eq!(other.resize(dev, 4), Err(EINVAL));
-            ensure_eq!(other.reset(dev), Err(EINVAL));
-            ensure_eq!(other.lock().vring_size(), 8);
-            Ok(())
-        })?;
-
-        session.remove_device();
-        with_probe(resettable(), |dev, _| {
-            // SAFETY: The case has a reference.
-            let other = unsafe { &*OTHER.load(Relaxed) };
-
-            // It has not got a ring any more.
-            ensure_eq!(other.resize(dev, 4), Err(ENODEV));
-            ensure_eq!(other.reset(dev), Err(ENODEV));
-            Ok(())
-        })
+        ensure!(session.device().is_bound());
+        ensure!(second.device().is_bound());
+        Ok(())
     }
 }
