@@ -67,7 +67,7 @@ pub trait Handler: Sized + 'static {
     /// sane transports, but do not count on it: the lock of the queue is the guarantee.
     fn done(queue: &Virtqueue<Self>);
 
-    /// A buffer that the device has not used comes back, because the device was reset, or the queue.
+    /// A buffer that the device has not used comes back, because that was reset, or the queue.
     ///
     /// Called when the device is removed or frozen, and by [`Virtqueue::reset`] and
     /// [`Virtqueue::resize`]. Tokens that know how to fail on
