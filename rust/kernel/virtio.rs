@@ -66,7 +66,6 @@
 //! | `virtio_max_dma_size` | [`Device::max_dma_size`] |
 //! | `struct virtqueue` | [`Virtqueue`] |
 //! | `virtqueue_add_sgs` and its kin | [`LockedVirtqueue::add`], [`Parts`] |
-//! | `virtqueue_resize`, `virtqueue_reset` | [`Virtqueue::resize`], [`Virtqueue::reset`] |
 //! | `sg_init_one` for a part of each buffer | [`Part`] |
 //! | `virtqueue_kick_prepare` | [`LockedVirtqueue::kick_prepare`] |
 //! | `virtqueue_notify` | [`Virtqueue::notify`] |
@@ -83,6 +82,8 @@
 //!   the token makes unnecessary.
 //! - The `premapped` and `cache_clean` variants, `virtqueue_dma_dev` and the `virtqueue_map_*`
 //!   family: for drivers that map memory themselves; no such driver is here yet.
+//! - `virtqueue_resize`, `virtqueue_reset`: they call back for each buffer in the middle of the
+//!   operation; only network drivers use them.
 //! - `virtqueue_enable_cb_prepare`, `virtqueue_poll`: NAPI's way to enable callbacks.
 //! - `virtqueue_set_affinity`, `virtio_get_shm_region`, `virtio_config_driver_disable` and
 //!   `_enable`, `virtio_bus_name`: without a user.

@@ -46,8 +46,6 @@ use core::{
     ptr::NonNull, //
 };
 
-mod reset;
-
 /// What a driver does with a virtqueue.
 pub trait Handler: Sized + 'static {
     /// The owner of the memory that a buffer describes.
@@ -67,10 +65,9 @@ pub trait Handler: Sized + 'static {
     /// sane transports, but do not count on it: the lock of the queue is the guarantee.
     fn done(queue: &Virtqueue<Self>);
 
-    /// A buffer that the device has not used comes back, because that was reset, or the queue.
+    /// A buffer that the device has not used comes back, because the device was reset.
     ///
-    /// Called when the device is removed or frozen, and by [`Virtqueue::reset`] and
-    /// [`Virtqueue::resize`]. Tokens that know how to fail on
+    /// Called when the device is removed or frozen. Tokens that know how to fail on
     /// their own, like block requests, can just be dropped.
     ///
     /// # Context
@@ -503,13 +500,6 @@ pub(super) trait AnyVirtqueue: Send + Sync {
     /// The device must have been reset.
     unsafe fn reclaim(&self);
 
-    /// Gives a buffer that was taken out of the ring to the handler.
-    ///
-    /// # Safety
-    ///
-    /// `data` must come from the ring of this queue, after that was reset, and be used once.
-    unsafe fn recycle(&self, data: NonNull<c_void>);
-
     /// Takes the ring away.
     fn detach(&self);
 
@@ -573,12 +563,6 @@ impl<H: Handler> AnyVirtqueue for Virtqueue<H> {
         while let Some(token) = unsafe { self.detach_unused() } {
             H::detached(self, token);
         }
-    }
-
-    unsafe fn recycle(&self, data: NonNull<c_void>) {
-        // SAFETY: By the type invariant the pointer comes from `into_raw`, and by the requirement
-        // of this function it is used once.
-        H::detached(self, unsafe { H::Token::from_raw(data) });
     }
 
     fn detach(&self) {

@@ -118,24 +118,6 @@ impl DeviceState {
         }
     }
 
-    /// Takes back a buffer of a queue that is reset (C: the `recycle` of `virtqueue_resize`).
-    ///
-    /// # Safety
-    ///
-    /// As for [`interrupt`](Self::interrupt). The queue must have been reset, and `data` come from
-    /// its ring, once.
-    pub(super) unsafe extern "C" fn recycle(vq: *mut bindings::virtqueue, data: *mut c_void) {
-        // SAFETY: `vq` is live by the requirement of this function.
-        let (vdev, index) = unsafe { ((*vq).vdev, (*vq).index) };
-        // SAFETY: By the requirement of this function.
-        let queues = unsafe { Self::from_raw(vdev) }.map_or(&[][..], Self::queues);
-
-        if let (Some(queue), Some(data)) = (queues.get(index as usize), NonNull::new(data)) {
-            // SAFETY: By the requirement of this function. Queues have the numbers of their rings.
-            unsafe { queue.recycle(data) };
-        }
-    }
-
     /// All queues, by number.
     pub(super) fn queues(&self) -> &[Arc<dyn AnyVirtqueue>] {
         self.table

@@ -55,5 +55,4 @@ mod parts;
 mod pause;
 mod probe;
 mod queue;
-mod reset;
 mod setup;

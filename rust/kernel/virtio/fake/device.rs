@@ -166,7 +166,7 @@ impl FakeDevice {
     }
 
     /// Whether both sides agreed on a feature.
-    pub(super) fn negotiated(&self, bit: u32) -> bool {
+    fn negotiated(&self, bit: u32) -> bool {
         // SAFETY: The device is initialized, and features change only before a driver is probed.
         let features = unsafe { (*self.vdev.get()).__bindgen_anon_1.features_array };
 

@@ -40,8 +40,8 @@ pub(super) const OPS: bindings::virtio_config_ops = bindings::virtio_config_ops 
     set_vq_affinity: None,
     get_vq_affinity: None,
     get_shm_region: None,
-    disable_vq_and_reset: Some(disable_vq_and_reset),
-    enable_vq_after_reset: Some(enable_vq_after_reset),
+    disable_vq_and_reset: None,
+    enable_vq_after_reset: None,
 };
 
 /// Returns the software device that a virtio device is part of.
@@ -313,54 +313,6 @@ unsafe extern "C" fn synchronize_cbs(vdev: *mut bindings::virtio_device) {
     unsafe { from_vdev(vdev) }.log.push(Event::Synchronize);
 }
 
-/// Stops a queue.
-///
-/// # Safety
-///
-/// `vq` must be a live ring of a [`FakeDevice`].
-unsafe extern "C" fn disable_vq_and_reset(vq: *mut bindings::virtqueue) -> c_int {
-    // SAFETY: `vq` is live; its device is part of a software device.
-    let (this, index) = unsafe { (from_vdev((*vq).vdev), (*vq).index) };
-
-    if !this.negotiated(bindings::VIRTIO_F_RING_RESET) {
-        return ENOENT.to_errno();
-    }
-    this.log.push(Event::StopQueue(index));
-
-    let errno = this.knobs.stop_errno.load(Relaxed);
-
-    if errno == 0 {
-        // SAFETY: `vq` is live, and nobody else uses it.
-        unsafe { (*vq).reset = true };
-    }
-    errno
-}
-
-/// Starts a queue that was stopped.
-///
-/// # Safety
-///
-/// As for [`disable_vq_and_reset`].
-unsafe extern "C" fn enable_vq_after_reset(vq: *mut bindings::virtqueue) -> c_int {
-    // SAFETY: `vq` is live; its device is part of a software device.
-    let (this, index) = unsafe { (from_vdev((*vq).vdev), (*vq).index) };
-
-    this.log.push(Event::StartQueue(index));
-
-    let errno = this.knobs.start_errno.load(Relaxed);
-
-    if errno == 0 {
-        for queue in this.queues.lock().iter_mut().filter(|queue| queue.vq == vq) {
-            // SAFETY: `vq` is live until `delete_queues`, which drops the ring.
-            queue.ring =
-                unsafe { Ring::new(vq, this.is_packed(), this.order(), this.bus_offset()) };
-        }
-        // SAFETY: `vq` is live, and nobody else uses it.
-        unsafe { (*vq).reset = false };
-    }
-    errno
-}
-
 /// Tells the features that the device offers.
 ///
 /// # Safety
@@ -387,11 +339,6 @@ unsafe extern "C" fn finalize_features(vdev: *mut bindings::virtio_device) -> c_
 
     // SAFETY: The core passes the device.
     unsafe { bindings::vring_transport_features(vdev) };
-    // As on PCI, that is not up to the ring.
-    if this.options.has(bindings::VIRTIO_F_RING_RESET) {
-        // SAFETY: The core passes the device.
-        unsafe { (*vdev).__bindgen_anon_1.features_array[0] |= 1 << bindings::VIRTIO_F_RING_RESET };
-    }
     this.finalized.fetch_add(1, Relaxed);
     this.knobs.finalize_errno.load(Relaxed)
 }

@@ -66,10 +66,6 @@ pub(crate) struct Knobs {
     pub(crate) config_changes: Atomic<u32>,
     /// Fails to be notified.
     pub(crate) notify_fails: Atomic<bool>,
-    /// Fails to stop a queue, with this error number.
-    pub(crate) stop_errno: Atomic<i32>,
-    /// Fails to start it again, with this error number.
-    pub(crate) start_errno: Atomic<i32>,
     /// Fails to map memory.
     pub(crate) fail_maps: Atomic<bool>,
 }
@@ -85,8 +81,6 @@ impl Knobs {
             refuse_features: Atomic::new(false),
             config_changes: Atomic::new(0),
             notify_fails: Atomic::new(false),
-            stop_errno: Atomic::new(0),
-            start_errno: Atomic::new(0),
             fail_maps: Atomic::new(false),
         }
     }
