@@ -18,15 +18,27 @@ the_modules_load() {
 	echo 0 >$FAULTS/verbose
 	echo N >$FAULTS/ignore-gfp-wait
 	echo 32 >$FAULTS/stacktrace-depth
-	# The interrupts' directories in /proc are made without a look at errors, and their removal warns about it.
-	symbol register_handler_proc >$FAULTS/reject-start
-	symbol unregister_irq_proc >$FAULTS/reject-end
+	# Two things that the kernel does for each interrupt cannot fail without a warning: the entries in /proc are made
+	# without a look at errors, and the table of interrupts counts on being written.
+	for cache in /sys/kernel/slab/*/failslab; do
+		case $cache in
+		*/proc_dir_entry/*) ;;
+		*) echo 1 >"$cache" ;;
+		esac
+	done
+	echo Y >$FAULTS/cache-filter
+	function_range mas_store_gfp
+	echo "$start" >$FAULTS/reject-start
+	echo "$end" >$FAULTS/reject-end
 	dd if=/dev/urandom of=/tmp/pattern bs=64k count=1
 }
 
-# symbol NAME: the address of a function of the kernel.
-symbol() {
-	awk -v name="$1" '$3 == name { print "0x" $1; exit }' /proc/kallsyms
+# function_range NAME: where a function of the kernel starts, and the next one.
+function_range() {
+	set -- $(awk -v name="$1" 'found && $1 != found { print "0x" found, "0x" $1; exit } $3 == name { found = $1 }' \
+		/proc/kallsyms)
+	start=$1 end=$2
+	[ -n "$end" ]
 }
 
 # aim MODULE: only allocations of functions that the module has called fail, so not those of the shell or of the core.
