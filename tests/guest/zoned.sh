@@ -151,6 +151,12 @@ fio_writes_zones_and_verifies() {
 	both main fio_zones
 }
 
+# fio_append OPTION...
+fio_append() {
+	fio --name=append --directory=/tmp/disk --rw=randwrite --bs=16k --size=4m --numjobs=4 --thread --invalidate=1 \
+		--verify=crc32c --verify_fatal=1 --output=/tmp/fio.append "$@" >&2
+}
+
 append() {
 	before=$(asked btrfs append)
 	/sbin/blkzone reset "/dev/$1"
@@ -161,12 +167,11 @@ append() {
 	cp /bin/busybox /sbin/* /tmp/disk/files/
 	(cd /tmp/disk/files && sha256sum ./*) >/tmp/checksums
 	# Many files written back at once, so that appends to one zone overtake each other.
-	fio --name=append --directory=/tmp/disk --rw=randwrite --bs=16k --size=4m --numjobs=4 --thread \
-		--end_fsync=1 --invalidate=1 --verify=crc32c --do_verify=1 --verify_fatal=1 \
-		--output=/tmp/fio.append >&2
+	fio_append --do_verify=0
 	umount /tmp/disk
 	drop_caches
 	mount -t btrfs "/dev/$1" /tmp/disk
+	fio_append --verify_only=1
 	(cd /tmp/disk/files && sha256sum -c /tmp/checksums) >/tmp/checked
 	grep -c OK /tmp/checked
 	umount /tmp/disk
