@@ -18,8 +18,8 @@ the_modules_load() {
 	echo 0 >$FAULTS/verbose
 	echo N >$FAULTS/ignore-gfp-wait
 	echo 32 >$FAULTS/stacktrace-depth
-	# Two things that the kernel does for each interrupt cannot fail without a warning: the entries in /proc are made
-	# without a look at errors, and the table of interrupts counts on being written.
+	# Two things that the kernel does for each interrupt cannot fail without a warning: the entries in /proc are
+	# made without a look at errors, and the table of interrupts counts on being written.
 	for cache in /sys/kernel/slab/*/failslab; do
 		case $cache in
 		*/proc_dir_entry/*) ;;
