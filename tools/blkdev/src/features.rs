@@ -48,7 +48,7 @@ pub struct Features(u64);
 impl Default for Features {
     fn default() -> Self {
         let known = DEFAULT.iter().filter_map(|name| bit(name).ok());
-        Self(known.fold(0, |bits, bit| bits | 1 << bit))
+        Self(known.fold(0, |bits, bit| bits | (1 << bit)))
     }
 }
 
@@ -65,12 +65,12 @@ impl Features {
 
     /// Whether the feature called `name` is in the set.
     pub fn has(self, name: &str) -> bool {
-        bit(name).is_ok_and(|bit| self.0 >> bit & 1 == 1)
+        bit(name).is_ok_and(|bit| (self.0 >> bit) & 1 == 1)
     }
 
     /// The set with one feature more or less.
     pub fn with(self, bit: u32, on: bool) -> Self {
-        if on { Self(self.0 | 1 << bit) } else { Self(self.0 & !(1 << bit)) }
+        if on { Self(self.0 | (1 << bit)) } else { Self(self.0 & !(1 << bit)) }
     }
 }
 

@@ -160,7 +160,7 @@ fn ranges(data: &[u8], flags: u32) -> Result<Vec<Range>, Malformed> {
 
 /// A little-endian number of at most eight bytes.
 fn number(bytes: &[u8]) -> u64 {
-    bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
+    bytes.iter().rev().fold(0, |number, byte| (number << 8) | u64::from(*byte))
 }
 
 #[cfg(test)]
