@@ -123,6 +123,8 @@ a_polled_disk_survives_suspend_to_ram() {
 	wait_for 60 was_written "$busy_disk" "$before"
 	for loop in $(seq "$SLEEPS"); do
 		sleep_once deep
+		before=$(written "$busy_disk")
+		wait_for 60 was_written "$busy_disk" "$before"
 	done
 	note "$SLEEPS times"
 }

@@ -188,8 +188,8 @@ mod tests {
         Ok(())
     }
 
-    /// Lets the first request of a list of three be exchanged. Returns the data of the disk, the
-    /// requests of the list, and the one that took its place.
+    /// Lets the first request of a list of three be exchanged. Returns the disk, and how the
+    /// requests of the list and the one that took the place of the first have ended.
     fn exchange(name: &str, exchange: Exchange) -> Result<(Disk<Ram>, [Status; 3], Status)> {
         let census = Census::new()?;
         let options = TagSetOptions {
