@@ -400,7 +400,7 @@ pub const fn check(fields: &[FieldInfo]) {
         let field = &fields[i];
         let align = if field.size > 4 { 4 } else { field.size };
         assert!(
-            field.offset % align == 0,
+            field.offset & (align - 1) == 0,
             "configuration field is not aligned"
         );
         assert!(
