@@ -29,8 +29,12 @@
 //! - When a driver leaves its device, for whatever reason, the device is reset, what it still had
 //!   goes back to the [`Handler`], and only then are the rings deleted.
 //!
-//! What they cannot see to is C's own trust in a device: `virtqueue_detach_unused_buf()`, which
-//! every teardown calls, ends in a `BUG_ON()` if a device has unlinked descriptors of a split ring.
+//! What they cannot see to is C's own trust in a device:
+//!
+//! - `virtqueue_detach_unused_buf()`, which every teardown and restart calls, ends in a `BUG_ON()`
+//!   if a device has unlinked descriptors of a split ring.
+//! - PCI waits without end for a device to stop a queue. An interrupt of a queue that is delivered
+//!   late, or sent after the stop, makes C look at the ring that [`Virtqueue::resize`] has freed.
 //!
 //! # From C to Rust
 //!
@@ -66,6 +70,7 @@
 //! | `virtio_max_dma_size` | [`Device::max_dma_size`] |
 //! | `struct virtqueue` | [`Virtqueue`] |
 //! | `virtqueue_add_sgs` and its kin | [`LockedVirtqueue::add`], [`Parts`] |
+//! | `virtqueue_resize`, `virtqueue_reset` | [`Virtqueue::resize`], [`Virtqueue::reset`] |
 //! | `sg_init_one` for a part of each buffer | [`Part`] |
 //! | `virtqueue_kick_prepare` | [`LockedVirtqueue::kick_prepare`] |
 //! | `virtqueue_notify` | [`Virtqueue::notify`] |
@@ -82,8 +87,6 @@
 //!   the token makes unnecessary.
 //! - The `premapped` and `cache_clean` variants, `virtqueue_dma_dev` and the `virtqueue_map_*`
 //!   family: for drivers that map memory themselves; no such driver is here yet.
-//! - `virtqueue_resize`, `virtqueue_reset`: they call back for each buffer in the middle of the
-//!   operation; only network drivers use them.
 //! - `virtqueue_enable_cb_prepare`, `virtqueue_poll`: NAPI's way to enable callbacks.
 //! - `virtqueue_set_affinity`, `virtio_get_shm_region`, `virtio_config_driver_disable` and
 //!   `_enable`, `virtio_bus_name`: without a user.
@@ -397,9 +400,19 @@ impl<Ctx: device::DeviceContext> Device<Ctx> {
 impl Device<Bound> {
     /// What device and driver have agreed on.
     pub fn features<S: FeatureSet>(&self) -> Negotiated<S> {
+        Negotiated::new(self.feature_bits())
+    }
+
+    /// The words of `virtio_device::features`.
+    fn feature_bits(&self) -> [u64; feature::FEATURES_U64S] {
         // SAFETY: By the type invariant the device is valid. Its features do not change while it
         // is bound.
-        Negotiated::new(unsafe { (*self.as_raw()).__bindgen_anon_1.features_array })
+        unsafe { (*self.as_raw()).__bindgen_anon_1.features_array }
+    }
+
+    /// Whether device and driver have agreed on the feature with the given number.
+    fn has_bit(&self, bit: u32) -> bool {
+        feature::test_bit(&self.feature_bits(), bit)
     }
 
     /// The configuration space, laid out as `C`.
@@ -426,10 +439,7 @@ impl Device<Bound> {
     /// Whether the device is a legacy one: it has not offered
     /// [`Version1`](feature::Version1).
     pub fn is_legacy(&self) -> bool {
-        // SAFETY: As in `features`.
-        let low = unsafe { (*self.as_raw()).__bindgen_anon_1.features_array[0] };
-
-        low & (1 << bindings::VIRTIO_F_VERSION_1) == 0
+        !self.has_bit(bindings::VIRTIO_F_VERSION_1)
     }
 
     /// Whether the device has given up and waits to be reset

@@ -559,7 +559,7 @@ type BoundParts<'b, T> = (&'b Device<CoreInternal<'b>>, Pin<&'b PrivateData<'b, 
 /// # Invariants
 ///
 /// The lock is initialized and held.
-struct DeviceLock(*mut bindings::mutex);
+pub(super) struct DeviceLock(*mut bindings::mutex);
 
 impl DeviceLock {
     /// Takes the lock.
@@ -567,7 +567,7 @@ impl DeviceLock {
     /// # Safety
     ///
     /// `vdev` must be valid for as long as the lock is held.
-    unsafe fn new(vdev: *mut bindings::virtio_device) -> Self {
+    pub(super) unsafe fn new(vdev: *mut bindings::virtio_device) -> Self {
         // SAFETY: `vdev` is valid by the requirement of this function.
         let lock = unsafe { &raw mut (*vdev).dev.mutex };
 

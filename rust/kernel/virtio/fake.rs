@@ -9,10 +9,16 @@
 //! is in its [`Log`], into which drivers under test can write too, so that one list shows the order
 //! of both.
 
-use super::Device;
+use super::{
+    adapter::DeviceLock,
+    Device, //
+};
 use crate::{
     bindings,
-    device::Bound,
+    device::{
+        Bound,
+        Core, //
+    },
     error::to_result,
     faux,
     prelude::*,
@@ -72,6 +78,10 @@ impl Fake {
         }
         if !options.has_generation {
             ops.generation = None;
+        }
+        if !options.resets_queues {
+            ops.disable_vq_and_reset = None;
+            ops.enable_vq_after_reset = None;
         }
 
         let device = Arc::pin_init(
@@ -139,6 +149,18 @@ impl Fake {
         // SAFETY: The device is registered. It is bound, and only tests unbind it, for which they
         // need this registration.
         Ok(unsafe { &*self.vdev.get().cast::<Device<Bound>>() })
+    }
+
+    /// Calls `f` with what callbacks of the bus see, under the lock of the device as there.
+    pub(crate) fn with_core<R>(&self, f: impl FnOnce(&Device<Core<'_>>) -> R) -> Result<R> {
+        // SAFETY: The device is registered.
+        let _lock = unsafe { DeviceLock::new(self.vdev.get()) };
+
+        if !self.is_bound() {
+            return Err(ENODEV);
+        }
+        // SAFETY: The device is bound, and its lock is held, as in callbacks of the bus.
+        Ok(f(unsafe { &*self.vdev.get().cast::<Device<Core<'_>>>() }))
     }
 
     /// Unbinds the driver.

@@ -23,7 +23,7 @@ use core::marker::PhantomData;
 pub const FEATURES_BITS: u32 = 128;
 
 /// Number of 64-bit words that hold them (C: `VIRTIO_FEATURES_U64S`).
-const FEATURES_U64S: usize = (FEATURES_BITS / u64::BITS) as usize;
+pub(super) const FEATURES_U64S: usize = (FEATURES_BITS / u64::BITS) as usize;
 
 /// The bits from here on belong to the transport and the rings (C: `VIRTIO_TRANSPORT_F_START`).
 const TRANSPORT_F_START: u32 = bindings::VIRTIO_TRANSPORT_F_START;
@@ -149,7 +149,7 @@ impl<'a, S: FeatureSet> Negotiation<'a, S> {
 }
 
 /// Returns whether `bit` is set; bits that do not exist are not.
-fn test_bit(bits: &[u64; FEATURES_U64S], bit: u32) -> bool {
+pub(super) fn test_bit(bits: &[u64; FEATURES_U64S], bit: u32) -> bool {
     bits.get((bit / u64::BITS) as usize)
         .is_some_and(|word| word & (1 << (bit % u64::BITS)) != 0)
 }

@@ -4,8 +4,9 @@
 //!
 //! A [`Virtqueue`] outlives the rings that the transport gives it: they come with
 //! [`find`](super::VirtqueueSetup::find), go when the device is frozen, come back when it is
-//! restored, and go for good after the driver's data. Without a ring all operations fail with
-//! [`ENODEV`]. So a reference to a queue, however it is kept, is never a danger.
+//! restored, and go for good after the driver's data. While a queue is restarted, by
+//! [`Virtqueue::reset`] or [`Virtqueue::resize`], it has none either. Without a ring all operations
+//! fail with [`ENODEV`]. So a reference to a queue, however it is kept, is never a danger.
 //!
 //! # Locks
 //!
@@ -46,6 +47,8 @@ use core::{
     ptr::NonNull, //
 };
 
+mod reset;
+
 /// What a driver does with a virtqueue.
 pub trait Handler: Sized + 'static {
     /// The owner of the memory that a buffer describes.
@@ -65,14 +68,15 @@ pub trait Handler: Sized + 'static {
     /// sane transports, but do not count on it: the lock of the queue is the guarantee.
     fn done(queue: &Virtqueue<Self>);
 
-    /// A buffer that the device has not used comes back, because the device was reset.
+    /// A buffer that was not popped comes back, because the device was reset, or the queue.
     ///
-    /// Called when the device is removed or frozen. Tokens that know how to fail on
-    /// their own, like block requests, can just be dropped.
+    /// Called when the device is removed or frozen, and by [`Virtqueue::reset`] and
+    /// [`Virtqueue::resize`]. Tokens that know how to fail on their own, like block requests, can
+    /// just be dropped.
     ///
     /// # Context
     ///
-    /// Process context; no lock held.
+    /// Process context; the lock of the queue is not held, that of the device is.
     fn detached(queue: &Virtqueue<Self>, token: Self::Token) {
         let _ = queue;
         drop(token);
@@ -117,6 +121,8 @@ struct Ring<H: Handler> {
     vq: Option<NonNull<bindings::virtqueue>>,
     /// Whether buffers may be added. Cleared before teardown takes them out.
     open: bool,
+    /// Whether C has taken all buffers out of the ring since it was last taken away for a restart.
+    recycled: bool,
     /// The descriptors that the ring has.
     size: usize,
     /// The descriptors that one buffer can have at all.
@@ -208,6 +214,7 @@ impl<H: Handler> Virtqueue<H> {
                     Ring {
                         vq: None,
                         open: false,
+                        recycled: false,
                         size: 0,
                         max_entries: 0,
                         sgl,
@@ -500,6 +507,16 @@ pub(super) trait AnyVirtqueue: Send + Sync {
     /// The device must have been reset.
     unsafe fn reclaim(&self);
 
+    /// Gives a buffer that was taken out of the ring to the handler.
+    ///
+    /// # Safety
+    ///
+    /// `data` must come from the ring of this queue, after that was reset, and be used once.
+    unsafe fn recycle(&self, data: NonNull<c_void>);
+
+    /// Notes that all buffers were taken out of the ring.
+    fn recycle_done(&self);
+
     /// Takes the ring away.
     fn detach(&self);
 
@@ -563,6 +580,16 @@ impl<H: Handler> AnyVirtqueue for Virtqueue<H> {
         while let Some(token) = unsafe { self.detach_unused() } {
             H::detached(self, token);
         }
+    }
+
+    unsafe fn recycle(&self, data: NonNull<c_void>) {
+        // SAFETY: By the type invariant the pointer comes from `into_raw`, and by the requirement
+        // of this function it is used once.
+        H::detached(self, unsafe { H::Token::from_raw(data) });
+    }
+
+    fn recycle_done(&self) {
+        self.ring.lock().recycled = true;
     }
 
     fn detach(&self) {

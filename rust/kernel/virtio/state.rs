@@ -118,6 +118,49 @@ impl DeviceState {
         }
     }
 
+    /// Returns the queue that has the ring `vq`.
+    ///
+    /// # Safety
+    ///
+    /// `vq` must be live, and the `priv` of its device point to a [`DeviceState`] that exists for
+    /// `'a`.
+    unsafe fn queue<'a>(vq: *mut bindings::virtqueue) -> Option<&'a dyn AnyVirtqueue> {
+        // SAFETY: `vq` is live by the requirement of this function.
+        let (vdev, index) = unsafe { ((*vq).vdev, (*vq).index) };
+        // SAFETY: By the requirement of this function.
+        let state = unsafe { Self::from_raw(vdev) }?;
+
+        Some(&**state.queues().get(index as usize)?)
+    }
+
+    /// Takes back a buffer of a queue that is restarted (C: `recycle` of `virtqueue_resize`).
+    ///
+    /// # Safety
+    ///
+    /// `vq` must be the ring of a queue of the [`DeviceState`] that the `priv` of its device points
+    /// to. It must have been reset, and `data` have been taken out of it, once.
+    pub(super) unsafe extern "C" fn recycle(vq: *mut bindings::virtqueue, data: *mut c_void) {
+        // SAFETY: By the requirement of this function, which also says that there is a queue.
+        let queue = unsafe { Self::queue(vq) };
+
+        if let (Some(queue), Some(data)) = (queue, NonNull::new(data)) {
+            // SAFETY: By the requirement of this function.
+            unsafe { queue.recycle(data) };
+        }
+    }
+
+    /// Notes that all buffers of such a queue were taken back (C: `recycle_done`).
+    ///
+    /// # Safety
+    ///
+    /// As for [`recycle`](Self::recycle).
+    pub(super) unsafe extern "C" fn recycle_done(vq: *mut bindings::virtqueue) {
+        // SAFETY: By the requirement of this function.
+        if let Some(queue) = unsafe { Self::queue(vq) } {
+            queue.recycle_done();
+        }
+    }
+
     /// All queues, by number.
     pub(super) fn queues(&self) -> &[Arc<dyn AnyVirtqueue>] {
         self.table

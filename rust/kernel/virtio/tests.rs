@@ -53,6 +53,9 @@ mod interrupt;
 mod notify;
 mod parts;
 mod pause;
+#[cfg(CONFIG_VIRTIO_PCI)]
+mod pci;
 mod probe;
 mod queue;
+mod reset;
 mod setup;

@@ -4,6 +4,7 @@
 
 use super::{
     super::{
+        adapter::DeviceLock,
         config::ByteOrder,
         Device, //
     },
@@ -42,7 +43,8 @@ use crate::{
 /// A queue, seen from the device.
 pub(super) struct DeviceQueue {
     pub(super) vq: *mut bindings::virtqueue,
-    pub(super) ring: Ring,
+    /// None while the queue is stopped.
+    pub(super) ring: Option<Ring>,
 }
 
 /// A software device.
@@ -89,13 +91,18 @@ impl HeldRing<'_> {
     pub(crate) fn no_interrupt(&self) -> bool {
         self.queues
             .get(self.queue)
-            .is_some_and(|queue| queue.ring.no_interrupt())
+            .and_then(|queue| queue.ring.as_ref())
+            .is_some_and(|ring| ring.no_interrupt())
     }
 
     /// Returns a buffer, saying that `len` bytes were written.
     pub(crate) fn push(&mut self, chain: &Chain, len: u32) {
-        if let Some(queue) = self.queues.get_mut(self.queue) {
-            queue.ring.push(chain.id, chain.descriptors, len);
+        if let Some(ring) = self
+            .queues
+            .get_mut(self.queue)
+            .and_then(|queue| queue.ring.as_mut())
+        {
+            ring.push(chain.id, chain.descriptors, len);
         }
     }
 }
@@ -166,7 +173,7 @@ impl FakeDevice {
     }
 
     /// Whether both sides agreed on a feature.
-    fn negotiated(&self, bit: u32) -> bool {
+    pub(super) fn negotiated(&self, bit: u32) -> bool {
         // SAFETY: The device is initialized, and features change only before a driver is probed.
         let features = unsafe { (*self.vdev.get()).__bindgen_anon_1.features_array };
 
@@ -196,9 +203,12 @@ impl FakeDevice {
     /// Calls `f` with the ring of a queue.
     fn with_ring<R>(&self, queue: usize, f: impl FnOnce(&mut Ring) -> R) -> Result<R> {
         let mut queues = self.queues.lock();
-        let queue = queues.get_mut(queue).ok_or(ENODEV)?;
+        let ring = queues
+            .get_mut(queue)
+            .and_then(|queue| queue.ring.as_mut())
+            .ok_or(ENODEV)?;
 
-        Ok(f(&mut queue.ring))
+        Ok(f(ring))
     }
 
     /// Takes the next buffer that the driver has made available.
@@ -215,7 +225,7 @@ impl FakeDevice {
     pub(crate) fn hold(&self, queue: usize) -> Result<HeldRing<'_>> {
         let queues = self.queues.lock();
 
-        if queue >= queues.len() {
+        if queues.get(queue).is_none_or(|queue| queue.ring.is_none()) {
             return Err(ENODEV);
         }
         Ok(HeldRing { queues, queue })
@@ -357,13 +367,12 @@ impl FakeDevice {
         // SAFETY: A registered device is on a bus.
         let shutdown = unsafe { (*(*dev).bus).shutdown };
 
-        // SAFETY: The lock of a registered device is initialized.
-        unsafe { bindings::mutex_lock(&raw mut (*dev).mutex) };
+        // SAFETY: The device is registered.
+        let _lock = unsafe { DeviceLock::new(self.vdev.get()) };
+
         if let Some(shutdown) = shutdown {
             // SAFETY: The device is registered, and its lock is held.
             unsafe { shutdown(dev) };
         }
-        // SAFETY: The lock was taken above.
-        unsafe { bindings::mutex_unlock(&raw mut (*dev).mutex) };
     }
 }

@@ -29,6 +29,10 @@ pub(crate) enum Event {
     DelVqs,
     /// The core waited for callbacks.
     Synchronize,
+    /// A queue was stopped.
+    StopQueue(u32),
+    /// It was started again.
+    StartQueue(u32),
     /// The driver has rung the bell of a queue.
     Notify(u32),
     /// A step of the driver under test.

@@ -113,12 +113,17 @@ unsafe extern "C" fn alloc(
     addr: *mut bindings::dma_addr_t,
     gfp: bindings::gfp_t,
 ) -> *mut c_void {
+    // SAFETY: The ring passes the map of its device.
+    let device = unsafe { device(map) };
+
+    if device.knobs.fail_maps.load(Relaxed) {
+        return core::ptr::null_mut();
+    }
     // SAFETY: Any size may be asked for.
     let memory = unsafe { bindings::alloc_pages_exact_noprof(size, gfp) };
 
     if !memory.is_null() {
-        // SAFETY: The ring passes the map of its device.
-        unsafe { device(map) }.mappings.fetch_add(1, Relaxed);
+        device.mappings.fetch_add(1, Relaxed);
         // SAFETY: `memory` is in the linear mapping.
         let phys = unsafe { bindings::virt_to_phys(memory) };
 

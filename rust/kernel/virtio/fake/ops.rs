@@ -40,8 +40,8 @@ pub(super) const OPS: bindings::virtio_config_ops = bindings::virtio_config_ops 
     set_vq_affinity: None,
     get_vq_affinity: None,
     get_shm_region: None,
-    disable_vq_and_reset: None,
-    enable_vq_after_reset: None,
+    disable_vq_and_reset: Some(disable_vq_and_reset),
+    enable_vq_after_reset: Some(enable_vq_after_reset),
 };
 
 /// Returns the software device that a virtio device is part of.
@@ -276,8 +276,23 @@ impl FakeDevice {
         // SAFETY: `vq` is live until `delete_queues`, which drops the ring.
         let ring = unsafe { Ring::new(vq, self.is_packed(), self.order(), self.bus_offset()) };
 
-        queues.push(DeviceQueue { vq, ring }, GFP_KERNEL)?;
+        queues.push(
+            DeviceQueue {
+                vq,
+                ring: Some(ring),
+            },
+            GFP_KERNEL,
+        )?;
         Ok(vq)
+    }
+
+    /// Gives the device another ring for a queue, or none.
+    fn set_ring(&self, vq: *mut bindings::virtqueue, ring: Option<Ring>) {
+        let mut queues = self.queues.lock();
+
+        if let Some(queue) = queues.iter_mut().find(|queue| queue.vq == vq) {
+            queue.ring = ring;
+        }
     }
 
     /// Deletes all rings.
@@ -313,6 +328,55 @@ unsafe extern "C" fn synchronize_cbs(vdev: *mut bindings::virtio_device) {
     unsafe { from_vdev(vdev) }.log.push(Event::Synchronize);
 }
 
+/// Stops a queue, and forgets its ring.
+///
+/// # Safety
+///
+/// `vq` must be a live ring of a [`FakeDevice`].
+unsafe extern "C" fn disable_vq_and_reset(vq: *mut bindings::virtqueue) -> c_int {
+    // SAFETY: `vq` is live.
+    let (vdev, index) = unsafe { ((*vq).vdev, (*vq).index) };
+    // SAFETY: The device is part of a software device.
+    let this = unsafe { from_vdev(vdev) };
+
+    this.log.push(Event::StopQueue(index));
+
+    let errno = this.knobs.stop_errno.load(Relaxed);
+
+    if errno == 0 {
+        this.set_ring(vq, None);
+        // SAFETY: `vq` is live, and nobody else uses it.
+        unsafe { (*vq).reset = true };
+    }
+    errno
+}
+
+/// Starts a queue that was stopped, with the ring that it has now.
+///
+/// # Safety
+///
+/// As for [`disable_vq_and_reset`].
+unsafe extern "C" fn enable_vq_after_reset(vq: *mut bindings::virtqueue) -> c_int {
+    // SAFETY: `vq` is live.
+    let (vdev, index) = unsafe { ((*vq).vdev, (*vq).index) };
+    // SAFETY: The device is part of a software device.
+    let this = unsafe { from_vdev(vdev) };
+
+    this.log.push(Event::StartQueue(index));
+
+    let errno = this.knobs.start_errno.load(Relaxed);
+
+    if errno == 0 {
+        // SAFETY: `vq` is live until `delete_queues`, which drops the ring.
+        let ring = unsafe { Ring::new(vq, this.is_packed(), this.order(), this.bus_offset()) };
+
+        this.set_ring(vq, Some(ring));
+        // SAFETY: `vq` is live, and nobody else uses it.
+        unsafe { (*vq).reset = false };
+    }
+    errno
+}
+
 /// Tells the features that the device offers.
 ///
 /// # Safety
@@ -337,8 +401,15 @@ unsafe extern "C" fn finalize_features(vdev: *mut bindings::virtio_device) -> c_
     // SAFETY: The core passes the device.
     let this = unsafe { from_vdev(vdev) };
 
+    let ring_reset = this.negotiated(bindings::VIRTIO_F_RING_RESET);
+
     // SAFETY: The core passes the device.
     unsafe { bindings::vring_transport_features(vdev) };
+    // As on PCI, that is not up to the ring.
+    if ring_reset {
+        // SAFETY: The core passes the device.
+        unsafe { (*vdev).__bindgen_anon_1.features_array[0] |= 1 << bindings::VIRTIO_F_RING_RESET };
+    }
     this.finalized.fetch_add(1, Relaxed);
     this.knobs.finalize_errno.load(Relaxed)
 }

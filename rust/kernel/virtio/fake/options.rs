@@ -26,6 +26,8 @@ pub(crate) struct Options {
     pub(crate) config_writable: bool,
     /// Whether changes of the configuration space are counted.
     pub(crate) has_generation: bool,
+    /// Whether the transport can start single queues anew.
+    pub(crate) resets_queues: bool,
     /// Whether there is one more queue than the driver asks for.
     pub(crate) extra_queue: bool,
     /// What the driver finds in `device::platform_data`. It has to live as long as the device.
@@ -66,6 +68,10 @@ pub(crate) struct Knobs {
     pub(crate) config_changes: Atomic<u32>,
     /// Fails to be notified.
     pub(crate) notify_fails: Atomic<bool>,
+    /// Fails to stop a queue, with this error number.
+    pub(crate) stop_errno: Atomic<i32>,
+    /// Fails to start it again, with this error number.
+    pub(crate) start_errno: Atomic<i32>,
     /// Fails to map memory.
     pub(crate) fail_maps: Atomic<bool>,
 }
@@ -81,6 +87,8 @@ impl Knobs {
             refuse_features: Atomic::new(false),
             config_changes: Atomic::new(0),
             notify_fails: Atomic::new(false),
+            stop_errno: Atomic::new(0),
+            start_errno: Atomic::new(0),
             fail_maps: Atomic::new(false),
         }
     }

@@ -100,6 +100,8 @@ pub(super) struct Plan {
     pub(super) in_probe: fn(&Device<Core<'_>>, &Arc<Bench>) -> Result,
     /// Code that runs when the configuration has changed.
     pub(super) in_config_changed: fn(&Device<Bound>, &Bench),
+    /// Code that runs in freeze, restore and unbind.
+    pub(super) in_callback: fn(&Device<Core<'_>>, &Bench),
     /// Code that runs when a buffer comes back unused.
     pub(super) in_detached: fn(&Bench),
     /// Code that runs when the driver's data is dropped.
@@ -120,6 +122,7 @@ impl Plan {
         fail_at: None,
         in_probe: |_, _| Ok(()),
         in_config_changed: |_, _| (),
+        in_callback: |_, _| (),
         in_detached: |_| (),
         in_drop: |_| (),
     };
@@ -135,6 +138,7 @@ pub(super) const MODERN: Options = Options {
     config_len: None,
     config_writable: true,
     has_generation: true,
+    resets_queues: true,
     extra_queue: false,
     platform_data: core::ptr::null(),
 };
@@ -362,6 +366,21 @@ impl<T: Driver> Deref for Session<T> {
     fn deref(&self) -> &Bench {
         &self.bench
     }
+}
+
+/// Says that the current case has nothing to work with.
+#[cfg(CONFIG_VIRTIO_PCI)]
+pub(super) fn skip(reason: &CStr) {
+    // SAFETY: Safe to call anywhere.
+    let test = unsafe { bindings::kunit_get_current_test() };
+    // SAFETY: `test` is the current test: cases call this on their own thread.
+    let comment = unsafe { &mut (*test).status_comment };
+
+    for (to, from) in comment.iter_mut().zip(reason.to_bytes_with_nul()) {
+        *to = *from;
+    }
+    // SAFETY: As above.
+    unsafe { (*test).status = bindings::kunit_status_KUNIT_SKIPPED };
 }
 
 /// Runs `f` with the warnings of the kernel held back, and returns how many there were.

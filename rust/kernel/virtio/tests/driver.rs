@@ -299,6 +299,7 @@ impl Driver for TestDriver {
     fn freeze<'bound>(dev: &'bound Device<Core<'_>>, this: Pin<&Data>) -> Result {
         this.bench.check_lock(dev);
         this.bench.log.driver("freeze");
+        (this.bench.plan.in_callback)(dev, &this.bench);
         if this.bench.freeze_fails.load(Relaxed) {
             return Err(EBUSY);
         }
@@ -308,6 +309,7 @@ impl Driver for TestDriver {
     fn restore<'bound>(dev: &'bound Device<Core<'_>>, this: Pin<&Data>) -> Result {
         this.bench.check_lock(dev);
         this.bench.log.driver("restore");
+        (this.bench.plan.in_callback)(dev, &this.bench);
         if this.bench.restore_fails.load(Relaxed) {
             return Err(EIO);
         }
@@ -322,6 +324,7 @@ impl Driver for TestDriver {
     fn unbind<'bound>(dev: &'bound Device<Core<'_>>, this: Pin<&Data>) {
         this.bench.check_lock(dev);
         this.bench.log.driver("unbind");
+        (this.bench.plan.in_callback)(dev, &this.bench);
     }
 }
 
