@@ -84,12 +84,14 @@ impl<T: Operations> Disk<T> {
         watch: Option<KBox<Watch>>,
         major: Option<Arc<Major>>,
     ) -> Self {
+        // SAFETY: If the driver is a module, then `remove::<T>` is in it. The reference to the disk
+        // belongs to `Self`, which ends the watch before it gives it up.
+        let watch = watch.map(|watch| unsafe { Watch::start(watch) });
+
         // INVARIANT: By the requirement of this function.
         Self {
             disk,
-            // SAFETY: If the driver is a module, then `remove::<T>` is in it. The reference to the
-            // disk belongs to `self`, which ends the watch before it gives it up.
-            watch: watch.map(|watch| unsafe { Watch::start(watch) }),
+            watch,
             _major: major,
         }
     }
