@@ -282,10 +282,10 @@ impl<T: Operations> OperationsVTable<T> {
             let set_data = unsafe { &*set_data.cast_const().cast::<T::TagSetData>() };
             // SAFETY: By the requirement of this function, `hctx` is valid.
             let disk_data = unsafe { (*(*hctx).queue).queuedata };
+            let hw_data = T::init_hctx(set_data, index);
             // SAFETY: `NewDisk::new` passes a `DiskData<T>`, and does nothing with it
             // until the hardware queues are made.
-            let hw_data =
-                unsafe { DiskData::<T>::add_hw_data(disk_data, T::init_hctx(set_data, index)) }?;
+            let hw_data = unsafe { DiskData::<T>::add_hw_data(disk_data, hw_data) }?;
 
             // SAFETY: By the requirement of this function, `hctx` is valid.
             unsafe { (*hctx).driver_data = hw_data.as_ptr().cast() };
