@@ -40,7 +40,8 @@
 //!
 //! | C | Rust |
 //! |---|---|
-//! | `struct virtio_driver` | [`Driver`], registered by [`Adapter`] |
+//! | `struct virtio_driver` | [`Driver`] |
+//! | `register_virtio_driver`, `unregister_virtio_driver` | [`Registration`] of an [`Adapter`] |
 //! | `virtio_driver::feature_table`, `feature_table_legacy` | [`FeatureSet`] |
 //! | `virtio_driver::validate` | [`Driver::validate`] |
 //! | `virtio_driver::probe`, `scan` | [`Driver::probe`], [`Driver::scan`] |
@@ -57,19 +58,23 @@
 //! | `virtio_device::id` | [`Device::device_id`], [`Device::vendor_id`] |
 //! | `VIRTIO_CONFIG_S_NEEDS_RESET` | [`Device::needs_reset`] |
 //! | `virtio_device::priv` | [`Driver::Data`], [`Handler::Context`] |
-//! | `virtio_has_feature` | [`Negotiated::has`] |
+//! | `virtio_has_feature`, `__virtio_test_bit` | [`Negotiated::has`] |
 //! | `__virtio_clear_bit` | [`Negotiation::clear`] |
 //! | `virtio_cread`, `virtio_cread_le` | [`Config::read`] |
 //! | `virtio_cread_feature`, `virtio_cread_le_feature` | [`Config::read_if`] |
 //! | `virtio_cwrite`, `virtio_cwrite_le` | [`Config::write`], [`Config::write_if`] |
-//! | `cpu_to_virtio32`, `virtio32_to_cpu` and so on | [`ByteOrder`] |
-//! | `virtio_find_vqs`, `struct virtqueue_info` | [`Device::virtqueues`], [`VirtqueueSetup`] |
+//! | `virtio_is_little_endian` | [`Device::byte_order`] |
+//! | `cpu_to_virtio16`, `cpu_to_virtio32`, `cpu_to_virtio64` | [`ByteOrder`] |
+//! | `virtio16_to_cpu`, `virtio32_to_cpu`, `virtio64_to_cpu` | [`ByteOrder`] |
+//! | `virtio_find_vqs`, `virtio_find_single_vq` | [`Device::virtqueues`], [`VirtqueueSetup`] |
+//! | `struct virtqueue_info` | [`VirtqueueSetup::add`] |
 //! | `struct irq_affinity` | [`Affinity`] |
 //! | `virtio_device_ready` | [`Found::ready`] |
 //! | `virtio_reset_device`, `del_vqs` | by [`Adapter`] |
 //! | `virtio_max_dma_size` | [`Device::max_dma_size`] |
 //! | `struct virtqueue` | [`Virtqueue`] |
-//! | `virtqueue_add_sgs` and its kin | [`LockedVirtqueue::add`], [`Parts`] |
+//! | `virtqueue_add_sgs` | [`LockedVirtqueue::add`], [`Parts`] |
+//! | `virtqueue_add_inbuf`, `virtqueue_add_outbuf` | [`LockedVirtqueue::add`], with one part |
 //! | `virtqueue_resize`, `virtqueue_reset` | [`Virtqueue::resize`], [`Virtqueue::reset`] |
 //! | `sg_init_one` for a part of each buffer | [`Part`] |
 //! | `virtqueue_kick_prepare` | [`LockedVirtqueue::kick_prepare`] |
@@ -82,22 +87,46 @@
 //!
 //! # What is not wrapped
 //!
+//! For drivers, but not here:
+//!
 //! - `virtqueue_kick`: notifies under the lock; use its two halves.
 //! - `virtqueue_add_inbuf_ctx`, `virtqueue_get_buf_ctx`: an extra pointer for each buffer, which
 //!   the token makes unnecessary.
-//! - The `premapped` and `cache_clean` variants, `virtqueue_dma_dev` and the `virtqueue_map_*`
-//!   family: for drivers that map memory themselves; no such driver is here yet.
+//! - `virtqueue_add_inbuf_premapped`, `virtqueue_add_outbuf_premapped`, `virtqueue_map_*`,
+//!   `virtqueue_unmap_*`, `virtqueue_dma_dev`, `virtqueue_add_inbuf_cache_clean`: for drivers that
+//!   map memory themselves; no such driver is here yet.
 //! - `virtqueue_enable_cb_prepare`, `virtqueue_poll`: NAPI's way to enable callbacks.
-//! - `virtqueue_set_affinity`, `virtio_get_shm_region`, `virtio_config_driver_disable` and
-//!   `_enable`, `virtio_bus_name`: without a user.
+//! - `virtqueue_set_affinity`, `virtio_get_shm_region`, `virtio_config_driver_disable`,
+//!   `virtio_config_driver_enable`, `virtio_bus_name`: without a user.
 //! - `virtio_synchronize_cbs`: the adapter resets and deletes queues, which waits for callbacks.
 //! - `virtio_has_dma_quirk`: `virtio_ring` maps all buffers here, and looks at it itself.
-//! - `virtio_break_device`, `virtqueue_break`, `register_virtio_device` and what else is for
-//!   transports.
+//! - `virtio_cread8`, `virtio_cread16`, `virtio_cread32`, `virtio_cread64`, `virtio_cread_bytes`,
+//!   `virtio_cwrite8`, `virtio_cwrite16`, `virtio_cwrite32`, `virtio_cwrite64`: access at any
+//!   offset; fields know theirs, and their type.
+//! - `__virtio_cread_many`, `__virtio_native_type`, `virtio_to_cpu`, `cpu_to_virtio`,
+//!   `virtio_le_to_cpu`, `virtio_cpu_to_le`, `__cpu_to_virtio*`, `__virtio16_to_cpu`,
+//!   `__virtio32_to_cpu`, `__virtio64_to_cpu`: what C makes its accessors from.
+//! - `virtio_check_driver_offered_feature`: asking for another feature does not compile.
+//! - `virtio_device_for_each_vq`: a driver has its own queues, with their types.
+//! - `is_virtio_device`: drivers meet no other device.
+//!
+//! Not for drivers:
+//!
+//! - Of the bus: `register_virtio_device`, `unregister_virtio_device`, `__register_virtio_driver`,
+//!   `virtio_config_changed`, `virtio_device_freeze`, `virtio_device_restore`,
+//!   `virtio_device_reset_prepare`, `virtio_device_reset_done`, `virtio_device_shutdown`,
+//!   `virtio_debug_*`, `virtio_get_features`, `virtio_features_*`, `__virtio_set_bit`,
+//!   `virtio_add_status`, `dev_to_virtio`, `drv_to_virtio`, `virtio_legacy_is_little_endian`.
+//! - Of transports: `virtio_break_device`, `__virtio_unbreak_device`, `__virtqueue_break`,
+//!   `__virtqueue_unbreak`, `vring_*`, `virtqueue_get_vring`, `virtqueue_get_desc_addr`,
+//!   `virtqueue_get_avail_addr`, `virtqueue_get_used_addr`.
+//! - Of the rings: `virtio_mb`, `virtio_rmb`, `virtio_wmb`, `virtio_store_mb`.
 //!
 //! C headers: [`include/linux/virtio.h`](srctree/include/linux/virtio.h),
-//! [`include/linux/virtio_config.h`](srctree/include/linux/virtio_config.h)
+//! [`include/linux/virtio_config.h`](srctree/include/linux/virtio_config.h),
+//! [`include/linux/virtio_ring.h`](srctree/include/linux/virtio_ring.h)
 //!
+//! [`Registration`]: crate::driver::Registration
 //! [`virtio_features!`]: crate::virtio_features
 //! [`virtio_config!`]: crate::virtio_config
 //! [`virtio_device_table!`]: crate::virtio_device_table

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! The checks that read sources and run nothing: formatting, lints, documentation.
 
+mod c_names;
 mod checkpatch;
 mod clippy;
 mod diagnostics;
@@ -22,10 +23,11 @@ pub type Findings = Vec<String>;
 type Check = fn(&Workshop) -> Result<Findings>;
 
 /// All checks, quick ones first.
-const CHECKS: [(&str, Check); 9] = [
+const CHECKS: [(&str, Check); 10] = [
     ("no unsafe in drivers and samples", unsafe_code::check),
     ("laws and their tests", laws::check),
     ("places in both drivers", places::check),
+    ("names of C's functions", c_names::check),
     ("rustfmt of the kernel files", format::kernel),
     ("rustfmt of the host tools", format::tools),
     ("checkpatch", checkpatch::check),
