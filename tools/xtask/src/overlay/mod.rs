@@ -119,6 +119,19 @@ impl<'a> Overlay<'a> {
         Ok(Status::OutOfDate)
     }
 
+    /// The text of a kernel file of the tree, without the lines that the checkout inserts.
+    ///
+    /// # Errors
+    ///
+    /// The file or the manifest cannot be read.
+    pub fn pristine(&self, file: &str) -> Result<String> {
+        let path = self.tree.join(file);
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let insertions = Manifest::read(self.repo)?.insert;
+        let of_file = insertions.iter().filter(|insert| insert.file == file);
+        Ok(of_file.fold(text, |text, insert| edit::remove(&text, insert).unwrap_or(text)))
+    }
+
     /// The record of the tree, after making sure that the tree is ours.
     fn state(&self) -> Result<State> {
         let state = State::read(self.tree)?.unwrap_or_default();
