@@ -154,6 +154,7 @@ mod adapter;
 #[cfg(CONFIG_RUST_BLK_MQ_ABSTRACTIONS)]
 mod block;
 pub mod config;
+mod device_lock;
 mod disk_index;
 #[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
 mod fake;
@@ -162,6 +163,7 @@ mod handle;
 mod id;
 mod part;
 mod parts;
+mod pause;
 mod queue;
 mod setup;
 mod state;

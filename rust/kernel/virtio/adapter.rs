@@ -13,12 +13,6 @@
 //! 6. what interrupts can reach is freed.
 //!
 //! A failed probe enters at the third step, as does a freeze, which ends after the fifth.
-//!
-//! # Locks
-//!
-//! The callbacks of power management and of transport resets come without the lock of the device.
-//! They take it here, so that they cannot meet an unbind. It nests inside the lock of the parent.
-
 use super::{
     config,
     feature::{
@@ -26,6 +20,10 @@ use super::{
         Negotiation, //
     },
     handle::DeviceHandle,
+    pause::{
+        self,
+        PauseOps, //
+    },
     state::DeviceState,
     transport,
     Device,
@@ -94,10 +92,7 @@ unsafe impl<T: Driver> driver::RegistrationOps for Adapter<T> {
         fields.feature_table_size_legacy = u32::try_from(legacy.len())?;
         fields.probe = Some(Self::probe_callback);
         fields.remove = Some(Self::remove_callback);
-        fields.freeze = Some(Self::freeze_callback);
-        fields.restore = Some(Self::restore_callback);
-        fields.reset_prepare = Some(Self::reset_prepare_callback);
-        fields.reset_done = Some(Self::reset_done_callback);
+        pause::set_callbacks(fields);
         fields.shutdown = Some(Self::shutdown_callback);
         if T::HAS_VALIDATE {
             fields.validate = Some(Self::validate_callback);
@@ -303,7 +298,7 @@ impl<T: Driver> Adapter<T> {
 
             dev.as_ref().set_drvdata(PrivateData::<T>::new(
                 dev,
-                DeviceState::new(config_len, handle),
+                DeviceState::new(config_len, handle, &Self::PAUSE_OPS),
             ))?;
 
             // SAFETY: `set_drvdata` stored this type just above.
@@ -402,34 +397,43 @@ impl<T: Driver> Adapter<T> {
         unsafe { (*vdev).priv_ = core::ptr::null_mut() };
     }
 
+    /// What is done about pauses.
+    const PAUSE_OPS: PauseOps = PauseOps {
+        freeze: Self::freeze,
+        restore: Self::restore,
+        reset_prepare: Self::reset_prepare,
+        reset_done: Self::reset_done,
+    };
+
     /// # Safety
     ///
-    /// `vdev` must be valid, as for all that follow.
-    unsafe extern "C" fn freeze_callback(vdev: *mut bindings::virtio_device) -> c_int {
+    /// As for [`scan_callback`](Self::scan_callback), and the lock of the device is held; so for
+    /// all that follow.
+    unsafe fn freeze(vdev: *mut bindings::virtio_device) -> Result {
         // SAFETY: As required of this function.
         unsafe { Self::stop(vdev, T::freeze) }
     }
 
     /// # Safety
     ///
-    /// `vdev` must be valid.
-    unsafe extern "C" fn reset_prepare_callback(vdev: *mut bindings::virtio_device) -> c_int {
+    /// As for [`freeze`](Self::freeze).
+    unsafe fn reset_prepare(vdev: *mut bindings::virtio_device) -> Result {
         // SAFETY: As required of this function.
         unsafe { Self::stop(vdev, T::reset_prepare) }
     }
 
     /// # Safety
     ///
-    /// `vdev` must be valid.
-    unsafe extern "C" fn restore_callback(vdev: *mut bindings::virtio_device) -> c_int {
+    /// As for [`freeze`](Self::freeze).
+    unsafe fn restore(vdev: *mut bindings::virtio_device) -> Result {
         // SAFETY: As required of this function.
         unsafe { Self::start(vdev, T::restore) }
     }
 
     /// # Safety
     ///
-    /// `vdev` must be valid.
-    unsafe extern "C" fn reset_done_callback(vdev: *mut bindings::virtio_device) -> c_int {
+    /// As for [`freeze`](Self::freeze).
+    unsafe fn reset_done(vdev: *mut bindings::virtio_device) -> Result {
         // SAFETY: As required of this function.
         unsafe { Self::start(vdev, T::reset_done) }
     }
@@ -438,102 +442,57 @@ impl<T: Driver> Adapter<T> {
     ///
     /// # Safety
     ///
-    /// `vdev` must be valid.
+    /// As for [`freeze`](Self::freeze).
     unsafe fn stop(
         vdev: *mut bindings::virtio_device,
         quiesce: for<'b> fn(&'b Device<device::Core<'_>>, Pin<&T::Data<'b>>) -> Result,
-    ) -> c_int {
-        // SAFETY: `vdev` is valid by the requirement of this function.
-        let _lock = unsafe { DeviceLock::new(vdev) };
+    ) -> Result {
+        // SAFETY: As required of this function.
+        let (dev, private) = unsafe { Self::from_raw(vdev) };
 
-        from_result(|| {
-            // SAFETY: `vdev` is valid, and its lock is held.
-            let Some((dev, private)) = (unsafe { Self::from_raw_if_bound(vdev) }) else {
-                // An unbind was faster. On an error the core would tell about changes of the
-                // configuration again, and the next probe does not expect any.
-                return Ok(0);
-            };
-
-            // The core does not tell again what came before the pause.
-            private.flush_config_work();
-            if private.state.is_broken() {
-                dev_warn!(dev, "device is broken, ending what it has not answered\n");
-                // SAFETY: `vdev` is the device of this state.
-                unsafe { private.state.abort(vdev) };
-            }
-            if let Some(data) = private.data() {
-                quiesce(dev, data)?;
-            }
+        // The core does not tell again what came before the pause.
+        private.flush_config_work();
+        if private.state.is_broken() {
+            dev_warn!(dev, "device is broken, ending what it has not answered\n");
             // SAFETY: `vdev` is the device of this state.
-            unsafe { private.state.teardown(vdev) };
-            Ok(0)
-        })
+            unsafe { private.state.abort(vdev) };
+        }
+        if let Some(data) = private.data() {
+            quiesce(dev, data)?;
+        }
+        // SAFETY: `vdev` is the device of this state.
+        unsafe { private.state.teardown(vdev) };
+        Ok(())
     }
 
     /// Brings the queues up again, then lets the driver go on.
     ///
     /// # Safety
     ///
-    /// `vdev` must be valid.
+    /// As for [`freeze`](Self::freeze).
     unsafe fn start(
         vdev: *mut bindings::virtio_device,
         resume: for<'b> fn(&'b Device<device::Core<'_>>, Pin<&T::Data<'b>>) -> Result,
-    ) -> c_int {
-        // SAFETY: `vdev` is valid by the requirement of this function.
-        let _lock = unsafe { DeviceLock::new(vdev) };
-
-        from_result(|| {
-            // SAFETY: `vdev` is valid, and its lock is held.
-            let (dev, private) = unsafe { Self::from_raw_if_bound(vdev) }.ok_or(ENODEV)?;
-
-            // A transport that skips the pause still resets the device.
-            //
-            // SAFETY: `vdev` is the device of this state, which the core has just reset.
-            unsafe { private.state.release(vdev) };
-            if !private.state.queues().is_empty() {
-                // SAFETY: `vdev` is the device of this state, to which `priv` points.
-                unsafe { private.state.find(vdev) }.inspect_err(|err| {
-                    dev_err!(dev, "cannot set up the virtqueues again: {:?}\n", err);
-                })?;
-            }
-            // SAFETY: The rings were found just above.
-            unsafe { dev.make_ready(&private.state) };
-            if let Some(data) = private.data() {
-                resume(dev, data)?;
-            }
-            Ok(0)
-        })
-    }
-
-    /// Returns the device and the data of the adapter, if the device is bound to this driver, and
-    /// not to another one by now.
-    ///
-    /// # Safety
-    ///
-    /// `vdev` must be valid and its lock be held for `'b`.
-    unsafe fn from_raw_if_bound<'b>(
-        vdev: *mut bindings::virtio_device,
-    ) -> Option<BoundParts<'b, T>> {
+    ) -> Result {
         // SAFETY: As required of this function.
-        let (drv, state) = unsafe { ((*vdev).dev.driver, (*vdev).priv_) };
+        let (dev, private) = unsafe { Self::from_raw(vdev) };
 
-        if drv.is_null() || state.is_null() {
-            return None;
+        // A transport that skips the pause still resets the device.
+        //
+        // SAFETY: `vdev` is the device of this state, which the core has just reset.
+        unsafe { private.state.release(vdev) };
+        if !private.state.queues().is_empty() {
+            // SAFETY: `vdev` is the device of this state, to which `priv` points.
+            unsafe { private.state.find(vdev) }.inspect_err(|err| {
+                dev_err!(dev, "cannot set up the virtqueues again: {:?}\n", err);
+            })?;
         }
-
-        // SAFETY: A driver of the virtio bus is embedded in a `struct virtio_driver`.
-        let vdrv = unsafe { container_of!(drv, bindings::virtio_driver, driver) };
-        // SAFETY: The driver of a device whose lock is held is valid.
-        let probe = unsafe { (*vdrv).probe }?;
-        let this: unsafe extern "C" fn(*mut bindings::virtio_device) -> c_int =
-            Self::probe_callback;
-
-        if !core::ptr::fn_addr_eq(probe, this) {
-            return None;
+        // SAFETY: The rings were found just above.
+        unsafe { dev.make_ready(&private.state) };
+        if let Some(data) = private.data() {
+            resume(dev, data)?;
         }
-
-        // SAFETY: The driver is the one that probe of this adapter has bound.
-        Some(unsafe { Self::from_raw(vdev) })
+        Ok(())
     }
 
     /// Returns the device and the data of the adapter.
@@ -553,34 +512,3 @@ impl<T: Driver> Adapter<T> {
 
 /// A bound device and what the adapter keeps for it.
 type BoundParts<'b, T> = (&'b Device<CoreInternal<'b>>, Pin<&'b PrivateData<'b, T>>);
-
-/// Holds the lock of a device (C: `device_lock`).
-///
-/// # Invariants
-///
-/// The lock is initialized and held.
-pub(super) struct DeviceLock(*mut bindings::mutex);
-
-impl DeviceLock {
-    /// Takes the lock.
-    ///
-    /// # Safety
-    ///
-    /// `vdev` must be valid for as long as the lock is held.
-    pub(super) unsafe fn new(vdev: *mut bindings::virtio_device) -> Self {
-        // SAFETY: `vdev` is valid by the requirement of this function.
-        let lock = unsafe { &raw mut (*vdev).dev.mutex };
-
-        // SAFETY: The lock of a registered device is initialized.
-        unsafe { bindings::mutex_lock(lock) };
-        // INVARIANT: Taken just above.
-        Self(lock)
-    }
-}
-
-impl Drop for DeviceLock {
-    fn drop(&mut self) {
-        // SAFETY: By the type invariant the lock is held.
-        unsafe { bindings::mutex_unlock(self.0) };
-    }
-}

@@ -10,7 +10,7 @@
 //! of both.
 
 use super::{
-    adapter::DeviceLock,
+    device_lock::DeviceLock,
     Device, //
 };
 use crate::{

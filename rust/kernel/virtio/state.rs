@@ -8,6 +8,7 @@
 
 use super::{
     handle::DeviceHandle,
+    pause::PauseOps,
     queue::{
         AnyVirtqueue,
         Callback, //
@@ -39,6 +40,10 @@ pub(super) struct QueueTable {
 }
 
 /// The state of a device that a driver of this abstraction is bound to.
+///
+/// # Invariants
+///
+/// `pause_ops` are those of the driver.
 pub(super) struct DeviceState {
     /// The queues, by number. Set once, before the transport learns about them.
     table: SetOnce<QueueTable>,
@@ -54,17 +59,31 @@ pub(super) struct DeviceState {
 
     /// The way to the device for those that can outlive its binding.
     handle: Arc<DeviceHandle>,
+
+    /// What the driver does about pauses.
+    pause_ops: &'static PauseOps,
 }
 
 impl DeviceState {
-    pub(super) fn new(config_len: u32, handle: Arc<DeviceHandle>) -> Self {
+    /// Creates the state of a device that is about to be probed by the driver of `pause_ops`.
+    pub(super) fn new(
+        config_len: u32,
+        handle: Arc<DeviceHandle>,
+        pause_ops: &'static PauseOps,
+    ) -> Self {
         Self {
             table: SetOnce::new(),
             found: Atomic::new(false),
             live: Atomic::new(false),
             config_len,
             handle,
+            pause_ops,
         }
+    }
+
+    /// What the driver does about pauses.
+    pub(super) fn pause_ops(&self) -> &'static PauseOps {
+        self.pause_ops
     }
 
     /// The way to the device for those that can outlive its binding.

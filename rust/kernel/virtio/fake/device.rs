@@ -4,8 +4,8 @@
 
 use super::{
     super::{
-        adapter::DeviceLock,
         config::ByteOrder,
+        device_lock::DeviceLock,
         Device, //
     },
     chain::Chain,

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Freeze and restore, and resets of the transport.
+//!
+//! The core calls back without the lock of the device. It is taken here, so that a pause cannot meet
+//! an unbind; it nests inside the lock of the parent. The generic adapter is a part of the driver's
+//! module, which may be gone when an unbind has let go of the lock. So who waits for the lock is
+//! here, in the kernel itself, and who is called under it is there.
+
+use super::{
+    device_lock::DeviceLock,
+    state::DeviceState, //
+};
+use crate::{
+    container_of,
+    error::from_result,
+    prelude::*, //
+};
+
+/// Does something about a pause of a device.
+///
+/// # Safety
+///
+/// The device must be bound to the driver that the function is for, and its lock be held.
+pub(super) type PauseFn = unsafe fn(*mut bindings::virtio_device) -> Result;
+
+/// What is done about pauses.
+pub(super) struct PauseOps {
+    pub(super) freeze: PauseFn,
+    pub(super) restore: PauseFn,
+    pub(super) reset_prepare: PauseFn,
+    pub(super) reset_done: PauseFn,
+}
+
+/// Sets the callbacks of a driver whose devices have a [`DeviceState`] in `priv`.
+#[inline(never)]
+pub(super) fn set_callbacks(vdrv: &mut bindings::virtio_driver) {
+    vdrv.freeze = Some(freeze_callback);
+    vdrv.restore = Some(restore_callback);
+    vdrv.reset_prepare = Some(reset_prepare_callback);
+    vdrv.reset_done = Some(reset_done_callback);
+}
+
+/// # Safety
+///
+/// `vdev` must be valid, as for all that follow.
+#[inline(never)]
+unsafe extern "C" fn freeze_callback(vdev: *mut bindings::virtio_device) -> c_int {
+    // SAFETY: `vdev` is valid by the requirement of this function.
+    unsafe { stop(vdev, |ops| ops.freeze) }
+}
+
+/// # Safety
+///
+/// `vdev` must be valid.
+#[inline(never)]
+unsafe extern "C" fn restore_callback(vdev: *mut bindings::virtio_device) -> c_int {
+    // SAFETY: `vdev` is valid by the requirement of this function.
+    unsafe { start(vdev, |ops| ops.restore) }
+}
+
+/// # Safety
+///
+/// `vdev` must be valid.
+#[inline(never)]
+unsafe extern "C" fn reset_prepare_callback(vdev: *mut bindings::virtio_device) -> c_int {
+    // SAFETY: `vdev` is valid by the requirement of this function.
+    unsafe { stop(vdev, |ops| ops.reset_prepare) }
+}
+
+/// # Safety
+///
+/// `vdev` must be valid.
+#[inline(never)]
+unsafe extern "C" fn reset_done_callback(vdev: *mut bindings::virtio_device) -> c_int {
+    // SAFETY: `vdev` is valid by the requirement of this function.
+    unsafe { start(vdev, |ops| ops.reset_done) }
+}
+
+/// Begins a pause.
+///
+/// # Safety
+///
+/// `vdev` must be valid.
+unsafe fn stop(vdev: *mut bindings::virtio_device, choose: fn(&PauseOps) -> PauseFn) -> c_int {
+    // If an unbind was faster, there is nothing to do. On an error the core would tell about changes
+    // of the configuration again, and the next probe does not expect any.
+    //
+    // SAFETY: `vdev` is valid by the requirement of this function.
+    unsafe { call(vdev, choose, Ok(())) }
+}
+
+/// Ends a pause.
+///
+/// # Safety
+///
+/// `vdev` must be valid.
+unsafe fn start(vdev: *mut bindings::virtio_device, choose: fn(&PauseOps) -> PauseFn) -> c_int {
+    // SAFETY: `vdev` is valid by the requirement of this function.
+    unsafe { call(vdev, choose, Err(ENODEV)) }
+}
+
+/// Calls a function of the driver with the lock of the device held. Returns `unbound` if there is no
+/// driver, or one that has nothing to do with this.
+///
+/// # Safety
+///
+/// `vdev` must be valid.
+unsafe fn call(
+    vdev: *mut bindings::virtio_device,
+    choose: fn(&PauseOps) -> PauseFn,
+    unbound: Result,
+) -> c_int {
+    // SAFETY: `vdev` is valid by the requirement of this function.
+    let _lock = unsafe { DeviceLock::new(vdev) };
+
+    from_result(|| {
+        // SAFETY: `vdev` is valid, and its lock is held.
+        match unsafe { bound_state(vdev) } {
+            // SAFETY: The operations are those of the driver that has stored this state in `priv`.
+            Some(state) => unsafe { choose(state.pause_ops())(vdev) },
+            None => unbound,
+        }?;
+        Ok(0)
+    })
+}
+
+/// Returns the state of a device that is bound to a driver of this abstraction.
+///
+/// # Safety
+///
+/// `vdev` must be valid, and its lock be held for `'a`.
+unsafe fn bound_state<'a>(vdev: *mut bindings::virtio_device) -> Option<&'a DeviceState> {
+    // SAFETY: `vdev` is valid by the requirement of this function.
+    let drv = unsafe { (*vdev).dev.driver };
+
+    if drv.is_null() {
+        return None;
+    }
+
+    // SAFETY: A driver of the virtio bus is embedded in a `struct virtio_driver`.
+    let vdrv = unsafe { container_of!(drv, bindings::virtio_driver, driver) };
+    // SAFETY: The driver of a device whose lock is held is valid.
+    let freeze = unsafe { (*vdrv).freeze }?;
+    let ours: unsafe extern "C" fn(*mut bindings::virtio_device) -> c_int = freeze_callback;
+
+    if !core::ptr::fn_addr_eq(freeze, ours) {
+        return None;
+    }
+    // SAFETY: The drivers of this abstraction have their state in `priv` while they are bound, which
+    // they are while the lock is held.
+    unsafe { DeviceState::from_raw(vdev) }
+}
