@@ -38,6 +38,50 @@ each_disk_is_attached_as_its_name_says() {
 	note "$(disk_names | tr '\n' ' ')"
 }
 
+# start_interrupts DISK: raises its interrupts all the time, whether the device has anything to say or not.
+start_interrupts() {
+	of=$(virtio_of "$1")
+	: >/tmp/raised
+	touch /tmp/raising
+	trap 'rm -f /tmp/raising' EXIT
+	(
+		while [ -e /tmp/raising ]; do
+			for irq in $(sed -n "s/^ *\([0-9]*\):.*[ ,]$of\(-.*\)*$/\1/p" /proc/interrupts); do
+				echo trigger >"/sys/kernel/debug/irq/irqs/$irq" && echo "$irq" >>/tmp/raised
+			done
+		done
+	) 2>/dev/null &
+	raiser=$!
+}
+
+# Says how often that was.
+stop_interrupts() {
+	rm /tmp/raising
+	wait $raiser
+	wc -l </tmp/raised
+}
+
+# Early ones come between the request of an interrupt and the start of the device, late ones between the end of the
+# driver and the release of the interrupt.
+interrupts_at_any_time_are_harmless() {
+	numbers=
+	for disk in $(disk_names); do
+		start_interrupts "$disk"
+		for _ in 1 2; do
+			touch_disk "$(disk_of "$disk")"
+			unbind "$DRIVER" "$disk"
+			refused disk_of "$disk"
+			bind "$DRIVER" "$disk"
+			wait_for 10 disk_of "$disk"
+		done
+		touch_disk "$(disk_of "$disk")"
+		number=$(stop_interrupts)
+		[ "$number" -gt 0 ]
+		numbers="$numbers $disk: $number"
+	done
+	note "$numbers"
+}
+
 bounce_buffers_were_used() {
 	grep -q swiotlb=force /proc/cmdline
 	used=$(cat /sys/kernel/debug/swiotlb/io_tlb_used_hiwater)
@@ -58,4 +102,5 @@ for disk in $(disk_names); do
 	esac
 done
 # shellcheck disable=SC2086 # One word per case.
-cases the_module_loads each_disk_is_attached_as_its_name_says $each $bounced the_module_unloads
+cases the_module_loads each_disk_is_attached_as_its_name_says $each $bounced interrupts_at_any_time_are_harmless \
+	the_module_unloads
