@@ -14,10 +14,14 @@ fi
 . /mnt/guest/disk.sh
 
 the_module_loads() {
+	load_module
+	refused disk_of spare
+}
+
+load_module() {
 	load "$DRIVER" poll_queues=1
 	wait_for 10 disk_of main
 	wait_for 10 disk_of swap
-	refused disk_of spare
 }
 
 a_plugged_disk_is_served() {
@@ -38,6 +42,35 @@ a_busy_disk_survives_function_resets() {
 	done
 	stop_fio
 	note "$RESETS times by $method, $rounds round(s) of fio"
+}
+
+reset_until_told() {
+	while [ -e /tmp/resetting ]; do
+		echo 1 >"$1"
+		echo >>/tmp/resets
+	done
+}
+
+# A reset waits for the driver to let go of the device, and must not wake up in what was the driver. The core lets a
+# driver probe while the function is reset, which fails, so the module is loaded in peace.
+the_module_unloads_while_its_device_is_reset() {
+	reset=$(readlink -f "$VIRTIO/devices/$(virtio_of spare)/..")/reset
+	trap 'rm -f /tmp/resetting' EXIT
+	for loop in $(seq "$RESETS"); do
+		touch /tmp/resetting
+		rm -f /tmp/resets
+		reset_until_told "$reset" &
+		first=$!
+		reset_until_told "$reset" &
+		wait_for 60 [ -e /tmp/resets ]
+		unload "$DRIVER"
+		rm /tmp/resetting
+		wait $first $!
+		load_module
+		wait_for 20 disk_of spare
+	done
+	touch_disk "$(disk_of spare)"
+	note "$RESETS times"
 }
 
 has_sectors() {
@@ -174,6 +207,7 @@ hibernation=
 cases the_module_loads \
 	a_plugged_disk_is_served \
 	a_busy_disk_survives_function_resets \
+	the_module_unloads_while_its_device_is_reset \
 	a_busy_disk_grows \
 	a_busy_disk_can_be_pulled_out \
 	a_disk_survives_plug_and_unplug_while_another_is_busy \
