@@ -39,12 +39,12 @@ fn compare(document: &str, c: &str, rust: impl Fn(&str) -> Result<String>) -> Re
         };
         for found in in_rust.captures_iter(line) {
             let (_, [file, at, symbol]) = found.extract();
-            let there = line_at(&rust(file)?, at)?.is_some_and(|line| line.contains(symbol));
+            let there = line_at(&rust(file)?, at)?.is_some_and(|line| has_word(line, symbol));
             require(there, format!("{file}:{at} is not {symbol}"));
         }
         if let Some(found) = in_c.captures(line) {
             let (_, [at, symbol]) = found.extract();
-            let there = definition_at(c, at)?.is_some_and(|line| line.contains(symbol));
+            let there = definition_at(c, at)?.is_some_and(|line| has_word(line, symbol));
             require(there, format!("line {at} of {C_DRIVER} is not in {symbol}"));
         }
     }
@@ -54,6 +54,13 @@ fn compare(document: &str, c: &str, rust: impl Fn(&str) -> Result<String>) -> Re
         }
     }
     Ok(findings)
+}
+
+/// Whether `word` is in `line`, and not only as a part of another word.
+fn has_word(line: &str, word: &str) -> bool {
+    let is_part = |neighbour: char| neighbour.is_alphanumeric() || neighbour == '_';
+    line.match_indices(word)
+        .any(|(at, _)| !line[..at].ends_with(is_part) && !line[at + word.len()..].starts_with(is_part))
 }
 
 /// The line with the given number, if there is one.
@@ -89,6 +96,7 @@ mod tests {
         assert_eq!(findings("     - ``a.rs:1``, ``two``"), [format!("{DOCUMENT}:3: a.rs:1 is not two")]);
         assert_eq!(findings("     - ``a.rs:0``, ``one``").len(), 1);
         assert_eq!(findings("     - ``a.rs:9``, ``one``").len(), 1);
+        assert_eq!(findings("     - ``a.rs:2``, ``tw``").len(), 1, "a part of a word");
     }
 
     #[test]

@@ -129,7 +129,8 @@ impl<'a> Overlay<'a> {
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let insertions = Manifest::read(self.repo)?.insert;
         let of_file = insertions.iter().filter(|insert| insert.file == file);
-        Ok(of_file.fold(text, |text, insert| edit::remove(&text, insert).unwrap_or(text)))
+        // In the order in which they lie on each other.
+        Ok(of_file.rev().fold(text, |text, insert| edit::remove(&text, insert).unwrap_or(text)))
     }
 
     /// The record of the tree, after making sure that the tree is ours.
