@@ -140,7 +140,7 @@ pub fn keep_hw_queue<T: Operations>(rq: Request<T>) {
 // There is no second handle to a request.
 //@ case: keep_a_request
 //@ error: E0599
-//@ message: no method named `clone` found for struct `kernel::block::blk_mq::Request<T, S>`
+//@ message: no method named `clone` found for struct `kernel::block::blk_mq::Request
 #[cfg(case = "keep_a_request")]
 pub fn keep<T: Operations>(rq: Request<T>) -> Request<T> {
     let kept = rq.clone();

@@ -45,9 +45,9 @@ a_report_of_many_zones_takes_several_requests() {
 	note "2000 zones, $(($(asked many report) - before)) requests"
 }
 
-# write_at VDX SECTOR KIB: noise.
+# write_at VDX SECTOR KIB: noise. Some dd writes through the page cache after an error, hence the last word.
 write_at() {
-	dd if=/dev/urandom of="/dev/$1" bs=1k seek=$(($2 / 2)) count="$3" oflag=direct iflag=fullblock
+	dd if=/dev/urandom of="/dev/$1" bs=1k seek=$(($2 / 2)) count="$3" oflag=direct iflag=fullblock conv=fsync
 }
 
 # zone VDX INDEX: what is reported of it.
