@@ -62,10 +62,15 @@ the_module_unloads_while_its_device_is_reset() {
 		reset_until_told "$reset" &
 		first=$!
 		reset_until_told "$reset" &
+		second=$!
 		wait_for 60 [ -e /tmp/resets ]
+		# So that the module goes right after the last unbind.
+		unbind "$DRIVER" main
+		unbind "$DRIVER" swap
 		unload "$DRIVER"
 		rm /tmp/resetting
-		wait $first $!
+		wait $first
+		wait $second
 		load_module
 		wait_for 20 disk_of spare
 	done
