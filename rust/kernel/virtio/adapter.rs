@@ -13,6 +13,7 @@
 //! 6. what interrupts can reach is freed.
 //!
 //! A failed probe enters at the third step, as does a freeze, which ends after the fifth.
+
 use super::{
     config,
     feature::{
@@ -161,7 +162,9 @@ impl<'bound, T: Driver> PrivateData<'bound, T> {
                         CONFIG_WORK_NAME.as_char_ptr(),
                         config_work_class().as_ptr(),
                     )
-                }
+                };
+                // SAFETY: `work` was initialized just above.
+                unsafe { bindings::disable_work(work) };
             }),
         })
     }
@@ -229,10 +232,17 @@ impl<'bound, T: Driver> PrivateData<'bound, T> {
         }
     }
 
-    /// Queues the work, if it is not queued already.
+    /// Lets the work be queued, at the end of probe. The core can tell about changes earlier, and
+    /// later than the start of remove, when a pause ends that has met an unbind.
+    fn enable_config_work(&self) {
+        // SAFETY: `config_work` is initialized.
+        unsafe { bindings::enable_work(self.config_work.get()) };
+    }
+
+    /// Queues the work, if it is enabled and not queued already.
     fn queue_config_work(&self) {
-        // SAFETY: The workqueue exists, and `config_work` is initialized. Remove and freeze wait
-        // for it before anything goes away.
+        // SAFETY: The workqueue exists, and `config_work` is initialized. Remove disables it before
+        // anything goes away.
         unsafe {
             bindings::queue_work_on(
                 bindings::wq_misc_consts_WORK_CPU_UNBOUND as c_int,
@@ -248,10 +258,10 @@ impl<'bound, T: Driver> PrivateData<'bound, T> {
         unsafe { bindings::flush_work(self.config_work.get()) };
     }
 
-    /// Takes the work out of the queue, and waits for it. The core has stopped to queue it.
-    fn cancel_config_work(&self) {
+    /// Takes the work out of the queue, waits for it, and lets it not be queued any more.
+    fn disable_config_work(&self) {
         // SAFETY: `config_work` is initialized.
-        unsafe { bindings::cancel_work_sync(self.config_work.get()) };
+        unsafe { bindings::disable_work_sync(self.config_work.get()) };
     }
 }
 
@@ -326,6 +336,7 @@ impl<T: Driver> Adapter<T> {
                 // SAFETY: The rings were found, or there are none.
                 unsafe { dev.make_ready(&private.state) };
             }
+            private.enable_config_work();
             unwind.dismiss();
             close.dismiss();
             Ok(0)
@@ -375,7 +386,7 @@ impl<T: Driver> Adapter<T> {
         // SAFETY: As required of this function.
         let (dev, private) = unsafe { Self::from_raw(vdev) };
 
-        private.cancel_config_work();
+        private.disable_config_work();
 
         if private.state.is_broken() {
             dev_warn!(dev, "device is broken, ending what it has not answered\n");
@@ -477,10 +488,11 @@ impl<T: Driver> Adapter<T> {
         // SAFETY: As required of this function.
         let (dev, private) = unsafe { Self::from_raw(vdev) };
 
-        // A transport that skips the pause still resets the device.
+        // If there are rings, the driver has refused to pause, or is another one: between the
+        // core's reset of the device and the lock, a probe can have been faster.
         //
-        // SAFETY: `vdev` is the device of this state, which the core has just reset.
-        unsafe { private.state.release(vdev) };
+        // SAFETY: `vdev` is the device of this state.
+        unsafe { private.state.start_over(vdev) }?;
         if !private.state.queues().is_empty() {
             // SAFETY: `vdev` is the device of this state, to which `priv` points.
             unsafe { private.state.find(vdev) }.inspect_err(|err| {

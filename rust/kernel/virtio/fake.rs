@@ -165,16 +165,12 @@ impl Fake {
 
     /// Unbinds the driver.
     pub(crate) fn unbind(&mut self) {
-        // SAFETY: The device is registered.
-        unsafe { bindings::device_release_driver(&raw mut (*self.vdev.get()).dev) };
+        self.device.unbind();
     }
 
     /// Looks for a driver again. Returns whether one has bound.
     pub(crate) fn attach(&mut self) -> bool {
-        // SAFETY: The device is registered.
-        let ret = unsafe { bindings::device_attach(&raw mut (*self.vdev.get()).dev) };
-
-        ret == 1 && self.is_bound()
+        self.device.attach()
     }
 }
 

@@ -2,10 +2,10 @@
 
 //! Freeze and restore, and resets of the transport.
 //!
-//! The core calls back without the lock of the device. It is taken here, so that a pause cannot meet
-//! an unbind; it nests inside the lock of the parent. The generic adapter is a part of the driver's
-//! module, which may be gone when an unbind has let go of the lock. So who waits for the lock is
-//! here, in the kernel itself, and who is called under it is there.
+//! The core calls back without the lock of the device. It is taken here, so that a pause cannot
+//! meet an unbind; it nests inside the lock of the parent. The generic adapter is a part of the
+//! driver's module, which may be gone when an unbind has let go of the lock. So who waits for the
+//! lock is here, in the kernel itself, and who is called under it is there.
 
 use super::{
     device_lock::DeviceLock,
@@ -33,6 +33,9 @@ pub(super) struct PauseOps {
 }
 
 /// Sets the callbacks of a driver whose devices have a [`DeviceState`] in `priv`.
+///
+/// Nothing here that modules know is inlined: they would have copies, at other addresses, and wait
+/// in them.
 #[inline(never)]
 pub(super) fn set_callbacks(vdrv: &mut bindings::virtio_driver) {
     vdrv.freeze = Some(freeze_callback);
@@ -83,8 +86,8 @@ unsafe extern "C" fn reset_done_callback(vdev: *mut bindings::virtio_device) -> 
 ///
 /// `vdev` must be valid.
 unsafe fn stop(vdev: *mut bindings::virtio_device, choose: fn(&PauseOps) -> PauseFn) -> c_int {
-    // If an unbind was faster, there is nothing to do. On an error the core would tell about changes
-    // of the configuration again, and the next probe does not expect any.
+    // If an unbind was faster, there is nothing to do. On an error the core would tell about
+    // changes of the configuration again, and the next probe does not expect any.
     //
     // SAFETY: `vdev` is valid by the requirement of this function.
     unsafe { call(vdev, choose, Ok(())) }
@@ -100,8 +103,8 @@ unsafe fn start(vdev: *mut bindings::virtio_device, choose: fn(&PauseOps) -> Pau
     unsafe { call(vdev, choose, Err(ENODEV)) }
 }
 
-/// Calls a function of the driver with the lock of the device held. Returns `unbound` if there is no
-/// driver, or one that has nothing to do with this.
+/// Calls a function of the driver with the lock of the device held. Returns `unbound` if there is
+/// no driver, or one that has nothing to do with this.
 ///
 /// # Safety
 ///
@@ -117,7 +120,8 @@ unsafe fn call(
     from_result(|| {
         // SAFETY: `vdev` is valid, and its lock is held.
         match unsafe { bound_state(vdev) } {
-            // SAFETY: The operations are those of the driver that has stored this state in `priv`.
+            // SAFETY: By the type invariant of `DeviceState` the operations are those of the
+            // driver, which is bound and stays so as long as the lock is held.
             Some(state) => unsafe { choose(state.pause_ops())(vdev) },
             None => unbound,
         }?;
@@ -147,7 +151,7 @@ unsafe fn bound_state<'a>(vdev: *mut bindings::virtio_device) -> Option<&'a Devi
     if !core::ptr::fn_addr_eq(freeze, ours) {
         return None;
     }
-    // SAFETY: The drivers of this abstraction have their state in `priv` while they are bound, which
-    // they are while the lock is held.
+    // SAFETY: The drivers of this abstraction have their state in `priv` while they are bound,
+    // which they are while the lock is held.
     unsafe { DeviceState::from_raw(vdev) }
 }

@@ -65,12 +65,14 @@ pub(super) struct DeviceState {
 }
 
 impl DeviceState {
-    /// Creates the state of a device that is about to be probed by the driver of `pause_ops`.
+    /// Creates the state of a device that is about to be probed by the driver of `pause_ops`, which
+    /// only the adapter of that driver may do.
     pub(super) fn new(
         config_len: u32,
         handle: Arc<DeviceHandle>,
         pause_ops: &'static PauseOps,
     ) -> Self {
+        // INVARIANT: By the contract of this function.
         Self {
             table: SetOnce::new(),
             found: Atomic::new(false),
@@ -303,7 +305,7 @@ impl DeviceState {
         // SAFETY: `vdev` is valid by the requirement of this function.
         unsafe { bindings::virtio_reset_device(vdev) };
         // SAFETY: As required of this function. The device was reset just above.
-        unsafe { self.release_closed(vdev) };
+        unsafe { self.release(vdev) };
     }
 
     /// Stops interrupts from reaching the handlers, and drivers from reaching the rings.
@@ -317,26 +319,65 @@ impl DeviceState {
         rcu::synchronize_rcu();
     }
 
-    /// Gives back what a device had that was reset, and deletes the rings, if there are any.
+    /// If there are rings, takes them down, and brings the device to where the core has it before
+    /// it calls a driver: with all features negotiated (C: `virtio_device_restore_priv`).
+    ///
+    /// # Safety
+    ///
+    /// As for [`teardown`](Self::teardown).
+    ///
+    /// # Errors
+    ///
+    /// [`ENODEV`]: the device does not accept the features any more. Or the error of the transport.
+    pub(super) unsafe fn start_over(&self, vdev: *mut bindings::virtio_device) -> Result {
+        if !self.found.load(Acquire) {
+            return Ok(());
+        }
+
+        // SAFETY: As required of this function.
+        unsafe { self.teardown(vdev) };
+        for status in [
+            bindings::VIRTIO_CONFIG_S_ACKNOWLEDGE,
+            bindings::VIRTIO_CONFIG_S_DRIVER,
+        ] {
+            // SAFETY: `vdev` is valid by the requirement of this function.
+            unsafe { bindings::virtio_add_status(vdev, status) };
+        }
+
+        // SAFETY: `vdev` is valid by the requirement of this function, and so are its operations.
+        let ops = unsafe { &*(*vdev).config };
+        let (Some(finalize_features), Some(get_status)) = (ops.finalize_features, ops.get_status)
+        else {
+            return Err(EINVAL);
+        };
+
+        // SAFETY: As above.
+        to_result(unsafe { finalize_features(vdev) })?;
+
+        // SAFETY: As above.
+        let low = unsafe { (*vdev).__bindgen_anon_1.features_array[0] };
+
+        if low & (1 << bindings::VIRTIO_F_VERSION_1) != 0 {
+            // SAFETY: As above.
+            unsafe { bindings::virtio_add_status(vdev, bindings::VIRTIO_CONFIG_S_FEATURES_OK) };
+            // SAFETY: As above.
+            let status = u32::from(unsafe { get_status(vdev) });
+
+            if status & bindings::VIRTIO_CONFIG_S_FEATURES_OK == 0 {
+                return Err(ENODEV);
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives back what a device had that was reset, and deletes the rings, if there are any. The
+    /// state must be [`closed`](Self::close).
     ///
     /// # Safety
     ///
     /// As for [`teardown`](Self::teardown); the device must have been reset, and not told to start
     /// since.
-    pub(super) unsafe fn release(&self, vdev: *mut bindings::virtio_device) {
-        if self.found.load(Acquire) {
-            self.close();
-            // SAFETY: As required of this function.
-            unsafe { self.release_closed(vdev) };
-        }
-    }
-
-    /// The rest of [`release`](Self::release), after [`close`](Self::close).
-    ///
-    /// # Safety
-    ///
-    /// As for [`release`](Self::release).
-    unsafe fn release_closed(&self, vdev: *mut bindings::virtio_device) {
+    unsafe fn release(&self, vdev: *mut bindings::virtio_device) {
         // Deleting the rings twice is a fault on some transports.
         if !self.found.load(Acquire) {
             return;

@@ -139,6 +139,20 @@ impl FakeDevice {
         !unsafe { (*self.vdev.get()).dev.driver }.is_null()
     }
 
+    /// Unbinds the driver.
+    pub(super) fn unbind(&self) {
+        // SAFETY: The device is registered.
+        unsafe { bindings::device_release_driver(&raw mut (*self.vdev.get()).dev) };
+    }
+
+    /// Looks for a driver again. Returns whether one has bound.
+    pub(super) fn attach(&self) -> bool {
+        // SAFETY: The device is registered.
+        let ret = unsafe { bindings::device_attach(&raw mut (*self.vdev.get()).dev) };
+
+        ret == 1 && self.is_bound()
+    }
+
     /// How often the driver's features were handed over.
     pub(crate) fn finalized(&self) -> u32 {
         self.finalized.load(Relaxed)

@@ -403,6 +403,10 @@ unsafe extern "C" fn finalize_features(vdev: *mut bindings::virtio_device) -> c_
 
     let ring_reset = this.negotiated(bindings::VIRTIO_F_RING_RESET);
 
+    if this.knobs.rebind.xchg(false, Relaxed) {
+        this.unbind();
+        this.attach();
+    }
     // SAFETY: The core passes the device.
     unsafe { bindings::vring_transport_features(vdev) };
     // As on PCI, that is not up to the ring.

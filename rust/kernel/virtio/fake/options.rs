@@ -74,6 +74,8 @@ pub(crate) struct Knobs {
     pub(crate) start_errno: Atomic<i32>,
     /// Fails to map memory.
     pub(crate) fail_maps: Atomic<bool>,
+    /// The driver is unbound and bound when features are chosen next.
+    pub(crate) rebind: Atomic<bool>,
 }
 
 impl Knobs {
@@ -90,6 +92,7 @@ impl Knobs {
             stop_errno: Atomic::new(0),
             start_errno: Atomic::new(0),
             fail_maps: Atomic::new(false),
+            rebind: Atomic::new(false),
         }
     }
 }

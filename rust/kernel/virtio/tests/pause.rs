@@ -117,6 +117,46 @@ mod cases {
     }
 
     #[test]
+    fn a_binding_that_meets_the_end_of_a_pause_is_taken_down_first() -> Result {
+        for_each_pause::<TestDriver>(|(_, down, up), session| {
+            down(session.fake()?)?;
+            session.events()?;
+            session.device().knobs.rebind.store(true, Relaxed);
+            up(session.fake()?)?;
+
+            let events = session.events()?;
+            let mut rest = events
+                .iter()
+                .skip_while(|&&event| event != Event::Driver("probe"))
+                .skip_while(|&&event| event != Event::Status(DRIVER_OK))
+                .filter(|&&event| event != Event::Driver("scan"))
+                // The core goes on with what it was at.
+                .skip_while(|&&event| event == Event::Status(DRIVER_OK))
+                .copied();
+
+            // The new driver's buffer comes back after a reset, and the rings go.
+            for expected in [
+                Event::Reset,
+                Event::Detached { queue: 0, id: 0 },
+                Event::DelVqs,
+                Event::Status(ACKNOWLEDGE),
+                Event::Status(DRIVER),
+                Event::Status(FEATURES_OK),
+                FIND,
+                Event::Status(DRIVER_OK),
+                Event::Driver("restore"),
+            ] {
+                ensure_eq!(rest.next(), Some(expected));
+            }
+
+            session.add(0, 1)?;
+            session.serve(0)?;
+            ensure!(session.queue(0)?.lock().pop().is_some());
+            Ok(())
+        })
+    }
+
+    #[test]
     fn queues_go_away_and_come_back() -> Result {
         for_each_pause::<TestDriver>(|(_, down, up), session| {
             let queue = session.queue(0)?;
