@@ -36,12 +36,16 @@
 //! - PCI waits without end for a device to stop a queue. An interrupt of a queue that is delivered
 //!   late, or sent after the stop, makes C look at the ring that [`Virtqueue::resize`] has freed.
 //!
+//! Nor to a module that is unloaded just when the core wakes up a device, or resets it: the core
+//! looks at the driver without a lock before it calls back.
+//!
 //! # From C to Rust
 //!
 //! | C | Rust |
 //! |---|---|
 //! | `struct virtio_driver` | [`Driver`] |
 //! | `register_virtio_driver`, `unregister_virtio_driver` | [`Registration`] of an [`Adapter`] |
+//! | `virtio_driver::id_table` | [`Driver::ID_TABLE`] |
 //! | `virtio_driver::feature_table`, `feature_table_legacy` | [`FeatureSet`] |
 //! | `virtio_driver::validate` | [`Driver::validate`] |
 //! | `virtio_driver::probe`, `scan` | [`Driver::probe`], [`Driver::scan`] |
@@ -56,6 +60,7 @@
 //! | `MODULE_DEVICE_TABLE(virtio, ...)` | [`virtio_device_table!`] |
 //! | `struct virtio_device` | [`Device`] |
 //! | `virtio_device::id` | [`Device::device_id`], [`Device::vendor_id`] |
+//! | `virtio_device::index` | [`Device::index`] |
 //! | `VIRTIO_CONFIG_S_NEEDS_RESET` | [`Device::needs_reset`] |
 //! | `virtio_device::priv` | [`Driver::Data`], [`Handler::Context`] |
 //! | `virtio_has_feature`, `__virtio_test_bit` | [`Negotiated::has`] |
@@ -71,6 +76,7 @@
 //! | `struct irq_affinity` | [`Affinity`] |
 //! | `virtio_device_ready` | [`Found::ready`] |
 //! | `virtio_reset_device`, `del_vqs` | by [`Adapter`] |
+//! | `virtio_break_device`, `virtio_device_shutdown` | by [`Adapter`] |
 //! | `virtio_max_dma_size` | [`Device::max_dma_size`] |
 //! | `struct virtqueue` | [`Virtqueue`] |
 //! | `virtqueue_add_sgs` | [`LockedVirtqueue::add`], [`Parts`] |
@@ -80,6 +86,7 @@
 //! | `virtqueue_kick_prepare` | [`LockedVirtqueue::kick_prepare`] |
 //! | `virtqueue_notify` | [`Virtqueue::notify`] |
 //! | `virtqueue_get_buf` | [`LockedVirtqueue::pop`] |
+//! | `vq_callback_t` | [`Handler::done`] |
 //! | `virtqueue_disable_cb`, `virtqueue_enable_cb` | [`LockedVirtqueue::drain`], or one by one |
 //! | `virtqueue_enable_cb_delayed` | [`LockedVirtqueue::enable_cb_delayed`] |
 //! | `virtqueue_detach_unused_buf` | [`Handler::detached`] |
@@ -93,11 +100,13 @@
 //! - `virtqueue_add_inbuf_ctx`, `virtqueue_get_buf_ctx`: an extra pointer for each buffer, which
 //!   the token makes unnecessary.
 //! - `virtqueue_add_inbuf_premapped`, `virtqueue_add_outbuf_premapped`, `virtqueue_map_*`,
-//!   `virtqueue_unmap_*`, `virtqueue_dma_dev`, `virtqueue_add_inbuf_cache_clean`: for drivers that
-//!   map memory themselves; no such driver is here yet.
-//! - `virtqueue_enable_cb_prepare`, `virtqueue_poll`: NAPI's way to enable callbacks.
-//! - `virtqueue_set_affinity`, `virtio_get_shm_region`, `virtio_config_driver_disable`,
-//!   `virtio_config_driver_enable`, `virtio_bus_name`: without a user.
+//!   `virtqueue_unmap_*`, `virtqueue_dma_dev`: for drivers that map memory themselves; no such
+//!   driver is here yet.
+//! - `virtqueue_enable_cb_prepare`, `virtqueue_poll`: for drivers that enable callbacks and go on
+//!   polling, as NAPI does; no such driver is here yet.
+//! - `virtqueue_set_affinity`, `virtio_get_shm_region` and `struct virtio_shm_region`,
+//!   `virtio_config_driver_disable`, `virtio_config_driver_enable`, `virtio_bus_name`,
+//!   `virtqueue_add_inbuf_cache_clean`: without a user.
 //! - `virtio_synchronize_cbs`: the adapter resets and deletes queues, which waits for callbacks.
 //! - `virtio_has_dma_quirk`: `virtio_ring` maps all buffers here, and looks at it itself.
 //! - `virtio_cread8`, `virtio_cread16`, `virtio_cread32`, `virtio_cread64`, `virtio_cread_bytes`,
@@ -114,10 +123,11 @@
 //!
 //! - Of the bus: `register_virtio_device`, `unregister_virtio_device`, `__register_virtio_driver`,
 //!   `virtio_config_changed`, `virtio_device_freeze`, `virtio_device_restore`,
-//!   `virtio_device_reset_prepare`, `virtio_device_reset_done`, `virtio_device_shutdown`,
-//!   `virtio_debug_*`, `virtio_get_features`, `virtio_features_*`, `__virtio_set_bit`,
-//!   `virtio_add_status`, `dev_to_virtio`, `drv_to_virtio`, `virtio_legacy_is_little_endian`.
-//! - Of transports: `virtio_break_device`, `__virtio_unbreak_device`, `__virtqueue_break`,
+//!   `virtio_device_reset_prepare`, `virtio_device_reset_done`, `virtio_debug_*`,
+//!   `virtio_get_features`, `virtio_features_*`, `__virtio_set_bit`, `virtio_add_status`,
+//!   `dev_to_virtio`, `drv_to_virtio`, `virtio_legacy_is_little_endian`.
+//! - Of transports: `struct virtio_config_ops`, `struct virtio_map_ops`, `union virtio_map`,
+//!   `struct virtio_admin_cmd`, `__virtio_unbreak_device`, `__virtqueue_break`,
 //!   `__virtqueue_unbreak`, `vring_*`, `virtqueue_get_vring`, `virtqueue_get_desc_addr`,
 //!   `virtqueue_get_avail_addr`, `virtqueue_get_used_addr`.
 //! - Of the rings: `virtio_mb`, `virtio_rmb`, `virtio_wmb`, `virtio_store_mb`.
