@@ -125,16 +125,14 @@ macro_rules! module_param_sysfs {
             static PARAM: $crate::module_param::KernelParam =
                 $crate::module_param::KernelParam::new($crate::bindings::kernel_param {
                     name: $crate::str::as_char_ptr_in_const_context(
-                        match ::core::ffi::CStr::from_bytes_with_nul(
-                            if ::core::cfg!(MODULE) {
-                                ::core::concat!(::core::stringify!($name), "\0").as_bytes()
-                            } else {
-                                ::core::concat!($module, ".", ::core::stringify!($name), "\0")
-                                    .as_bytes()
-                            },
-                        ) {
-                            Ok(name) => name,
-                            Err(_) => ::core::panic!("the name has a NUL in it"),
+                        if ::core::cfg!(MODULE) {
+                            $crate::c_str!(::core::stringify!($name))
+                        } else {
+                            $crate::c_str!(::core::concat!(
+                                $module,
+                                ".",
+                                ::core::stringify!($name)
+                            ))
                         },
                     ),
                     // SAFETY: The kernel makes the object at load time and keeps it until the

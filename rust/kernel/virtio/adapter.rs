@@ -306,10 +306,11 @@ impl<T: Driver> Adapter<T> {
             let handle = unsafe { DeviceHandle::new(dev) }?;
             let close = ScopeGuard::new_with_data(handle.clone(), |handle| handle.close());
 
-            dev.as_ref().set_drvdata(PrivateData::<T>::new(
-                dev,
-                DeviceState::new(config_len, handle, &Self::PAUSE_OPS),
-            ))?;
+            // SAFETY: The operations are those of this driver, which probes.
+            let state = unsafe { DeviceState::new(config_len, handle, &Self::PAUSE_OPS) };
+
+            dev.as_ref()
+                .set_drvdata(PrivateData::<T>::new(dev, state))?;
 
             // SAFETY: `set_drvdata` stored this type just above.
             let private = unsafe { dev.as_ref().drvdata_borrow::<PrivateData<'_, T>>() };

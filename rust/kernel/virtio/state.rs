@@ -7,6 +7,7 @@
 //! the driver's data, so it does not matter to an interrupt whether that exists yet, or still.
 
 use super::{
+    feature::test_bit,
     handle::DeviceHandle,
     pause::PauseOps,
     queue::{
@@ -65,14 +66,17 @@ pub(super) struct DeviceState {
 }
 
 impl DeviceState {
-    /// Creates the state of a device that is about to be probed by the driver of `pause_ops`, which
-    /// only the adapter of that driver may do.
-    pub(super) fn new(
+    /// Creates the state of a device that is about to be probed.
+    ///
+    /// # Safety
+    ///
+    /// `pause_ops` must be those of the driver that probes.
+    pub(super) unsafe fn new(
         config_len: u32,
         handle: Arc<DeviceHandle>,
         pause_ops: &'static PauseOps,
     ) -> Self {
-        // INVARIANT: By the contract of this function.
+        // INVARIANT: By the requirement of this function.
         Self {
             table: SetOnce::new(),
             found: Atomic::new(false),
@@ -355,9 +359,9 @@ impl DeviceState {
         to_result(unsafe { finalize_features(vdev) })?;
 
         // SAFETY: As above.
-        let low = unsafe { (*vdev).__bindgen_anon_1.features_array[0] };
+        let features = unsafe { (*vdev).__bindgen_anon_1.features_array };
 
-        if low & (1 << bindings::VIRTIO_F_VERSION_1) != 0 {
+        if test_bit(&features, bindings::VIRTIO_F_VERSION_1) {
             // SAFETY: As above.
             unsafe { bindings::virtio_add_status(vdev, bindings::VIRTIO_CONFIG_S_FEATURES_OK) };
             // SAFETY: As above.

@@ -43,7 +43,7 @@ fn compare(document: &str, functions: &BTreeSet<String>) -> Result<Findings> {
     if functions.is_empty() {
         return Ok(vec!["the headers declare no functions".to_owned()]);
     }
-    let name = Regex::new(r"`(\*?\w*(?:virtio|virtqueue|vring)\w*\*?)(?:\(\))?`")?;
+    let name = Regex::new(r"`(\w*(?:virtio|virtqueue|vring)\w*\*?)(?:\(\))?`")?;
     let docs = document.lines().filter_map(|line| line.strip_prefix("//!"));
     let named: BTreeSet<String> =
         docs.flat_map(|line| name.captures_iter(line).map(|found| found[1].to_owned())).collect();
@@ -51,12 +51,11 @@ fn compare(document: &str, functions: &BTreeSet<String>) -> Result<Findings> {
     Ok(missing.map(|function| format!("{DOCUMENT}: the module's documentation does not name {function}")).collect())
 }
 
-/// Whether `name`, which may begin or end with a star, stands for `function`.
+/// Whether `name`, which may end with a star, stands for `function`.
 fn covers(name: &str, function: &str) -> bool {
-    match (name.strip_prefix('*'), name.strip_suffix('*')) {
-        (Some(end), _) => function.ends_with(end),
-        (_, Some(start)) => function.starts_with(start),
-        _ => function == name,
+    match name.strip_suffix('*') {
+        Some(start) => function.starts_with(start),
+        None => function == name,
     }
 }
 
@@ -74,8 +73,8 @@ mod tests {
 
     #[test]
     fn what_the_documentation_does_not_name_is_found() {
-        let functions = ["virtio_a", "virtio_b_c", "x_virtio_d", "virtio_e"].map(str::to_owned).into();
-        let document = "//! | `virtio_a()` | [`A`] |\n//! - `virtio_b_*`, `*_virtio_d`\n/// `virtio_e`\n";
+        let functions = ["virtio_a", "virtio_b_c", "virtio_e"].map(str::to_owned).into();
+        let document = "//! | `virtio_a()` | [`A`] |\n//! - `virtio_b_*`\n/// `virtio_e`\n";
         assert_eq!(
             compare(document, &functions).unwrap(),
             [format!("{DOCUMENT}: the module's documentation does not name virtio_e")]
