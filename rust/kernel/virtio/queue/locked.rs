@@ -18,7 +18,8 @@ use crate::{
 };
 use core::ptr::NonNull;
 
-/// Exclusive access to the ring of a [`Virtqueue`]. Interrupts are disabled while it exists.
+/// Exclusive access to the ring of a [`Virtqueue`](super::Virtqueue). Interrupts are disabled while
+/// it exists.
 pub struct LockedVirtqueue<'a, H: Handler> {
     pub(super) ring: SpinLockIrqGuard<'a, Ring<H>>,
 }
