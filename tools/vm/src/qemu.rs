@@ -34,6 +34,17 @@ pub fn version(qemu: &Path) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().to_owned())
 }
 
+/// The first QEMU whose emulated CPUs do not run a guest's code while another CPU patches it.
+const SOUND: (u32, u32) = (8, 1);
+
+/// Whether a guest with more than one emulated CPU can die of its own patched code in this QEMU, by the first line that
+/// [`version`] returns: before 8.1, a CPU could translate code from a page while another CPU wrote to it.
+pub fn tears_code(version: &str) -> bool {
+    let numbers = version.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()));
+    let mut numbers = numbers.into_iter().flat_map(|word| word.split('.')).map_while(|number| number.parse().ok());
+    matches!((numbers.next(), numbers.next()), (Some(major), Some(minor)) if (major, minor) < SOUND)
+}
+
 /// A QEMU process that does not outlive this one.
 #[derive(Debug)]
 pub struct Child(process::Child);
@@ -230,6 +241,18 @@ pub(crate) fn read_lines(stream: impl Read + Send + 'static) -> Receiver<String>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_qemu_that_tears_code_is_told_by_its_number() {
+        for version in ["QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7)", "QEMU emulator version 8.0.5"] {
+            assert!(tears_code(version), "{version}");
+        }
+        for version in
+            ["QEMU emulator version 8.1.0", "QEMU emulator version 10.0.2 (Debian 1:10)", "QEMU 11.0", "", "x 7"]
+        {
+            assert!(!tears_code(version), "{version}");
+        }
+    }
 
     #[test]
     fn a_dropped_child_is_ended() {

@@ -2,16 +2,15 @@
 //! Handing built kernels to the virtual machines.
 
 use std::fs;
-use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use vm::{Host, Kernel, Tally, bench, insns, scenario};
 
-use crate::cargo;
 use crate::kernel::{self, Variant, Workshop, build};
 use crate::lock::GuestLock;
 use crate::project::{Project, variable};
 use crate::source::Tree;
+use crate::{cargo, emulator};
 
 /// Memory that a machine takes of the host, with QEMU's own, in KiB.
 const MACHINE_KIB: usize = 3 << 20;
@@ -24,7 +23,7 @@ pub fn host(project: &Project) -> Host {
     Host {
         repo: project.repo.clone(),
         work: project.build.join("vm"),
-        qemu: PathBuf::from(variable("QEMU").unwrap_or_else(|| "qemu-system-x86_64".into())),
+        qemu: emulator::choice(project),
         accel: variable("ACCEL"),
         verbose: project.verbose,
         at_once: machines_at_once(project.jobs, &fs::read_to_string("/proc/meminfo").unwrap_or_default()),

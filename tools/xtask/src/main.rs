@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 //! The host-side program behind `make`: sets up, builds, checks and tests. See `make help`.
 
+mod archive;
 mod cargo;
 mod check;
 mod clean;
 mod compile_fail;
+mod emulator;
 mod guest;
 mod kernel;
 mod kunit;
@@ -112,6 +114,9 @@ fn execute(command: &Command) -> Result<bool> {
         Command::Distclean => clean::everything(&project)?,
         Command::Unapply => unapply(&project)?,
         _ => {
+            if matches!(command, Command::Setup) {
+                emulator::forget_failure(&project);
+            }
             let checks = matches!(command, Command::Check | Command::Test);
             return work(command, Workshop::open(project, checks)?);
         }

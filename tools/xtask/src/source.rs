@@ -7,9 +7,9 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::progress::{Step, output, say};
+use crate::archive::{self, Wanted};
+use crate::progress::{Step, say};
 use crate::project::{KERNEL_SERIES, Project, create_dir, remove_dir};
-use crate::setup;
 
 /// The Debian package with the source, and the suite that has it.
 const PACKAGE: &str = "linux-source-7.3";
@@ -98,7 +98,7 @@ fn unpack(project: &Project) -> Result<Tree> {
     let scratch = project.build.join("unpack");
     remove_dir(&scratch)?;
     create_dir(&scratch)?;
-    let archive = archive(project, &scratch)?;
+    let archive = packed(project, &scratch)?;
     let is_file: fn(&str) -> bool = |_| true;
     Step {
         title: "unpacking the kernel source (files)",
@@ -115,7 +115,7 @@ fn unpack(project: &Project) -> Result<Tree> {
 }
 
 /// The packed source: of an installed package, or of one that is downloaded but not installed.
-fn archive(project: &Project, scratch: &Path) -> Result<PathBuf> {
+fn packed(project: &Project, scratch: &Path) -> Result<PathBuf> {
     let name = format!("{PACKAGE}.tar.xz");
     let installed = Path::new("/usr/src").join(&name);
     if installed.is_file() {
@@ -126,7 +126,7 @@ fn archive(project: &Project, scratch: &Path) -> Result<PathBuf> {
         None => download(project, scratch)?,
     };
     let root = scratch.join("package");
-    output(Command::new("dpkg-deb").arg("-x").arg(&package).arg(&root))?;
+    archive::unpack(&package, &root)?;
     Ok(root.join("usr/src").join(name))
 }
 
@@ -139,54 +139,15 @@ fn downloaded(project: &Project) -> Option<PathBuf> {
     packages.max()
 }
 
-/// Downloads the package from the mirror that the system uses already, with lists and caches of our own, so
-/// that the system's configuration stays as it is.
+/// Downloads the package and keeps it.
 fn download(project: &Project, scratch: &Path) -> Result<PathBuf> {
-    let mirror = mirror(project).with_context(|| {
+    let wanted = Wanted { what: "the kernel source", megabytes: 160, suite: SUITE, packages: &[PACKAGE] };
+    let packages = archive::download(project, &wanted, scratch).with_context(|| {
         format!(
             "the kernel source cannot be fetched here; unpack any Linux {KERNEL_SERIES}.y and give KDIR=its directory"
         )
     })?;
-    let keyring = ["gpg", "pgp"]
-        .map(|kind| PathBuf::from(format!("/usr/share/keyrings/debian-archive-keyring.{kind}")))
-        .into_iter()
-        .find(|path| path.is_file())
-        .context("the Debian archive keyring is missing: install debian-archive-keyring")?;
-    let dir = &scratch.join("apt");
-    for sub in ["lists/partial", "cache/archives/partial"] {
-        create_dir(&dir.join(sub))?;
-    }
-    let sources = dir.join("kernel.sources");
-    let keyring = keyring.display();
-    fs::write(
-        &sources,
-        format!("Types: deb\nURIs: {mirror}\nSuites: {SUITE}\nComponents: main\nSigned-By: {keyring}\n"),
-    )?;
-    let apt = |verb: &[&str]| {
-        let mut command = Command::new("apt-get");
-        command.current_dir(dir).env("LC_ALL", "C");
-        for (option, value) in [
-            ("Dir::Etc::sourcelist", sources.display().to_string()),
-            ("Dir::Etc::sourceparts", "/dev/null".into()),
-            ("Dir::State::lists", dir.join("lists").display().to_string()),
-            ("Dir::Cache", dir.join("cache").display().to_string()),
-            ("APT::Sandbox::User", "root".into()),
-        ] {
-            command.args(["-o", &format!("{option}={value}")]);
-        }
-        command.args(verb);
-        command
-    };
-    let log = project.log("download")?;
-    let step = |title| Step { title, log: &log, counts: None, expected: None };
-    step("reading the package list of the kernel source").run(&mut apt(&["update"]))?;
-    step("downloading the kernel source (about 160 MB)").run(&mut apt(&["download", PACKAGE]))?;
-    let package = fs::read_dir(dir)?
-        .flatten()
-        .map(|entry| entry.path())
-        .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
-        .with_context(|| format!("apt-get downloaded no package; log: {}", log.display()))?;
-    keep(project, &package)
+    packages.iter().map(|package| keep(project, package)).next().context("nothing was downloaded")?
 }
 
 /// Keeps a downloaded package for other checkouts and later set-ups.
@@ -200,33 +161,6 @@ fn keep(project: &Project, package: &Path) -> Result<PathBuf> {
     partial.persist(&kept).with_context(|| format!("cannot create {}", kept.display()))?;
     say(&format!("kernel source package kept as {}", kept.display()));
     Ok(kept)
-}
-
-/// The first mirror of Debian's main archive in the system's package configuration.
-fn mirror(project: &Project) -> Result<String> {
-    let known = || -> Result<Option<String>> {
-        let targets = output(Command::new("apt-get").args([
-            "indextargets",
-            "--format",
-            "$(REPO_URI)|$(ORIGIN)|$(LABEL)|$(COMPONENT)",
-            "Created-By: Packages",
-        ]))?;
-        Ok(main_archive(&targets))
-    };
-    if let Some(mirror) = known()? {
-        return Ok(mirror);
-    }
-    // apt knows an archive only after it has read its lists, which a fresh system may not have done.
-    if !setup::update_package_lists(project)? {
-        bail!("apt knows no Debian mirror; if its lists were never read, run: sudo apt-get update");
-    }
-    known()?.context("apt is not configured with a Debian mirror")
-}
-
-/// The first archive that may have more than what the system was installed from.
-fn main_archive(targets: &str) -> Option<String> {
-    let mut mains = targets.lines().filter_map(|line| line.strip_suffix("|Debian|Debian|main"));
-    mains.find(|uri| !uri.starts_with("cdrom:")).map(str::to_string)
 }
 
 /// The version in the text of a kernel Makefile, such as `7.3.4`, or `7.3` for a first release.
@@ -278,14 +212,5 @@ mod tests {
     #[test]
     fn a_first_release_has_no_point() {
         assert_eq!(version("VERSION = 7\nPATCHLEVEL = 3\nSUBLEVEL = 0\n").unwrap(), "7.3");
-    }
-
-    #[test]
-    fn the_main_archive_is_told_from_security_and_foreign_ones() {
-        let targets =
-            "a|Other|Other|main\nb|Debian|Debian-Security|main\nc|Debian|Debian|contrib\nd/|Debian|Debian|main\n";
-        assert_eq!(main_archive(targets).as_deref(), Some("d/"));
-        assert_eq!(main_archive("a|Other|Other|main\n"), None);
-        assert_eq!(main_archive("cdrom:[x]/|Debian|Debian|main\nd/|Debian|Debian|main\n").as_deref(), Some("d/"));
     }
 }

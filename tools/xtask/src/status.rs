@@ -57,6 +57,9 @@ fn tools(project: &Project) {
     let qemu = guest::host(project).qemu;
     if let Some(qemu) = which(&qemu.to_string_lossy()).and_then(|path| probe(&path)) {
         tool("QEMU", &qemu);
+        if vm::qemu::version(&qemu.path).is_ok_and(|version| vm::qemu::tears_code(&version)) {
+            row("", &"QEMU before 8.1 may crash a guest at boot, if its CPUs are emulated");
+        }
     }
 }
 

@@ -8,11 +8,12 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use self::packages::{NEEDS, Need, Release};
-use crate::cargo;
+pub use self::packages::Release;
+use self::packages::{NEEDS, Need};
 use crate::progress::{Step, output, say};
 use crate::project::{Project, remove_dir};
 use crate::toolchain::{self, BINDGEN_VERSION, Toolchain, which};
+use crate::{cargo, emulator};
 
 /// Something that is needed, and what was found instead.
 type Missing = (&'static Need, String);
@@ -40,6 +41,7 @@ pub fn ensure(project: &Project, checks: bool) -> Result<Toolchain> {
     if missing.iter().any(|(need, _)| need.is_built_here()) {
         build_bindgen(project)?;
     }
+    emulator::ensure(project)?;
     find(project)
 }
 

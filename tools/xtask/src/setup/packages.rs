@@ -166,6 +166,13 @@ pub const NEEDS: &[Need] = &[
         bookworm: &["qemu-system-x86"],
         trixie: &["qemu-system-x86"],
     },
+    Need {
+        what: "qemu-storage-daemon",
+        purpose: For::Checks,
+        probe: Probe::Program("qemu-storage-daemon"),
+        bookworm: &["qemu-system-common"],
+        trixie: &["qemu-utils"],
+    },
     file(
         "SeaBIOS",
         &[
@@ -179,6 +186,7 @@ pub const NEEDS: &[Need] = &[
     program("fio", &["fio"]),
     program("mkfs.ext4", &["e2fsprogs"]),
     program("mkfs.btrfs", &["btrfs-progs"]),
+    program("vdpa", &["iproute2"]),
 ];
 
 impl Need {
