@@ -20,11 +20,11 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use crate::disk::Disk;
-use crate::insns;
 use crate::machine::Config;
 use crate::qemu::{Child, Running, last_words};
 use crate::qmp::Qmp;
 use crate::session::Guest;
+use crate::{early, insns};
 
 /// How long a guest may take to let go of a device.
 const UNPLUG_LIMIT: Duration = Duration::from_secs(60);
@@ -137,14 +137,7 @@ impl Guest for QemuGuest<'_> {
     }
 
     fn state(&mut self) -> String {
-        let commands = ["info status", "info cpus", "info registers -a"];
-        let answers = commands.map(|line| {
-            match self.running.qmp.execute("human-monitor-command", json!({ "command-line": line })) {
-                Ok(answer) => answer.as_str().unwrap_or_default().to_owned(),
-                Err(error) => format!("{line}: {error:#}\n"),
-            }
-        });
-        answers.concat()
+        early::state(&mut self.running.qmp)
     }
 
     fn child(&mut self) -> &mut Child {

@@ -77,8 +77,8 @@ fn scenario(plugin: &Path) -> Scenario {
     scenario.group = Group::Bench;
     scenario.kernel = Flavour::Plain;
     scenario.cpus = 1;
-    // Addresses as in vmlinux. And one CPU that has to wait for its turn on the host seems to have no timer.
-    scenario.kernel_words = "nokaslr no_timer_check";
+    // One CPU that has to wait for its turn on the host seems to have no timer.
+    scenario.kernel_words = "no_timer_check";
     scenario.limit = minutes(30);
     scenario.plugin = Some(PathBuf::from(plugin));
     scenario

@@ -2,9 +2,9 @@
 
 //! KUnit at boot, judged by the kernel's own parser.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 use crate::accel::Accel;
 use crate::ktap::Tally;
 use crate::machine::{CONSOLE_LOG, Config, Console, Machine};
-use crate::qemu::{Child, QEMU_LOG, last_words};
+use crate::qemu::{QEMU_LOG, Running, Sockets, last_words};
 use crate::report::Report;
-use crate::runner::boot_dir;
-use crate::{Host, Kernel, accel, logscan};
+use crate::runner::{boot_dir, read_log, unless_torn};
+use crate::{Host, Kernel, accel, early, logscan};
 
 /// The suites: those of this project, upstream's Rust ones, and the documentation's examples.
 pub const SUITES: &str = "rust_*";
@@ -24,6 +24,8 @@ pub const SUITES: &str = "rust_*";
 pub const REQUIRED: &[&str] = &["rust_virtio", "rust_blk_mq", "rust_doctests_kernel"];
 /// The same for a machine that has the entropy device, of which one suite makes use.
 const REQUIRED_ON_PCI: &[&str] = &["rust_virtio", "rust_virtio_pci", "rust_blk_mq", "rust_doctests_kernel"];
+/// Virtual CPUs.
+const CPUS: u32 = 2;
 /// Longest time for the boot, on an emulated CPU.
 const LIMIT: Duration = Duration::from_secs(600);
 
@@ -35,33 +37,16 @@ const LIMIT: Duration = Duration::from_secs(600);
 pub fn boot(host: &Host, kernel: &Kernel, report: &Report) -> Result<Tally> {
     let start = Instant::now();
     let accel = accel::probe(host, Some(kernel))?;
-    let boot = boot_dir(host, &format!("kunit-{}", kernel.name))?;
-    let console = boot.join(CONSOLE_LOG);
-    let config = Config {
-        machine: Machine::Q35,
-        accel: &accel,
-        memory: 1024,
-        cpus: 2,
-        bzimage: kernel.bzimage(),
-        initrd: None,
-        cmdline: format!(
-            "oops=panic kunit.enable=1 kunit.autorun=1 kunit.filter_glob={SUITES} kunit_shutdown=poweroff"
-        ),
-        shares: Vec::new(),
-        disks: &[],
-        console: Console::Log(console.clone()),
-        control: None,
-        qmp: None,
-        plugin: None,
-        work: &host.work,
-        boot: &boot,
-    };
     report.boot(
         "kunit",
         "the KUnit suites and the documentation's examples",
         &format!("{} kernel, {}", kernel.name, accel.name()),
     );
-    let failure = run_to_end(host, &config, &boot.join(QEMU_LOG), &accel)?;
+    let name = format!("kunit-{}", kernel.name);
+    let boot = host.work.join(&name);
+    let at_risk = early::tears_code(host, &accel, CPUS);
+    let failure = unless_torn(at_risk, &boot, report, || run_to_end(host, kernel, &accel, &name))?;
+    let console = boot.join(CONSOLE_LOG);
     let tally = judge(&console, &kernel.srcdir, REQUIRED_ON_PCI, failure.as_deref(), report)?;
     report.summary(&format!("kunit ({} kernel)", kernel.name), tally, start.elapsed());
     Ok(tally)
@@ -105,17 +90,42 @@ pub fn judge(
     Ok(tally)
 }
 
-/// Runs the machine until it powers off. Returns why it had to be ended, if it had to.
-fn run_to_end(host: &Host, config: &Config<'_>, log: &Path, accel: &Accel) -> Result<Option<String>> {
-    let messages = File::create(log)?;
-    let mut child = Child::spawn(&host.qemu, &config.args(), |command| {
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(messages);
-    })?;
+/// Runs the machine until it powers off. `name` is that of the boot. Returns why it had to be ended, if it had to.
+fn run_to_end(host: &Host, kernel: &Kernel, accel: &Accel, name: &str) -> Result<Option<String>> {
+    let boot = boot_dir(host, name)?;
+    let console = boot.join(CONSOLE_LOG);
+    let sockets = Sockets::listen()?;
+    let config = Config {
+        machine: Machine::Q35,
+        accel,
+        memory: 1024,
+        cpus: CPUS,
+        bzimage: kernel.bzimage(),
+        initrd: None,
+        cmdline: format!(
+            "oops=panic kunit.enable=1 kunit.autorun=1 kunit.filter_glob={SUITES} kunit_shutdown=poweroff"
+        ),
+        shares: Vec::new(),
+        disks: &[],
+        console: Console::Log(console.clone()),
+        control: Some(sockets.control_path()),
+        qmp: Some(sockets.qmp_path()),
+        plugin: None,
+        work: &host.work,
+        boot: &boot,
+    };
+    let log = boot.join(QEMU_LOG);
+    let mut running = Running::start(&host.qemu, &config, sockets, &log)?;
     let limit = host.patience(accel.limit(LIMIT));
-    Ok(match child.wait_for(limit)? {
+    Ok(match running.child.wait_for(limit)? {
         Some(status) if status.success() => None,
-        Some(status) => Some(format!("QEMU ended with {status}: {}", last_words(log))),
-        None => Some(format!("the suites did not end within {} s", limit.as_secs())),
+        Some(status) => Some(format!("QEMU ended with {status}: {}", last_words(&log))),
+        None => {
+            let state = early::state(&mut running.qmp);
+            let stands = early::where_it_stands(&read_log(&console)?, &state, &kernel.objdir);
+            let stands = stands.map(|stands| format!(", {stands}")).unwrap_or_default();
+            Some(format!("the suites did not end within {} s{stands}", limit.as_secs()))
+        }
     })
 }
 

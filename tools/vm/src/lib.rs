@@ -14,6 +14,7 @@
 //! | [`qmp`], [`hostcmd`] | what a guest script may ask of the host: hot-plug, resize, wake-up |
 //! | [`control`], [`transcript`], [`ktap`], [`fio`] | the lines a guest script prints, and what they amount to |
 //! | [`logscan`] | what must not be in a kernel log |
+//! | [`early`] | a boot that ends or stands still before user space |
 //! | [`scenario`] | the table of boots |
 //! | [`runner`], [`session`], [`report`] | one boot from start to verdict, a machine listened to, how it is shown |
 //! | [`parity`] | the driver compared with the C one |
@@ -31,6 +32,7 @@ pub mod accel;
 pub mod bench;
 pub mod control;
 pub mod disk;
+pub mod early;
 pub mod fio;
 pub mod hostcmd;
 pub mod image;

@@ -91,7 +91,8 @@ impl Config<'_> {
 
     /// What the kernel is told: console, behaviour on a crash, and the scenario's own words.
     pub fn kernel_cmdline(&self) -> String {
-        let mut words = vec!["console=ttyS0", "panic=-1", "printk.devkmsg=on"];
+        // Addresses as in vmlinux, so that they can be understood from outside.
+        let mut words = vec!["console=ttyS0", "panic=-1", "printk.devkmsg=on", "nokaslr"];
         if self.machine == Machine::Microvm {
             words.push("reboot=t");
         }

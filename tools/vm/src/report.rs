@@ -106,6 +106,12 @@ impl Report {
         }
     }
 
+    /// A boot is made once more: why, and where the first one's log is.
+    pub fn again(&self, why: &str, log: &Path) {
+        self.clear();
+        self.line(format!("  again {why}; its log: {}", log.display()));
+    }
+
     /// Lines that were made elsewhere.
     pub fn lines(&self, lines: &[String]) {
         for line in lines {

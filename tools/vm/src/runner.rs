@@ -22,7 +22,7 @@ use crate::report::Report;
 use crate::scenario::{self, Flavour, Group, Overrides, Scenario};
 use crate::session::{Limits, Session};
 use crate::transcript::Transcript;
-use crate::{Host, Kernel, accel, image, kunit, parity};
+use crate::{Host, Kernel, accel, early, image, kunit, parity};
 
 /// What a boot came to.
 #[derive(Debug)]
@@ -143,6 +143,20 @@ pub fn run(host: &Host, kernel: &Kernel, accel: &Accel, scenario: &Scenario, ove
     boot(host, kernel, accel, scenario, overrides, &Report::new(host.verbose))
 }
 
+/// Makes a boot, and makes it once more if the first one died of the emulator's [known fault](early::tears_code).
+/// `at_risk` says whether it can; `boot` is the directory of the boot.
+pub(crate) fn unless_torn<T>(at_risk: bool, boot: &Path, report: &Report, make: impl Fn() -> Result<T>) -> Result<T> {
+    let first = make()?;
+    if !at_risk || !early::died_of_torn_code(&read_log(&boot.join(CONSOLE_LOG))?) {
+        return Ok(first);
+    }
+    report.again(
+        "an int3 oops before user space: QEMU before 8.1 runs code that is being patched; booted once more",
+        &set_aside(boot)?,
+    );
+    make()
+}
+
 fn boot(
     host: &Host,
     kernel: &Kernel,
@@ -151,6 +165,34 @@ fn boot(
     overrides: &Overrides,
     report: &Report,
 ) -> Result<Outcome> {
+    report.boot(
+        scenario.name,
+        scenario.about,
+        &format!("{} kernel, {}, {} CPUs, {} MiB", kernel.name, accel.name(), scenario.cpus, scenario.memory),
+    );
+    let boot = host.work.join(scenario.name);
+    let at_risk = early::tears_code(host, accel, scenario.cpus);
+    let (transcript, failure) =
+        unless_torn(at_risk, &boot, report, || listen(host, kernel, accel, scenario, overrides, report))?;
+    let compare = |scope| parity::compare(&transcript.data, scope, &scenario.disks);
+    let parity = scenario.parity.map(compare).transpose()?;
+    let outcome = judge(transcript, parity, failure, boot.join(CONSOLE_LOG), report)?;
+    if outcome.tally().success() {
+        remove_scratch(&boot)?;
+    }
+    Ok(outcome)
+}
+
+/// Boots `kernel` for `scenario` and listens until the end. Returns what was heard, and why the machine did not come to
+/// its proper end, if it did not.
+fn listen(
+    host: &Host,
+    kernel: &Kernel,
+    accel: &Accel,
+    scenario: &Scenario,
+    overrides: &Overrides,
+    report: &Report,
+) -> Result<(Transcript, Option<String>)> {
     let bzimage = kernel.bzimage();
     if !bzimage.is_file() {
         bail!("there is no kernel image {}", bzimage.display());
@@ -163,7 +205,6 @@ fn boot(
         fs::create_dir(counts_dir(&boot)).context("cannot make the directory of the counts")?;
     }
     let sockets = Sockets::listen()?;
-    let console = boot.join(CONSOLE_LOG);
     let mut config = Config {
         machine: scenario.machine,
         accel,
@@ -174,7 +215,7 @@ fn boot(
         cmdline: String::new(),
         shares: vec![("objdir", kernel.objdir.clone()), ("guest", host.guest_dir())],
         disks: &scenario.disks,
-        console: Console::Log(console.clone()),
+        console: Console::Log(boot.join(CONSOLE_LOG)),
         control: Some(sockets.control_path()),
         qmp: Some(sockets.qmp_path()),
         plugin: scenario.plugin.clone(),
@@ -182,25 +223,30 @@ fn boot(
         boot: &boot,
     };
     config.cmdline = scenario.cmdline(&config.disk_map(), overrides);
-    report.boot(
-        scenario.name,
-        scenario.about,
-        &format!("{} kernel, {}, {} CPUs, {} MiB", kernel.name, accel.name(), scenario.cpus, scenario.memory),
-    );
     let log = boot.join(QEMU_LOG);
     let guest = QemuGuest::new(Running::start(&host.qemu, &config, sockets, &log)?, &config, log);
     let limit = |alone| host.patience(accel.limit(alone));
-    let limits = Limits { whole: limit(scenario.limit), idle: limit(scenario.idle) };
-    let mut session = Session::new(guest, limits, report, &boot)?;
+    let limits = Limits { whole: limit(scenario.limit), idle: limit(scenario.idle), early_idle: limit(early::IDLE) };
+    let mut session = Session::new(guest, limits, report, &boot, &kernel.objdir)?;
     let failure = session.follow()?;
-    let transcript = session.into_transcript();
-    let compare = |scope| parity::compare(&transcript.data, scope, &scenario.disks);
-    let parity = scenario.parity.map(compare).transpose()?;
-    let outcome = judge(transcript, parity, failure, console, report)?;
-    if outcome.tally().success() {
-        remove_scratch(&boot)?;
+    Ok((session.into_transcript(), failure))
+}
+
+/// Moves the directory of a boot out of the way of the next one, without its disks, and returns where its log is.
+fn set_aside(boot: &Path) -> Result<PathBuf> {
+    remove_scratch(boot)?;
+    let aside = boot.with_extension("first");
+    if aside.exists() {
+        fs::remove_dir_all(&aside).with_context(|| format!("cannot remove {}", aside.display()))?;
     }
-    Ok(outcome)
+    fs::rename(boot, &aside).with_context(|| format!("cannot create {}", aside.display()))?;
+    Ok(aside.join(CONSOLE_LOG))
+}
+
+/// The kernel's log, whatever bytes are in it.
+pub(crate) fn read_log(console: &Path) -> Result<String> {
+    let log = fs::read(console).with_context(|| format!("cannot read {}", console.display()))?;
+    Ok(String::from_utf8_lossy(&log).into_owned())
 }
 
 /// Judges and shows what was heard.
@@ -211,8 +257,7 @@ pub(crate) fn judge(
     console: PathBuf,
     report: &Report,
 ) -> Result<Outcome> {
-    let log = fs::read(&console).with_context(|| format!("cannot read {}", console.display()))?;
-    let log = String::from_utf8_lossy(&log);
+    let log = read_log(&console)?;
     let findings = logscan::scan(&log);
     if let Some(why) = &failure {
         report.died(why, &transcript, &console, &log);
@@ -267,6 +312,34 @@ mod tests {
         for at_once in [1, 2, 8] {
             assert_eq!(three_boots(at_once).unwrap().passed, 6);
         }
+    }
+
+    /// How many boots are made, and what the last one says, when they leave these logs.
+    fn boots_with(at_risk: bool, logs: &[&str]) -> (usize, String, bool) {
+        let work = tempfile::tempdir().unwrap();
+        let host = Host::new(Path::new("/r"), work.path());
+        let made = std::cell::Cell::new(0);
+        let report = Report::in_one_piece(false);
+        let last = unless_torn(at_risk, &work.path().join("name"), &report, || {
+            let boot = boot_dir(&host, "name")?;
+            let log = logs[made.get()];
+            made.set(made.get() + 1);
+            fs::write(boot.join(CONSOLE_LOG), log)?;
+            Ok(log.to_owned())
+        });
+        let kept = fs::read_to_string(work.path().join("name.first").join(CONSOLE_LOG));
+        (made.get(), last.unwrap(), kept.is_ok_and(|log| log == logs[0]))
+    }
+
+    #[test]
+    fn a_boot_is_made_once_more_after_the_emulators_own_fault_alone() {
+        let (torn, oops) = ("Oops: int3: 0000", "Oops: general protection fault");
+        assert_eq!(boots_with(true, &[torn, "fine"]), (2, "fine".into(), true));
+        assert_eq!(boots_with(true, &[torn, torn, "never"]), (2, torn.into(), true));
+        assert_eq!(boots_with(true, &[oops, "never"]), (1, oops.into(), false));
+        assert_eq!(boots_with(false, &[torn, "never"]), (1, torn.into(), false));
+        let late = "Run /init as init process\nOops: int3: 0000";
+        assert_eq!(boots_with(true, &[late, "never"]), (1, late.into(), false));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
+use crate::early;
 use crate::machine::CONSOLE_LOG;
 use crate::qemu::Child;
 use crate::report::Report;
@@ -60,15 +61,18 @@ pub struct Limits {
     pub whole: Duration,
     /// Without any sign of life.
     pub idle: Duration,
+    /// The same before user space.
+    pub early_idle: Duration,
 }
 
 /// The machine and what is known of it.
 pub struct Session<'a, G> {
     guest: G,
     report: &'a Report,
+    objdir: &'a Path,
     console: Console,
     script_log: File,
-    idle_limit: Duration,
+    limits: Limits,
     deadline: Instant,
     last_sign: Instant,
     transcript: Transcript,
@@ -81,6 +85,10 @@ struct Console {
 }
 
 impl Console {
+    fn read(&self) -> String {
+        String::from_utf8_lossy(&fs::read(&self.path).unwrap_or_default()).into_owned()
+    }
+
     fn grew(&mut self) -> bool {
         let length = fs::metadata(&self.path).map_or(0, |meta| meta.len());
         length != std::mem::replace(&mut self.length, length)
@@ -88,19 +96,20 @@ impl Console {
 }
 
 impl<'a, G: Guest> Session<'a, G> {
-    /// Begins to listen. `boot` is the directory of this boot.
+    /// Begins to listen. `boot` is the directory of this boot, `objdir` that of the kernel.
     ///
     /// # Errors
     ///
     /// When the log of the script cannot be written.
-    pub fn new(guest: G, limits: Limits, report: &'a Report, boot: &Path) -> Result<Self> {
+    pub fn new(guest: G, limits: Limits, report: &'a Report, boot: &Path, objdir: &'a Path) -> Result<Self> {
         let now = Instant::now();
         Ok(Self {
             guest,
             report,
+            objdir,
             console: Console { path: boot.join(CONSOLE_LOG), length: 0 },
             script_log: File::create(boot.join(SCRIPT_LOG)).context("cannot write the script's log")?,
-            idle_limit: limits.idle,
+            limits,
             deadline: now + limits.whole,
             last_sign: now,
             transcript: Transcript::default(),
@@ -124,11 +133,13 @@ impl<'a, G: Guest> Session<'a, G> {
                 Err(RecvTimeoutError::Disconnected) => return self.end(),
             }
             let overdue = self.overdue().or_else(|| self.look_after_events());
-            if overdue.is_some() {
+            if let Some(why) = overdue {
+                let state = self.guest.state();
                 // Only a help for whoever looks for the reason.
-                let _ = fs::write(self.console.path.with_file_name(STATE_LOG), self.guest.state());
+                let _ = fs::write(self.console.path.with_file_name(STATE_LOG), &state);
                 self.guest.child().kill();
-                return Ok(overdue);
+                let stands = early::where_it_stands(&self.console.read(), &state, self.objdir);
+                return Ok(Some(stands.map_or(why.clone(), |stands| format!("{why}, {stands}"))));
             }
         }
     }
@@ -171,8 +182,15 @@ impl<'a, G: Guest> Session<'a, G> {
         if now > self.deadline {
             return Some("the guest was ended: it took longer than this scenario may".into());
         }
-        let idle = now.duration_since(self.last_sign) > self.idle_limit;
-        idle.then(|| format!("the guest was ended: no sign of life for {} s", self.idle_limit.as_secs()))
+        let silence = now.duration_since(self.last_sign);
+        let Limits { idle, early_idle, .. } = self.limits;
+        let limit = if silence > early_idle && !self.has_begun() { early_idle } else { idle };
+        (silence > limit).then(|| format!("the guest was ended: no sign of life for {} s", limit.as_secs()))
+    }
+
+    /// Whether the guest is beyond its boot.
+    fn has_begun(&self) -> bool {
+        self.transcript.cases.planned.is_some() || early::is_over(&self.console.read())
     }
 
     fn look_after_events(&mut self) -> Option<String> {

@@ -80,8 +80,8 @@ fn boot(host: &Host, kernel: &Kernel, scenario: &Scenario, overrides: &Overrides
     report.boot(scenario.name, scenario.about, &machine);
     let guest = UmlGuest::start(&config, devices)?;
     let limit = host.patience(scenario.limit);
-    let limits = Limits { whole: limit, idle: limit };
-    let mut session = Session::new(guest, limits, report, &boot)?;
+    let limits = Limits { whole: limit, idle: limit, early_idle: limit };
+    let mut session = Session::new(guest, limits, report, &boot, &kernel.objdir)?;
     let failure = session.follow()?;
     judge(session.into_transcript(), None, failure, console, report)
 }
