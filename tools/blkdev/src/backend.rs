@@ -2,46 +2,73 @@
 
 //! Between the rings and the device: the vhost-user side.
 
-use std::io::{self, Write};
+use std::io;
+use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 use anyhow::{Context, Result};
 use vhost::vhost_user::Backend as BackendChannel;
 use vhost::vhost_user::message::{VhostUserProtocolFeatures, VhostUserVirtioFeatures};
 use vhost_user_backend::{VhostUserBackend, VringRwLock, VringT};
-use virtio_queue::{DescriptorChain, QueueOwnedT, Writer};
-use vm_memory::{
-    Bytes, GuestAddressSpace, GuestMemoryAtomic, GuestMemoryBackend, GuestMemoryLoadGuard, GuestMemoryMmap,
-    GuestMemoryRegion,
-};
+use vm_memory::{GuestMemoryAtomic, GuestMemoryMmap};
 use vmm_sys_util::epoll::EventSet;
 use vmm_sys_util::event::{EventConsumer, EventFlag, EventNotifier, new_event_consumer_and_notifier};
 
+use crate::chaos::Chaos;
+use crate::conduct::{Conduct, Step};
 use crate::config::WCE_OFFSET;
-use crate::device::{Device, Shape};
+use crate::device::Device;
 use crate::features::Features;
+use crate::lie::{Lie, Lies};
 use crate::notify::{Before, Channel};
 
 /// Descriptors of the largest ring. User-mode Linux makes rings of 256.
 const MAX_QUEUE_SIZE: usize = 1024;
 
 type Memory = GuestMemoryAtomic<GuestMemoryMmap>;
-type Chain = DescriptorChain<GuestMemoryLoadGuard<GuestMemoryMmap>>;
 
 /// A device behind a vhost-user socket.
 pub struct Backend {
     device: Mutex<Device>,
-    memory: Memory,
+    pub(crate) memory: Memory,
     queues: usize,
     sockets: Mutex<Before>,
     channel: Mutex<Option<Channel>>,
+    /// The rings, once the driver has told of something.
+    pub(crate) vrings: Mutex<Vec<VringRwLock>>,
+    /// Held while a ring is served.
+    pub(crate) serving: Mutex<()>,
+    pub(crate) conduct: Mutex<Conduct>,
+    pub(crate) lies: Mutex<Lies>,
+    pub(crate) chaos: Mutex<Option<Chaos>>,
+}
+
+/// What a command came to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Reply {
+    /// What to say; may be empty.
+    pub answer: String,
+    /// Whether this was the end of the device.
+    pub is_gone: bool,
 }
 
 impl Backend {
     /// The back end of `device`, with `queues` queues in the driver's `memory`.
     pub fn new(device: Device, queues: usize, memory: Memory) -> Arc<Self> {
         let sockets = Mutex::new(Before::default());
-        Arc::new(Self { device: Mutex::new(device), memory, queues, sockets, channel: Mutex::new(None) })
+        Arc::new(Self {
+            device: Mutex::new(device),
+            memory,
+            queues,
+            sockets,
+            channel: Mutex::default(),
+            vrings: Mutex::default(),
+            serving: Mutex::default(),
+            conduct: Mutex::default(),
+            lies: Mutex::default(),
+            chaos: Mutex::default(),
+        })
     }
 
     /// Does what a line says and returns the answer: see [`crate::command`].
@@ -49,57 +76,80 @@ impl Backend {
     /// # Errors
     ///
     /// It is no command, or cannot be done.
-    pub fn command(&self, line: &str) -> Result<String> {
-        let done = self.device().command(line)?;
+    pub fn command(self: &Arc<Self>, line: &str) -> Result<Reply> {
+        let words: Vec<_> = line.split_whitespace().collect();
+        if lock(&self.conduct).command(&words)? {
+            if words == ["behave"] {
+                lock(&self.lies).clear();
+                *lock(&self.chaos) = None;
+                self.device().command(line)?;
+            }
+            self.act_on(&words)?;
+            return Ok(Reply::default());
+        }
+        let mut answer = String::new();
+        match words[..] {
+            ["lie", lie] => lock(&self.lies).add(Lie::parse(lie)?),
+            ["chaos", seed, per_mille] => *lock(&self.chaos) = Some(Chaos::new(seed.parse()?, per_mille.parse()?)),
+            ["count", "lies"] => answer = lock(&self.lies).told().to_string(),
+            ["interrupts", count] => (0..count.parse::<u32>()?).try_for_each(|_| self.interrupt_all())?,
+            ["changes", count] => (0..count.parse::<u32>()?).try_for_each(|_| self.config_changed())?,
+            _ => return self.device_command(line),
+        }
+        Ok(Reply { answer, is_gone: false })
+    }
+
+    fn device_command(&self, line: &str) -> Result<Reply> {
+        let mut device = self.device();
+        let done = device.command(line)?;
+        if done.is_gone {
+            // Nothing is served any more.
+            mem::forget(device);
+        } else {
+            drop(device);
+        }
         if done.config_changed {
-            let mut channel = lock(&self.channel);
-            let channel = channel.as_mut().context("there is no driver to tell it")?;
-            channel.config_changed().context("cannot tell the driver")?;
+            self.config_changed()?;
         }
-        Ok(done.answer)
+        Ok(Reply { answer: done.answer, is_gone: done.is_gone })
     }
 
-    fn device(&self) -> MutexGuard<'_, Device> {
+    /// Does what a new conduct begins with.
+    fn act_on(self: &Arc<Self>, words: &[&str]) -> Result<()> {
+        match words {
+            ["deaf"] => {
+                let backend = Arc::clone(self);
+                thread::spawn(move || backend.look_while_deaf());
+            }
+            ["behave" | "resume"] => {
+                // A ring that is not there has nothing that waits.
+                let _ = self.look();
+                self.interrupt_all()?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn interrupt_all(&self) -> Result<()> {
+        // The driver has closed the other end of those that it has taken down.
+        lock(&self.vrings).iter().for_each(|vring| drop(vring.signal_used_queue()));
+        Ok(())
+    }
+
+    fn config_changed(&self) -> Result<()> {
+        let mut channel = lock(&self.channel);
+        let channel = channel.as_mut().context("there is no driver to tell it")?;
+        channel.config_changed().context("cannot tell the driver")
+    }
+
+    /// How it goes about its requests at the moment.
+    pub(crate) fn conduct(&self) -> Conduct {
+        lock(&self.conduct).clone()
+    }
+
+    pub(crate) fn device(&self) -> MutexGuard<'_, Device> {
         lock(&self.device)
-    }
-
-    /// Serves all requests that are in the ring.
-    fn serve(&self, vring: &VringRwLock) -> io::Result<()> {
-        loop {
-            vring.disable_notification().map_err(io::Error::other)?;
-            while let Some(chain) = self.next(vring) {
-                let head = chain.head_index();
-                let used = self.handle(chain).unwrap_or_else(|error| {
-                    eprintln!("blkdev: a request cannot be served: {error}");
-                    0
-                });
-                vring.add_used(head, used).map_err(io::Error::other)?;
-                if vring.needs_notification().map_err(io::Error::other)? {
-                    vring.signal_used_queue()?;
-                }
-            }
-            if !vring.enable_notification().map_err(io::Error::other)? {
-                return Ok(());
-            }
-        }
-    }
-
-    fn next(&self, vring: &VringRwLock) -> Option<Chain> {
-        let mut state = vring.get_mut();
-        state.get_queue_mut().iter(self.memory.memory()).ok()?.next()
-    }
-
-    fn handle(&self, chain: Chain) -> io::Result<u32> {
-        let memory = self.memory.memory();
-        let lengths: Vec<_> = chain.clone().map(|descriptor| u64::from(descriptor.len())).collect();
-        // The first is the header and the last the status; Linux puts each into a buffer of its own.
-        let data = lengths.get(1..lengths.len().saturating_sub(1)).unwrap_or_default();
-        let shape = Shape { segments: data.len() as u64, longest: data.iter().copied().max().unwrap_or(0) };
-        let readable = read_all(&memory, chain.clone())?;
-        let mut writer = Writer::new(&*memory, chain).map_err(io::Error::other)?;
-        let answer = self.device().execute(&readable, writer.available_bytes(), shape);
-        writer.write_all(&answer.bytes)?;
-        Ok(answer.used)
     }
 }
 
@@ -120,6 +170,8 @@ impl VhostUserBackend for Backend {
     }
 
     fn acked_features(&self, features: u64) {
+        lock(&self.conduct).perhaps_die(Step::Features);
+        lock(&self.lies).forget();
         self.device().negotiated(Features::from_bits(features));
     }
 
@@ -135,6 +187,7 @@ impl VhostUserBackend for Backend {
     fn set_event_idx(&self, _enabled: bool) {}
 
     fn get_config(&self, offset: u32, size: u32) -> Vec<u8> {
+        lock(&self.conduct).perhaps_die(Step::Config(0));
         self.device().read_config(offset as usize, size as usize)
     }
 
@@ -146,6 +199,7 @@ impl VhostUserBackend for Backend {
     }
 
     fn update_memory(&self, _memory: Memory) -> io::Result<()> {
+        lock(&self.conduct).perhaps_die(Step::Memory);
         Ok(())
     }
 
@@ -161,31 +215,16 @@ impl VhostUserBackend for Backend {
     }
 
     fn handle_event(&self, queue: u16, _set: EventSet, vrings: &[VringRwLock], _thread: usize) -> io::Result<()> {
+        lock(&self.conduct).perhaps_die(Step::Kick);
+        *lock(&self.vrings) = vrings.to_vec();
         match vrings.get(usize::from(queue)) {
-            Some(vring) => self.serve(vring),
+            Some(vring) => self.serve(queue, vring),
             None => Err(io::Error::other(format!("there is no queue {queue}"))),
         }
     }
 }
 
-/// Collects what the driver has made readable.
-///
-/// User-mode Linux shares its memory without the image of the kernel, which the page of zeroes is a part of, so what
-/// lies below the shared memory is taken for zeroes.
-fn read_all(memory: &GuestMemoryMmap, chain: Chain) -> io::Result<Vec<u8>> {
-    let shared_from = memory.iter().map(|region| region.start_addr()).min();
-    let mut bytes = Vec::new();
-    for descriptor in chain.readable() {
-        let at = bytes.len();
-        bytes.resize(at + descriptor.len() as usize, 0);
-        if Some(descriptor.addr()) >= shared_from {
-            memory.read_slice(&mut bytes[at..], descriptor.addr()).map_err(io::Error::other)?;
-        }
-    }
-    Ok(bytes)
-}
-
 /// What a panicking thread has left behind is still good: each change is complete in itself.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -14,7 +14,7 @@ use vhost::vhost_user::{Error as VhostError, Listener};
 use vhost_user_backend::{Error, VhostUserDaemon};
 use vm_memory::{GuestMemoryAtomic, GuestMemoryMmap};
 
-use crate::backend::Backend;
+use crate::backend::{Backend, Reply};
 use crate::device::Device;
 use crate::options::Options;
 
@@ -60,14 +60,14 @@ fn error(error: Error) -> anyhow::Error {
     anyhow!("{error}")
 }
 
-fn listen_to_commands(backend: &Backend) {
+fn listen_to_commands(backend: &Arc<Backend>) {
     for line in stdin().lines().map_while(Result::ok) {
-        let answer = match backend.command(&line) {
-            Ok(answer) if answer.is_empty() => "ok".to_owned(),
-            Ok(answer) => format!("ok {answer}"),
-            Err(error) => format!("error {error:#}").replace('\n', " "),
+        let (answer, is_gone) = match backend.command(&line) {
+            Ok(Reply { answer, is_gone }) if answer.is_empty() => ("ok".to_owned(), is_gone),
+            Ok(Reply { answer, is_gone }) => (format!("ok {answer}"), is_gone),
+            Err(error) => (format!("error {error:#}").replace('\n', " "), false),
         };
-        if say(&answer).is_err() {
+        if say(&answer).is_err() || is_gone {
             break;
         }
     }

@@ -9,9 +9,19 @@
 //! | `get FIELD` | a value in it |
 //! | `resize BYTES` | changes the size, and tells the driver |
 //! | `fault FAULT[:REQUEST]` | misbehaves from now on |
-//! | `behave` | stops that |
-//! | `count NAME` | how often it has happened: a request's name, `priority-N`, `discard-ranges`, `violation`, … |
+//! | `lie LIE[:REQUEST][*TIMES]` | lies about buffers, once or so many times; always with `*` alone |
+//! | `chaos SEED PER_MILLE` | does so many of a thousand requests wrong at random |
+//! | `stall`, `resume` | serves nothing, and serves again |
+//! | `mute`, `deaf`, `eager` | interrupts for nothing; wants no notification; interrupts for each buffer |
+//! | `pace MS`, `delay MS` | takes so long for a request; so long for an interrupt |
+//! | `die STEP` | is gone at that moment: see [`crate::conduct::Step`] |
+//! | `behave` | stops all of that |
+//! | `interrupts N`, `changes N` | interrupts so many times; tells so many changes of the configuration |
+//! | `cut SEED FILE` | loses a part of what was not flushed, leaves the rest in a file, and is gone |
+//! | `count NAME` | how often it has happened: a request's name, `priority-N`, `discard-ranges`, `violation`, `lies`, … |
 //! | `zone INDEX read-only`, `zone INDEX offline` | breaks a zone |
+
+use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -28,6 +38,8 @@ pub struct Done {
     pub answer: String,
     /// Whether the driver has to be told that the configuration has changed.
     pub config_changed: bool,
+    /// Whether this was the end of the device.
+    pub is_gone: bool,
 }
 
 impl Device {
@@ -39,6 +51,7 @@ impl Device {
     pub fn command(&mut self, line: &str) -> Result<Done> {
         let mut answer = String::new();
         let mut config_changed = false;
+        let mut is_gone = false;
         match line.split_whitespace().collect::<Vec<_>>()[..] {
             ["set", ref assignments @ ..] if !assignments.is_empty() => {
                 let mut config = self.config.clone();
@@ -60,6 +73,13 @@ impl Device {
             }
             ["fault", text] => self.faults.add(Fault::parse(text)?),
             ["behave"] => self.faults.clear(),
+            ["cut", seed, file] => {
+                let seed = seed.parse().with_context(|| format!("not a number: `{seed}`"))?;
+                let (at_risk, lost) = (self.cache.len(), self.cache.lose(&mut self.store, seed));
+                self.store.save(Path::new(file)).with_context(|| format!("cannot write {file}"))?;
+                answer = format!("{lost} of {at_risk} sectors lost");
+                is_gone = true;
+            }
             ["count", name] => answer = self.counts.get(name).copied().unwrap_or(0).to_string(),
             ["zone", index, state] => {
                 let state = match state {
@@ -73,7 +93,7 @@ impl Device {
             }
             _ => bail!("unknown command `{line}`"),
         }
-        Ok(Done { answer, config_changed })
+        Ok(Done { answer, config_changed, is_gone })
     }
 }
 
@@ -115,6 +135,37 @@ mod tests {
         assert_eq!(device.command("count flush").unwrap().answer, "0");
         device.execute(&flush, 1, Shape::default());
         assert_eq!(device.command("count flush").unwrap().answer, "1");
+    }
+
+    #[test]
+    fn a_cut_leaves_what_was_flushed_and_what_is_left_can_be_served_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("left");
+        let write = |sector: u64, byte: u8| {
+            [&1u32.to_le_bytes()[..], &[0; 4], &sector.to_le_bytes(), &vec![byte; 512 * 64]].concat()
+        };
+        let mut cut = device("--size 1M --volatile");
+        cut.execute(&write(0, 1), 1, Shape::default());
+        cut.execute(&[&4u32.to_le_bytes()[..], &[0; 12]].concat(), 1, Shape::default());
+        cut.execute(&write(64, 2), 1, Shape::default());
+        let done = cut.command(&format!("cut 5 {}", file.display())).unwrap();
+        assert!(done.is_gone && done.answer.ends_with("of 64 sectors lost"), "{}", done.answer);
+        let again = device(&format!("--size 1M --image {}", file.display()));
+        assert_eq!(again.store.bytes(0, 512 * 64).unwrap(), [1; 512 * 64]);
+        let rest = again.store.bytes(64, 512 * 64).unwrap();
+        assert!(rest.chunks(512).all(|sector| sector == [0; 512] || sector == [2; 512]));
+        assert!(rest.chunks(512).any(|sector| sector == [0; 512]), "nothing was lost");
+    }
+
+    #[test]
+    fn without_a_cache_nothing_is_lost() {
+        for words in ["--size 1M", "--size 1M --volatile --set wce=0", "--size 1M --volatile --no-feature flush"] {
+            let dir = tempfile::tempdir().unwrap();
+            let mut device = device(words);
+            device.execute(&[&1u32.to_le_bytes()[..], &[0; 12], &[1; 512]].concat(), 1, Shape::default());
+            let done = device.command(&format!("cut 1 {}", dir.path().join("left").display())).unwrap();
+            assert_eq!(done.answer, "0 of 0 sectors lost", "{words}");
+        }
     }
 
     #[test]

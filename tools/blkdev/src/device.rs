@@ -4,8 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
+use crate::cache::Cache;
 use crate::config::ConfigSpace;
 use crate::fault::{FaultKind, Faults};
 use crate::features::Features;
@@ -20,6 +21,8 @@ use crate::zones::{ZoneOp, Zones};
 const UNKNOWN_STATUS: u8 = 0x77;
 /// How much more than there is room for is said to have been written by a device that lies about it.
 const TOO_MUCH: u32 = 4096;
+/// What is no request.
+const MALFORMED: &str = "malformed";
 
 /// How a request lies in memory.
 #[derive(Debug, Clone, Copy, Default)]
@@ -37,6 +40,8 @@ pub struct Answer {
     pub bytes: Vec<u8>,
     /// How much the device says that it has written.
     pub used: u32,
+    /// What it was: [`Command::name`].
+    pub name: &'static str,
 }
 
 /// The device.
@@ -47,6 +52,11 @@ pub struct Device {
     pub(crate) config: ConfigSpace,
     pub(crate) faults: Faults,
     pub(crate) counts: BTreeMap<String, u64>,
+    pub(crate) cache: Cache,
+    /// Whether there is such a cache.
+    volatile: bool,
+    /// What the next request suffers from besides.
+    wrong: Option<FaultKind>,
     first_config: ConfigSpace,
     offered: Features,
     negotiated: Features,
@@ -62,12 +72,19 @@ impl Device {
     pub fn new(options: &Options) -> Result<Self> {
         options.check()?;
         Ok(Self {
-            store: Store::new(options.sectors()),
+            store: match &options.image {
+                None => Store::new(options.sectors()),
+                Some(file) => Store::load(file, options.sectors())
+                    .with_context(|| format!("cannot take over {}", file.display()))?,
+            },
             zones: options.geometry().map(|geometry| Zones::new(geometry, options.sectors())),
             config: options.config()?,
             first_config: options.config()?,
             faults: options.faults(),
             counts: BTreeMap::new(),
+            cache: Cache::default(),
+            volatile: options.volatile,
+            wrong: None,
             offered: options.features(),
             negotiated: options.features(),
             serial: options.serial.clone(),
@@ -104,17 +121,30 @@ impl Device {
         self.config.set("wce", on.into())
     }
 
+    /// The next request will suffer from this as well.
+    pub fn do_wrong(&mut self, kind: FaultKind) {
+        self.wrong = Some(kind);
+    }
+
+    /// What a request is.
+    pub fn name_of(&self, readable: &[u8], writable: usize) -> &'static str {
+        Request::parse(readable, writable).map_or(MALFORMED, |request| request.command.name())
+    }
+
     /// Carries out a request: its readable bytes, and how many can be written.
     pub fn execute(&mut self, readable: &[u8], writable: usize, shape: Shape) -> Answer {
         let request = match Request::parse(readable, writable) {
             Ok(request) => request,
             Err(malformed) => {
-                self.count("malformed");
+                self.count(MALFORMED);
                 return refuse(malformed, writable);
             }
         };
         let name = request.command.name();
         self.count(name);
+        let wrong = self.wrong.take();
+        let faults = self.faults.clone();
+        let suffers = |kind| wrong == Some(kind) || faults.hit(kind, name);
         if request.ioprio != 0 {
             self.count(&format!("priority-{}", request.ioprio));
         }
@@ -128,7 +158,7 @@ impl Device {
         if status != Status::Ok {
             eprintln!("blkdev: {name} at sector {}, {} bytes: {status:?}", request.sector, readable.len());
         }
-        if self.faults.hit(FaultKind::AppendSector, name) {
+        if suffers(FaultKind::AppendSector) {
             append_sector = append_sector.wrapping_sub(1 << 40);
         }
         let mut bytes = Vec::with_capacity(writable);
@@ -138,21 +168,21 @@ impl Device {
         }
         bytes.extend(data);
         bytes.push(match status {
-            _ if self.faults.hit(FaultKind::UnknownStatus, name) => UNKNOWN_STATUS,
-            _ if self.faults.hit(FaultKind::IoError, name) => Status::IoErr as u8,
+            _ if suffers(FaultKind::UnknownStatus) => UNKNOWN_STATUS,
+            _ if suffers(FaultKind::IoError) => Status::IoErr as u8,
             status => status as u8,
         });
         let mut used = bytes.len() as u32;
-        if self.faults.hit(FaultKind::NoStatus, name) {
+        if suffers(FaultKind::NoStatus) {
             bytes.pop();
         }
-        if self.faults.hit(FaultKind::UsedShort, name) {
+        if suffers(FaultKind::UsedShort) {
             used = STATUS as u32;
         }
-        if self.faults.hit(FaultKind::UsedLong, name) {
+        if suffers(FaultKind::UsedLong) {
             used += TOO_MUCH;
         }
-        Answer { bytes, used }
+        Answer { bytes, used, name }
     }
 
     pub(crate) fn count(&mut self, what: &str) {
@@ -182,7 +212,10 @@ impl Device {
         match &request.command {
             Command::Read => self.read(sector, data),
             Command::Write(bytes) => self.write(sector, bytes),
-            Command::Flush => Ok(()),
+            Command::Flush => {
+                self.cache.flush();
+                Ok(())
+            }
             Command::GetId => {
                 let len = self.serial.len().min(data.len());
                 data[..len].copy_from_slice(&self.serial.as_bytes()[..len]);
@@ -216,8 +249,17 @@ impl Device {
         Ok(())
     }
 
+    /// Notes what is about to be written, unless it will last.
+    fn note(&mut self, sector: u64, sectors: u64) {
+        let writes_back = self.negotiated.has("flush") && self.config.get("wce").is_ok_and(|on| on != 0);
+        if self.volatile && writes_back {
+            self.cache.note(&self.store, sector, sectors);
+        }
+    }
+
     fn write(&mut self, sector: u64, data: &[u8]) -> Result<(), Status> {
         let sectors = whole_sectors(data.len())?;
+        self.note(sector, sectors);
         let place = self.store.bytes_mut(sector, data.len()).ok_or(Status::IoErr)?;
         if self.offered.has("ro") {
             return Err(Status::IoErr);
@@ -235,6 +277,7 @@ impl Device {
             return Err(Status::IoErr);
         }
         let at = zones(self.negotiated, &mut self.zones)?.append(sector, sectors)?;
+        self.note(at, sectors);
         self.store.bytes_mut(at, data.len()).ok_or(Status::IoErr)?.copy_from_slice(data);
         Ok(at)
     }
@@ -289,6 +332,7 @@ impl Device {
                 (Some(_), _) => return Err(Status::ZoneInvalidCmd),
                 (None, _) => {}
             }
+            self.note(range.sector, range.sectors);
             let place = store::bytes(range.sectors).and_then(|len| self.store.bytes_mut(range.sector, len));
             place.ok_or(Status::IoErr)?.fill(0);
         }
@@ -309,13 +353,13 @@ fn whole_sectors(len: usize) -> Result<u64, Status> {
 /// Answers what is no request.
 fn refuse(malformed: Malformed, writable: usize) -> Answer {
     let status = match malformed {
-        Malformed::NoStatus => return Answer { bytes: Vec::new(), used: 0 },
+        Malformed::NoStatus => return Answer { bytes: Vec::new(), used: 0, name: MALFORMED },
         Malformed::ShortHeader | Malformed::BadRanges => Status::IoErr,
         Malformed::BadFlags => Status::Unsupp,
     };
     let mut bytes = vec![0; writable];
     bytes[writable - STATUS] = status as u8;
-    Answer { bytes, used: writable as u32 }
+    Answer { bytes, used: writable as u32, name: MALFORMED }
 }
 
 #[cfg(test)]

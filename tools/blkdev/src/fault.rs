@@ -78,12 +78,18 @@ impl Fault {
             let known: Vec<_> = known.map(|value| value.get_name().to_owned()).collect();
             format!("no fault `{kind}`; there are {}", known.join(", "))
         })?;
-        let known = |name: &str| {
-            let found = REQUESTS.iter().copied().find(|known| *known == name);
-            found.with_context(|| format!("no request `{name}`; there are {}", REQUESTS.join(", ")))
-        };
-        Ok(Self { kind: found, request: request.map(known).transpose()? })
+        Ok(Self { kind: found, request: request.map(request_name).transpose()? })
     }
+}
+
+/// The name of a request that misbehaviour can be limited to.
+///
+/// # Errors
+///
+/// There is no such request.
+pub fn request_name(name: &str) -> Result<&'static str> {
+    let found = REQUESTS.iter().copied().find(|known| *known == name);
+    found.with_context(|| format!("no request `{name}`; there are {}", REQUESTS.join(", ")))
 }
 
 /// All that a device does wrong at a time.

@@ -11,22 +11,29 @@
 //! | [`options`], [`features`], [`config`] | what the device is, offers and says of itself |
 //! | [`request`], [`status`], [`device`], [`report`] | requests and their outcomes, without rings |
 //! | [`zones`] | zones and their write pointers |
-//! | [`store`] | the data |
-//! | [`fault`], [`command`] | misbehaviour, and what a test may ask for while the device runs |
-//! | [`backend`], [`notify`] | rings, and changes of the configuration |
+//! | [`store`], [`cache`] | the data, and what of it is lost without power |
+//! | [`fault`], [`lie`], [`conduct`], [`chaos`] | misbehaviour: of requests, of rings, of the device, and at random |
+//! | [`command`] | what a test may ask for while the device runs |
+//! | [`backend`], `serve`, [`ring`], [`notify`] | rings, and changes of the configuration |
 //! | [`cli`] | the program |
 
 pub mod backend;
+pub mod cache;
+pub mod chaos;
 pub mod cli;
 pub mod command;
+pub mod conduct;
 pub mod config;
 pub mod device;
 pub mod fault;
 pub mod features;
+pub mod lie;
 pub mod notify;
 pub mod options;
 pub mod report;
 pub mod request;
+pub mod ring;
+mod serve;
 pub mod status;
 pub mod store;
 pub mod zones;

@@ -2,6 +2,8 @@
 
 //! What a device is to be like: the options of the command line.
 
+use std::path::PathBuf;
+
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
@@ -58,6 +60,12 @@ pub struct Options {
     /// Sectors that can be appended at once
     #[arg(long, default_value_t = 256, requires = "zone_size")]
     pub max_append: u64,
+    /// Hold what this file holds at the start
+    #[arg(long, value_name = "FILE")]
+    pub image: Option<PathBuf>,
+    /// Have a cache that loses what was not flushed when the power goes
+    #[arg(long)]
+    pub volatile: bool,
     /// Misbehave from the start
     #[arg(long = "fault", value_name = "FAULT[:REQUEST]", value_parser = Fault::parse)]
     pub faults: Vec<Fault>,

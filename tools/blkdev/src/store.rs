@@ -2,8 +2,14 @@
 
 //! The data, in memory.
 
+use std::fs::{self, File};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::Path;
+
 /// Bytes of a sector.
 pub const SECTOR: u64 = 512;
+/// Bytes that are left out of a file if they are zeroes.
+const HOLE: usize = 4096;
 
 /// Memory that holds the sectors of a device. What was never written costs nothing.
 #[derive(Debug)]
@@ -17,6 +23,37 @@ impl Store {
     /// There cannot be so much memory.
     pub fn new(sectors: u64) -> Self {
         Self(vec![0; bytes(sectors).expect("a device that fits into memory")])
+    }
+
+    /// What a file holds, and zeroes behind it.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, or has more than so many sectors.
+    pub fn load(file: &Path, sectors: u64) -> io::Result<Self> {
+        let mut store = Self(fs::read(file)?);
+        if store.sectors() > sectors {
+            return Err(io::Error::other(format!("it has {} sectors, more than {sectors}", store.sectors())));
+        }
+        store.resize(sectors);
+        Ok(store)
+    }
+
+    /// Writes all to a file, with holes where there are zeroes.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written.
+    pub fn save(&self, file: &Path) -> io::Result<()> {
+        let mut out = File::create(file)?;
+        for block in self.0.chunks(HOLE) {
+            if block.iter().any(|byte| *byte != 0) {
+                out.write_all(block)?;
+            } else {
+                out.seek(SeekFrom::Current(block.len() as i64))?;
+            }
+        }
+        out.set_len(self.0.len() as u64)
     }
 
     /// The number of sectors.
@@ -61,6 +98,19 @@ mod tests {
         store.bytes_mut(1, 512).unwrap().fill(7);
         assert_eq!(store.bytes(1, 512).unwrap(), [7; 512]);
         assert_eq!(store.bytes(2, 512).unwrap(), [0; 512]);
+    }
+
+    #[test]
+    fn what_was_saved_is_loaded() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("store");
+        let mut store = Store::new(64);
+        store.bytes_mut(33, 512).unwrap().fill(7);
+        store.save(&file).unwrap();
+        assert_eq!(fs::metadata(&file).unwrap().len(), 64 * 512);
+        let loaded = Store::load(&file, 128).unwrap();
+        assert_eq!((loaded.sectors(), loaded.bytes(32, 1536)), (128, store.bytes(32, 1536)));
+        assert!(Store::load(&file, 63).is_err());
     }
 
     #[test]

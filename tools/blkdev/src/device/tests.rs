@@ -18,7 +18,7 @@ fn range(sector: u64, sectors: u32, flags: u32) -> Vec<u8> {
 
 /// Sends a request and returns what comes back: data with status, and the used length.
 fn send(device: &mut Device, readable: &[Vec<u8>], writable: usize) -> (Vec<u8>, u32) {
-    let Answer { bytes, used } = device.execute(&readable.concat(), writable, Shape::default());
+    let Answer { bytes, used, .. } = device.execute(&readable.concat(), writable, Shape::default());
     (bytes, used)
 }
 
@@ -125,7 +125,7 @@ fn a_driver_that_breaks_the_limits_is_told_so() {
 #[test]
 fn a_request_without_room_for_its_status_cannot_be_answered() {
     let answer = device("").execute(&header(4, 0), 0, Shape::default());
-    assert_eq!(answer, Answer { bytes: vec![], used: 0 });
+    assert_eq!(answer, Answer { bytes: vec![], used: 0, name: "malformed" });
 }
 
 #[test]
