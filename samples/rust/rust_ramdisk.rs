@@ -82,7 +82,7 @@ impl Operations for RamDisk {
     type HwData = ();
     type RequestData = ();
 
-    fn init_request_data(_set: &()) -> impl Init<(), Error> {
+    fn init_request_data(_set: &()) -> impl PinInit<(), Error> {
         Ok(())
     }
 

@@ -155,7 +155,7 @@ pub fn keep<T: Operations>(rq: Request<T>) -> Request<T> {
 //@ message: cannot move out of `rq` because it is borrowed
 #[cfg(case = "keep_data")]
 pub fn keep_data<T: Operations<RequestData = u32>>(mut rq: Request<T>) -> u32 {
-    let data = rq.data_mut();
+    let data = rq.data_mut().get_mut();
 
     rq.end(Status::OK);
     *data

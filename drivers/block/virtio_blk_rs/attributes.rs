@@ -44,7 +44,7 @@ impl Attribute<Disk> for Serial {
     fn show(disk: &GenDisk<Disk>, out: &mut Contents<'_>) -> Result {
         let mut id = KVec::from_elem(0u8, ID_BYTES, GFP_KERNEL)?;
         let asked = disk.execute(Transfer::In(&mut id), |data| {
-            data.set_command(RequestType::GetId, 0)
+            data.get_mut().set_command(RequestType::GetId, 0)
         });
 
         match asked {

@@ -166,7 +166,7 @@ fn add(
     rq: Request<Disk, Idle>,
 ) -> Result<(), Rejected<Disk>> {
     let added = queue.add(rq.start(), |(data, payload), parts| {
-        data.describe(payload, parts)
+        data.get_mut().describe(payload, parts)
     });
     let Err(mut err) = added else {
         return Ok(());
@@ -202,7 +202,7 @@ impl Operations for Disk {
     type HwData = Arc<Virtqueue<RequestQueue>>;
     type RequestData = RequestData;
 
-    fn init_request_data(_set: &Queues) -> impl Init<RequestData, Error> {
+    fn init_request_data(_set: &Queues) -> impl PinInit<RequestData, Error> {
         Ok::<_, Error>(RequestData::new())
     }
 

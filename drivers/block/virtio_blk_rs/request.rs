@@ -133,7 +133,7 @@ pub(crate) fn prepare<S: State>(rq: &mut Request<Disk, S>, order: ByteOrder) -> 
         Op::DrvOut | Op::Unknown(_) => return Err(Status::IOERR),
     };
     let ioprio = rq.ioprio();
-    let data = rq.data_mut();
+    let data = rq.data_mut().get_mut();
 
     *data.out_hdr = OutHdr::new(order, ty, ioprio, sector);
     *data.status = status::NOT_WRITTEN;

@@ -124,7 +124,7 @@ pub(crate) fn report(disk: &GenDisk<Disk>, sector: u64, reporter: &mut ZoneRepor
     while reporter.remaining() > 0 && next < disk.capacity() {
         buffer.fill(0);
         disk.execute(Transfer::In(&mut buffer), |data| {
-            data.set_command(RequestType::ZoneReport, next)
+            data.get_mut().set_command(RequestType::ZoneReport, next)
         })?;
 
         let (header, zones) = ZoneReport::ref_from_prefix(&buffer).map_err(|_| EIO)?;

@@ -92,7 +92,7 @@
 //!     type HwData = ();
 //!     type RequestData = ();
 //!
-//!     fn init_request_data(_set: &()) -> impl Init<(), Error> {
+//!     fn init_request_data(_set: &()) -> impl PinInit<(), Error> {
 //!         Ok(())
 //!     }
 //!

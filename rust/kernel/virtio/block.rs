@@ -34,7 +34,7 @@ use core::{
 // - The block layer allocates requests as pages or with `kmalloc`: in the linear mapping.
 // - The ring slot is what `Request` has for this.
 unsafe impl<T: Operations> Token for Request<T, Started> {
-    type View<'t> = (&'t mut T::RequestData, Payload<'t>);
+    type View<'t> = (Pin<&'t mut T::RequestData>, Payload<'t>);
 
     #[inline]
     fn view(&mut self) -> Self::View<'_> {

@@ -63,7 +63,7 @@ impl<T: Operations> GenDisk<T> {
     pub fn execute(
         &self,
         transfer: Transfer<'_>,
-        prepare: impl FnOnce(&mut T::RequestData),
+        prepare: impl FnOnce(Pin<&mut T::RequestData>),
     ) -> Result {
         let (op, start, len) = match transfer {
             Transfer::Nothing => (bindings::req_op_REQ_OP_DRV_IN, core::ptr::null_mut(), 0),
@@ -98,7 +98,10 @@ impl<T: Operations> GenDisk<T> {
         let pdu = unsafe { Pdu::<T>::of(pdu) }.as_ptr();
 
         // SAFETY: The PDU was initialized along with the tag, and nobody else has the request.
-        prepare(unsafe { &mut (*pdu).data });
+        let data = unsafe { &mut (*pdu).data };
+
+        // SAFETY: The data stays where it is until `exit_request_callback` drops it.
+        prepare(unsafe { Pin::new_unchecked(data) });
 
         if len > 0 {
             // SAFETY: The request is new. The memory has pages, as checked above, and stays

@@ -56,16 +56,20 @@ pub trait Operations: Sized + 'static {
     type HwData: Send + Sync + 'static;
 
     /// Data of each request. Is made once, along with the tag set or an I/O scheduler, and is then
-    /// used by one request after the other.
+    /// used by one request after the other. Each hardware queue of a disk has another one, for the
+    /// flushes that the block layer makes by itself.
+    ///
+    /// It is pinned: it stays where it was made until it is dropped, so it can contain list nodes,
+    /// timers or work items.
     type RequestData: Send + 'static;
 
-    /// Makes the data of a request.
+    /// Makes the data of a request, in C `init_request`. Dropping the data is C's `exit_request`.
     ///
     /// # Context
     ///
     /// Process context. May sleep, but must not start I/O: memory is to be allocated with
     /// `GFP_NOIO`.
-    fn init_request_data(set: &Self::TagSetData) -> impl Init<Self::RequestData, Error>;
+    fn init_request_data(set: &Self::TagSetData) -> impl PinInit<Self::RequestData, Error>;
 
     /// Makes the data of the hardware queue number `index` of a disk.
     ///
@@ -319,7 +323,8 @@ impl<T: Operations> OperationsVTable<T> {
             let data = unsafe { &raw mut (*pdu).data };
 
             let init = || {
-                // SAFETY: `data` is valid for writes. On an error, it is not used.
+                // SAFETY: `data` is valid for writes. On an error, it is not used. Otherwise it
+                // stays where it is until `exit_request_callback` drops it.
                 unsafe { pin_init::raw_try_init(data, T::init_request_data(set_data)) }
             };
             // SAFETY: By the requirement of this function.
@@ -348,7 +353,7 @@ impl<T: Operations> OperationsVTable<T> {
 
         // SAFETY: By the requirement of this function, this was initialized.
         if unsafe { (*pdu).has_data } {
-            // SAFETY: The data is initialized, and not used after this.
+            // SAFETY: The data is initialized, not used after this, and dropped where it is.
             unsafe { (&raw mut (*pdu).data).drop_in_place() };
         }
     }

@@ -19,6 +19,7 @@ pub(super) struct Pdu<T: Operations> {
     pub(super) ring_slot: u32,
     /// Whether `data` is initialized. If not, then the tag set is about to be freed.
     pub(super) has_data: bool,
+    /// Stays where it was initialized until it is dropped.
     pub(super) data: T::RequestData,
 }
 

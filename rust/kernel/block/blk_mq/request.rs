@@ -67,7 +67,8 @@ impl State for Either {}
 ///
 /// - `rq` points to a valid `struct request` of a queue of a [`GenDisk<T>`](super::GenDisk), which
 ///   the block layer has handed to the driver and which has not been handed back.
-/// - Behind it is a `Pdu<T>` that [`Operations::init_request_data`] has initialized.
+/// - Behind it is a `Pdu<T>` that [`Operations::init_request_data`] has initialized, whose data is
+///   pinned.
 /// - `self` is the only owner: nobody else ends the request or accesses its `Pdu<T>`.
 /// - The state of the request is that which `S` names.
 #[repr(transparent)]
@@ -237,9 +238,12 @@ impl<T: Operations, S: State> Request<T, S> {
 
     /// The data of the driver for this request.
     #[inline]
-    pub fn data_mut(&mut self) -> &mut T::RequestData {
+    pub fn data_mut(&mut self) -> Pin<&mut T::RequestData> {
         // SAFETY: By the type invariant, the PDU is initialized and owned by `self`.
-        unsafe { &mut (*self.pdu().as_ptr()).data }
+        let data = unsafe { &mut (*self.pdu().as_ptr()).data };
+
+        // SAFETY: By the type invariant, the data is pinned.
+        unsafe { Pin::new_unchecked(data) }
     }
 
     /// A number in the request that belongs to the ring which the request is in.
@@ -258,7 +262,7 @@ impl<T: Operations, S: State> Request<T, S> {
 
     /// The data of the driver along with the data that is read or written.
     #[inline]
-    pub fn parts(&mut self) -> (&mut T::RequestData, Payload<'_>) {
+    pub fn parts(&mut self) -> (Pin<&mut T::RequestData>, Payload<'_>) {
         // SAFETY: By the type invariant, `rq` is valid and stays so while it is borrowed.
         let payload = unsafe { Payload::new(self.rq) };
 
@@ -266,7 +270,8 @@ impl<T: Operations, S: State> Request<T, S> {
         // does not access it.
         let data = unsafe { &mut (*self.pdu().as_ptr()).data };
 
-        (data, payload)
+        // SAFETY: By the type invariant, the data is pinned.
+        (unsafe { Pin::new_unchecked(data) }, payload)
     }
 
     /// Hands the request back to the block layer, which ends it with `status`; or issues it again

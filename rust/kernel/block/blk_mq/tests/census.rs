@@ -14,7 +14,8 @@ use crate::{
     time::{
         delay::fsleep,
         Delta, //
-    }, //
+    },
+    types::Opaque, //
 };
 
 /// Counts values that exist.
@@ -25,6 +26,8 @@ pub(super) struct Census {
     pub(super) request: Atomic<i32>,
     /// How often data of a hardware queue was found to be gone.
     pub(super) ghosts: Atomic<i32>,
+    /// How often a [`Home`] was found elsewhere than where it was made.
+    pub(super) astray: Atomic<i32>,
     /// How often [`Mode::Linger`](super::ram::Mode::Linger) has ended.
     pub(super) lingered: Atomic<i32>,
     /// Ends [`Mode::Linger`](super::ram::Mode::Linger).
@@ -42,6 +45,7 @@ impl Census {
             hw: Atomic::new(0),
             request: Atomic::new(0),
             ghosts: Atomic::new(0),
+            astray: Atomic::new(0),
             lingered: Atomic::new(0),
             go_on: Atomic::new(0),
             hw_budget: Atomic::new(-1),
@@ -102,6 +106,50 @@ impl Counted {
 impl Drop for Counted {
     fn drop(&mut self) {
         (self.which)(&self.census).fetch_sub(1, Relaxed);
+    }
+}
+
+/// The head of an empty list, which points to itself. So it is good only where it was made.
+#[pin_data(PinnedDrop)]
+pub(super) struct Home {
+    #[pin]
+    head: Opaque<bindings::list_head>,
+    census: Arc<Census>,
+}
+
+// SAFETY: An empty list is on no other list, so it can be used in any thread.
+unsafe impl Send for Home {}
+
+impl Home {
+    pub(super) fn new(census: &Arc<Census>) -> impl PinInit<Self> {
+        let census = census.clone();
+
+        pin_init!(Self {
+            // SAFETY: `head` is valid for writes.
+            head <- Opaque::ffi_init(|head| unsafe { bindings::INIT_LIST_HEAD(head) }),
+            census,
+        })
+    }
+
+    /// Counts if this is not where it was made.
+    pub(super) fn check(&self) {
+        let head = self.head.get();
+
+        // SAFETY: The head is initialized, and nobody changes it.
+        let next = unsafe { (*head).next };
+        // SAFETY: As above.
+        let prev = unsafe { (*head).prev };
+
+        if next != head || prev != head {
+            self.census.astray.fetch_add(1, Relaxed);
+        }
+    }
+}
+
+#[pinned_drop]
+impl PinnedDrop for Home {
+    fn drop(self: Pin<&mut Self>) {
+        self.check();
     }
 }
 

@@ -76,6 +76,44 @@ mod tests {
     }
 
     #[test]
+    fn the_data_of_requests_stays_where_it_was_made() -> Result {
+        for no_sched_by_default in [true, false] {
+            let census = Census::new()?;
+            let options = TagSetOptions {
+                no_sched_by_default,
+                ..options()
+            };
+            let mut limits = QueueLimits::new();
+            limits.set_write_cache(true);
+            let disk = new_disk(&census, options, &limits, "rustkunit_pinned")?.add_virtual()?;
+            let open = OpenDisk::new(&disk)?;
+            let made = census.request.load(Relaxed);
+
+            for mode in [Mode::Serve, Mode::Complete] {
+                disk.queue_data().set_mode(mode, Status::OK);
+                for sector in 0..40 {
+                    let bio = Bio::submit(&open, READ, sector, 512, 0)?;
+
+                    assert_eq!(bio.wait(), Status::OK);
+                }
+                open.write(0, &[1; 512])?;
+                open.sync()?;
+                disk.execute(Transfer::Nothing, |private| {
+                    *private.project().command = 1;
+                })?;
+            }
+            // Nothing is made anew from one use to the next.
+            assert_eq!(census.request.load(Relaxed), made);
+
+            drop(open);
+            drop(disk);
+            census.wait_until_gone()?;
+            assert_eq!(census.astray.load(Relaxed), 0);
+        }
+        Ok(())
+    }
+
+    #[test]
     fn a_scheduler_has_requests_of_its_own() -> Result {
         let census = Census::new()?;
         let options = TagSetOptions {
@@ -103,7 +141,9 @@ mod tests {
         let census = Census::new()?;
         let disk = new_disk(&census, options(), &QueueLimits::new(), "rustkunit_unadded")?;
 
-        disk.execute(Transfer::Nothing, |private| private.command = 4)?;
+        disk.execute(Transfer::Nothing, |private| {
+            *private.project().command = 4;
+        })?;
         assert_eq!(disk.queue_data().command.load(Relaxed), 4);
         drop(disk);
         assert!(census.all() == [0; 4]);

@@ -72,7 +72,7 @@ impl Operations for Unpolled {
     type HwData = ();
     type RequestData = ();
 
-    fn init_request_data(_set: &()) -> impl Init<(), Error> {
+    fn init_request_data(_set: &()) -> impl PinInit<(), Error> {
         Ok(())
     }
 

@@ -6,7 +6,8 @@ use super::census::{
     spend,
     wait_until,
     Census,
-    Counted, //
+    Counted,
+    Home, //
 };
 use crate::{
     block::blk_mq::{
@@ -128,10 +129,13 @@ impl Drop for HwData {
     }
 }
 
+#[pin_data]
 pub(super) struct RequestData {
     status: Status,
     /// The command of an internal request.
     pub(super) command: u8,
+    #[pin]
+    home: Home,
     _counted: Counted,
 }
 
@@ -280,6 +284,7 @@ impl QueueData {
     }
 
     pub(super) fn serve<S: State>(&self, rq: &Request<Ram, S>) -> Status {
+        rq.data().home.check();
         self.try_serve(rq).map_or(Status::IOERR, |()| Status::OK)
     }
 
@@ -339,11 +344,17 @@ impl Operations for Ram {
     type HwData = HwData;
     type RequestData = RequestData;
 
-    fn init_request_data(set: &SetData) -> impl Init<RequestData, Error> {
-        spend(&set.census.request_budget).map(|()| RequestData {
-            status: Status::OK,
-            command: 0,
-            _counted: Counted::new(&set.census, |c| &c.request),
+    fn init_request_data(set: &SetData) -> impl PinInit<RequestData, Error> {
+        let census = &set.census;
+
+        pin_init::pin_init_scope(move || {
+            spend(&census.request_budget)?;
+            Ok(try_pin_init!(RequestData {
+                status: Status::OK,
+                command: 0,
+                home <- Home::new(census),
+                _counted: Counted::new(census, |c| &c.request),
+            }))
         })
     }
 
@@ -376,7 +387,7 @@ impl Operations for Ram {
             Mode::Complete => {
                 let mut rq = rq.start();
 
-                rq.data_mut().status = data.serve(&rq);
+                *rq.data_mut().project().status = data.serve(&rq);
                 rq.complete();
             }
             Mode::Park => data.park(rq.start()),

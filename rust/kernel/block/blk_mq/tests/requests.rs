@@ -237,7 +237,7 @@ mod tests {
         assert!(rq.set_sector(5) == Err(EINVAL));
 
         let (private, payload) = rq.parts();
-        private.command = 9;
+        *private.project().command = 9;
         assert_eq!(payload.len(), 1024);
         assert!(payload.is_write());
 
@@ -353,12 +353,18 @@ mod tests {
         let pattern = KVec::from_elem(0x5au8, 512, GFP_KERNEL)?;
         let mut buffer = KVec::from_elem(0u8, 512, GFP_KERNEL)?;
 
-        disk.execute(Transfer::Out(&pattern), |private| private.command = 1)?;
+        disk.execute(Transfer::Out(&pattern), |private| {
+            *private.project().command = 1;
+        })?;
         assert_eq!(data.command.load(Relaxed), 1);
-        disk.execute(Transfer::In(&mut buffer), |private| private.command = 2)?;
+        disk.execute(Transfer::In(&mut buffer), |private| {
+            *private.project().command = 2;
+        })?;
         assert_eq!(data.command.load(Relaxed), 2);
         assert!(buffer == pattern);
-        disk.execute(Transfer::Nothing, |private| private.command = 3)?;
+        disk.execute(Transfer::Nothing, |private| {
+            *private.project().command = 3;
+        })?;
         assert_eq!(data.command.load(Relaxed), 3);
 
         data.set_mode(Mode::Reject, Status::NOSPC);

@@ -97,7 +97,7 @@ impl Operations for ZonedRam {
     type HwData = ();
     type RequestData = ();
 
-    fn init_request_data(_set: &()) -> impl Init<(), Error> {
+    fn init_request_data(_set: &()) -> impl PinInit<(), Error> {
         Ok(())
     }
 
