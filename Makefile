@@ -4,7 +4,8 @@
 #
 # Variables: RUSTC= BINDGEN= LLVM= QEMU= name tools, ACCEL=kvm|tcg the accelerator, JOBS= the parallel jobs,
 # BUILD= the build directory, KDIR= an unpacked Linux 7.3.y tree, KERNEL=plain|debug the kernel of run, parity,
-# shell, ko and kernel, FILTER= the KUnit suites, SOAK_LOOPS= and SOAK_SECONDS= how long soak goes on, V=1 more output.
+# shell, ko and kernel, FILTER= the KUnit suites, SOAK_LOOPS= and SOAK_SECONDS= how long soak goes on, BOOTS= how
+# often boots boots, V=1 more output.
 
 .DEFAULT_GOAL := help
 
@@ -19,6 +20,7 @@ parity: ## compare the driver with the C one on every kind of disk
 uml: ## run both drivers on our own block device in user-mode Linux: zones, secure erase, odd limits, faults
 check: ## check formatting, lints, style and documentation
 soak: ## run the long versions of the tests
+boots: ## boot each kernel many times and count the boots that were lost
 insns: ## count the instructions per request of the C driver and of ours (fails above 1.1 x)
 bench: ## compare the speed of the C driver and of ours
 shell: ## open a shell in the virtual machine; `reload virtio_blk_rs` there takes what `make ko` built

@@ -23,7 +23,7 @@ use crate::{Host, Kernel, image};
 /// How long a guest may take to reach user space under KVM.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// What the guest's init prints when it is told only to prove that it runs.
-const ALIVE: &str = "vmtest: user space runs";
+pub(crate) const ALIVE: &str = "vmtest: user space runs";
 
 /// An accelerator.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -20,6 +20,7 @@
 //! | [`parity`] | the driver compared with the C one |
 //! | [`kunit`] | KUnit at boot, read by the kernel's own parser |
 //! | [`insns`], [`bench`] | what a request costs and how fast it is, against the C driver |
+//! | [`boots`] | whether boots can be relied on at all |
 //! | [`mod@shell`] | the interactive machine |
 //! | [`uml`] | user-mode Linux with test devices that do what QEMU's cannot |
 
@@ -30,6 +31,7 @@ use anyhow::Result;
 
 pub mod accel;
 pub mod bench;
+pub mod boots;
 pub mod control;
 pub mod disk;
 pub mod early;

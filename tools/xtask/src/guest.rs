@@ -4,7 +4,7 @@
 use std::fs;
 
 use anyhow::{Result, bail};
-use vm::{Host, Kernel, Tally, bench, insns, scenario};
+use vm::{Host, Kernel, Tally, bench, boots, insns, scenario};
 
 use crate::kernel::{self, Variant, Workshop, build};
 use crate::lock::GuestLock;
@@ -161,9 +161,51 @@ pub fn soak(workshop: &Workshop) -> Result<Tally> {
     vm::soak(&host(&workshop.project), &kernel(Variant::Plain), &kernel(Variant::Debug))
 }
 
+/// How many times `make boots` boots each kernel, if `BOOTS=` does not say.
+const BOOTS: usize = 300;
+
+/// `make boots`: the kernel that `KERNEL=` names, or else each of both, many times.
+///
+/// # Errors
+///
+/// A variable is wrong, a kernel cannot be built or no machine can be started.
+pub fn boots(workshop: &Workshop) -> Result<Tally> {
+    let _lock = GuestLock::take(&workshop.project, "run")?;
+    let count = number_of_boots(variable("BOOTS").as_deref())?;
+    let variants = match variable("KERNEL") {
+        None => vec![Variant::Plain, Variant::Debug],
+        Some(_) => vec![wanted()?],
+    };
+    for &variant in &variants {
+        build::kernel(workshop, variant)?;
+    }
+    let host = host(&workshop.project);
+    variants
+        .into_iter()
+        .map(|variant| boots::run(&host, &kernel(&workshop.project, &workshop.tree, variant), count))
+        .sum()
+}
+
+fn number_of_boots(text: Option<&str>) -> Result<usize> {
+    match text.map(str::parse) {
+        None => Ok(BOOTS),
+        Some(Ok(count)) if (1..=100_000).contains(&count) => Ok(count),
+        Some(_) => bail!("BOOTS={}: give a number from 1 to 100000", text.unwrap_or_default()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_number_of_boots_is_a_number() {
+        assert_eq!(number_of_boots(None).unwrap(), BOOTS);
+        assert_eq!(number_of_boots(Some("5")).unwrap(), 5);
+        for text in ["0", "-1", "many"] {
+            assert!(number_of_boots(Some(text)).unwrap_err().to_string().starts_with(&format!("BOOTS={text}: ")));
+        }
+    }
 
     #[test]
     fn machines_side_by_side_need_jobs_and_memory() {

@@ -63,6 +63,8 @@ enum Command {
     Test,
     /// Run the long tests
     Soak,
+    /// Boot each kernel many times and count how that ends
+    Boots,
     /// Count the instructions per request of the C driver and of ours
     Insns,
     /// Compare the speed of the C driver and of ours
@@ -133,6 +135,7 @@ fn work(command: &Command, workshop: Workshop) -> Result<bool> {
         Command::Shell => guest::shell(workshop)?,
         Command::Test => return Ok(tell(suite::run(&workshop))),
         Command::Soak => return Ok(tell(guest::soak(&workshop)?)),
+        Command::Boots => return Ok(tell(guest::boots(&workshop)?)),
         Command::Insns => return guest::insns(workshop),
         Command::Bench => guest::bench(workshop)?,
         Command::Parity => return guest::parity(workshop),
