@@ -24,8 +24,17 @@ const PROGRAM: &str = "qemu-system-x86_64";
 const STORAGE_DAEMON: &str = "qemu-storage-daemon";
 
 /// The packages of Debian's backports that are a whole QEMU for our machines. The libraries that they need are those
-/// of the release's own package, which set-up installs.
-const PACKAGES: &[&str] = &["qemu-system-x86", "qemu-system-common", "qemu-system-data", "qemu-utils", "seabios"];
+/// of the release's own package, which set-up installs. QEMU looks for a module that it lacks among the system's, and
+/// ends when that one is of another QEMU, so modules that nobody needs are here too.
+const PACKAGES: &[&str] = &[
+    "qemu-system-x86",
+    "qemu-system-common",
+    "qemu-system-data",
+    "qemu-system-modules-opengl",
+    "qemu-system-modules-spice",
+    "qemu-utils",
+    "seabios",
+];
 
 /// How long an attempt to fetch it is remembered that failed, so that work without network does not wait every time.
 const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -137,6 +146,8 @@ fn arrange(root: &Path) -> Result<Version> {
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
     symlink(Path::new("../usr/bin").join(STORAGE_DAEMON), bin.join(STORAGE_DAEMON))?;
     output(Command::new(bin.join(STORAGE_DAEMON)).arg("--version"))?;
+    // It tries every module.
+    output(Command::new(&program).args(["-machine", "none", "-device", "help"]))?;
     let text = output(Command::new(&program).arg("--version"))?;
     // Documentation and icons, half of what there is.
     for unused in ["doc", "man", "icons", "lintian"] {
