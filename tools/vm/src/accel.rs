@@ -156,6 +156,7 @@ fn try_kvm(host: &Host, kernel: &Kernel) -> Result<Option<String>> {
         console: Console::Log(log.clone()),
         control: None,
         qmp: None,
+        backends: None,
         plugin: None,
         work: &host.work,
         boot: &boot,

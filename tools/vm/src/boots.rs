@@ -126,6 +126,7 @@ fn boot(host: &Host, kernel: &Kernel, accel: &Accel, number: usize) -> Result<En
         console: Console::Log(console.clone()),
         control: Some(sockets.control_path()),
         qmp: Some(sockets.qmp_path()),
+        backends: None,
         plugin: None,
         work: &host.work,
         boot: &boot,

@@ -9,6 +9,8 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::backend;
+
 /// One mebibyte, in bytes.
 pub const MIB: u64 = 1 << 20;
 
@@ -19,6 +21,8 @@ pub enum Backend {
     Scratch,
     /// A raw file of this name in the work directory that outlives the machine.
     Kept(String),
+    /// Like [`Backend::Scratch`], but a process of its own serves it, see [`crate::backend`]; for [`Attach::Device`].
+    Served,
     /// No storage at all: writes vanish, reads return at once. Takes the host's disk out of a measurement.
     Null,
 }
@@ -110,6 +114,8 @@ pub struct Disk {
     pub readonly: bool,
     /// Device properties; not used by [`Attach::Drive`].
     pub properties: Properties,
+    /// What QEMU's name of the device has at its end: `-transitional` or `-non-transitional`.
+    pub model: &'static str,
 }
 
 impl Disk {
@@ -122,6 +128,7 @@ impl Disk {
             attach: Attach::Device,
             readonly: false,
             properties: Properties::default(),
+            model: "",
         }
     }
 
@@ -134,6 +141,12 @@ impl Disk {
     /// The same disk, attached in another way.
     pub fn attach(mut self, attach: Attach) -> Self {
         self.attach = attach;
+        self
+    }
+
+    /// The same disk on the device whose name ends so.
+    pub fn model(mut self, model: &'static str) -> Self {
+        self.model = model;
         self
     }
 
@@ -159,9 +172,14 @@ impl Disk {
         format!("node-{}", self.name)
     }
 
+    /// Whether every boot has another file.
+    fn is_fresh(&self) -> bool {
+        matches!(self.backend, Backend::Scratch | Backend::Served)
+    }
+
     fn file(&self, work: &Path, boot: &Path) -> Option<PathBuf> {
         match &self.backend {
-            Backend::Scratch => Some(boot.join(format!("{}.raw", self.name))),
+            Backend::Scratch | Backend::Served => Some(boot.join(format!("{}.raw", self.name))),
             Backend::Kept(name) => Some(work.join(name)),
             Backend::Null => None,
         }
@@ -174,7 +192,7 @@ impl Disk {
     /// When the file cannot be made or sized.
     pub fn prepare(&self, work: &Path, boot: &Path) -> Result<()> {
         let Some(path) = self.file(work, boot) else { return Ok(()) };
-        let fresh = self.backend == Backend::Scratch;
+        let fresh = self.is_fresh();
         let open = OpenOptions::new().write(true).create(true).truncate(fresh).open(&path);
         let file = open.with_context(|| format!("cannot make the disk image {}", path.display()))?;
         if file.metadata()?.len() < self.size {
@@ -193,7 +211,7 @@ impl Disk {
         };
         json!({
             "driver": "raw", "node-name": self.node(), "read-only": self.readonly, "discard": "unmap",
-            "cache": { "direct": false, "no-flush": self.backend == Backend::Scratch },
+            "cache": { "direct": false, "no-flush": self.is_fresh() },
             "file": { "driver": "file", "filename": path, "read-only": self.readonly },
         })
     }
@@ -211,9 +229,19 @@ impl Disk {
         format!("if=virtio,id={},node-name={},{source}{readonly}", self.device_id(), self.node())
     }
 
-    /// The description of the device, for `-device` and `device_add`. `place` is where it is plugged in.
-    pub fn device(&self, driver: &str, place: Value) -> Value {
-        let mut device = json!({ "driver": driver, "id": self.device_id(), "drive": self.node() });
+    /// The description of the device, for `-device` and `device_add`. `transport` is the end of its name, `place` where
+    /// it is plugged in.
+    pub fn device(&self, transport: &str, place: Value) -> Value {
+        let mut device = json!({ "id": self.device_id() });
+        if self.backend == Backend::Served {
+            // The one on a bus for virtio devices has no name for its transport.
+            let transport = transport.strip_prefix("-device").unwrap_or(transport);
+            device["driver"] = json!(format!("vhost-user-blk{transport}{}", self.model));
+            device["chardev"] = json!(backend::chardev_id(self));
+        } else {
+            device["driver"] = json!(format!("virtio-blk{transport}{}", self.model));
+            device["drive"] = json!(self.node());
+        }
         let properties = serde_json::to_value(&self.properties).unwrap_or_default();
         for part in [properties, place] {
             if let (Some(device), Value::Object(part)) = (device.as_object_mut(), part) {
@@ -235,7 +263,7 @@ mod tests {
             p.event_idx = Some(false);
             p.disable_legacy = Some(true);
         });
-        let device = disk.device("virtio-blk-pci", json!({ "addr": "10.0" }));
+        let device = disk.device("-pci", json!({ "addr": "10.0" }));
         assert_eq!(
             device,
             json!({
@@ -243,6 +271,20 @@ mod tests {
                 "event_idx": false, "disable-legacy": "on", "addr": "10.0",
             })
         );
+    }
+
+    #[test]
+    fn every_device_that_carries_a_disk_has_the_name_qemu_gives_it() {
+        let name = |disk: &Disk, transport| disk.device(transport, json!({}))["driver"].as_str().unwrap().to_owned();
+        let plain = Disk::scratch("a", 1);
+        let served = plain.clone().backend(Backend::Served);
+        assert_eq!(name(&plain, "-device"), "virtio-blk-device");
+        assert_eq!(name(&served, "-device"), "vhost-user-blk");
+        for model in ["", "-transitional", "-non-transitional"] {
+            assert_eq!(name(&plain.clone().model(model), "-pci"), format!("virtio-blk-pci{model}"));
+            assert_eq!(name(&served.clone().model(model), "-pci"), format!("vhost-user-blk-pci{model}"));
+        }
+        assert_eq!(served.device("-pci", json!({}))["chardev"], "char-a");
     }
 
     #[test]

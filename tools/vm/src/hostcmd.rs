@@ -9,22 +9,30 @@
 //! | `resize DISK BYTES` | changes the capacity of a disk |
 //! | `wakeup-on-suspend` | from now on, wakes the machine whenever it has gone to sleep |
 //! | `snapshot FILE` | has the instructions counted so far written when the guest is idle next |
+//! | `pause SECONDS` | stops the whole machine for so long |
+//! | `throttle DISK iops N`, `throttle DISK bps N`, `throttle DISK off` | lets the disk do so much in a second |
+//! | `backend DISK stop`, `… cont`, `… kill`, `… start` | does that to the process that serves the disk |
 //! | `link DEVICE up`, `link DEVICE down` | plugs a network cable in or out |
 //! | `qmp JSON` | any QMP command: `{"execute": …, "arguments": {…}}` |
 
 use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
+use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
+use crate::backend::Backends;
 use crate::disk::Disk;
 use crate::machine::Config;
 use crate::qemu::{Child, Running, last_words};
 use crate::qmp::Qmp;
 use crate::session::Guest;
 use crate::{early, insns};
+
+/// The longest pause, in seconds: a machine that is forgotten must not stand for ever.
+const MOST_PAUSE: u64 = 600;
 
 /// How long a guest may take to let go of a device.
 const UNPLUG_LIMIT: Duration = Duration::from_secs(60);
@@ -33,13 +41,14 @@ const UNPLUG_LIMIT: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct HostCommands<'a> {
     config: &'a Config<'a>,
+    backends: Option<Backends>,
     wake: bool,
 }
 
 impl<'a> HostCommands<'a> {
-    /// For the machine of `config`.
-    pub fn new(config: &'a Config<'a>) -> Self {
-        Self { config, wake: false }
+    /// For the machine of `config`, some of whose disks may be served by `backends`.
+    pub fn new(config: &'a Config<'a>, backends: Option<Backends>) -> Self {
+        Self { config, backends, wake: false }
     }
 
     /// Does what `request` says and returns the line for the guest.
@@ -92,6 +101,19 @@ impl<'a> HostCommands<'a> {
                 let size: u64 = bytes.parse().with_context(|| format!("not a number of bytes: `{bytes}`"))?;
                 qmp.execute("block_resize", json!({ "node-name": self.disk(name)?.node(), "size": size }))
             }
+            ["pause", seconds] => {
+                let pause = seconds.parse().ok().filter(|seconds| *seconds <= MOST_PAUSE);
+                let pause = pause.with_context(|| format!("not a number up to {MOST_PAUSE}: `{seconds}`"))?;
+                qmp.execute("stop", json!({}))?;
+                thread::sleep(Duration::from_secs(pause));
+                qmp.execute("cont", json!({}))
+            }
+            ["throttle", name, ref limit @ ..] => throttle(qmp, self.disk(name)?, limit),
+            ["backend", name, verb] => {
+                let backends = self.backends.as_mut().context("this machine has no disk of that kind")?;
+                backends.control(name, verb)?;
+                Ok(json!({}))
+            }
             ["wakeup-on-suspend"] => {
                 self.wake = true;
                 Ok(json!({}))
@@ -108,6 +130,24 @@ impl<'a> HostCommands<'a> {
     }
 }
 
+/// Lets `disk` do no more than `limit` says.
+fn throttle(qmp: &mut Qmp, disk: &Disk, limit: &[&str]) -> Result<Value> {
+    // QEMU wants all of them, and takes 0 for "as much as it can".
+    let mut limits = json!({ "bps": 0, "bps_rd": 0, "bps_wr": 0, "iops": 0, "iops_rd": 0, "iops_wr": 0 });
+    match limit {
+        ["off"] => {}
+        [what @ ("iops" | "bps"), number] => {
+            let number: u64 = number.parse().with_context(|| format!("not a number: `{number}`"))?;
+            ensure!(number > 0, "no disk can do nothing at all; `off` lifts the limit");
+            limits[*what] = json!(number);
+        }
+        _ => bail!("not `iops N`, `bps N` or `off`: `{}`", limit.join(" ")),
+    }
+    // The device that has the disk is a part of the one that has the name.
+    limits["id"] = json!(format!("/machine/peripheral/{}/virtio-backend", disk.device_id()));
+    qmp.execute("block_set_io_throttle", limits)
+}
+
 /// A machine in QEMU, as a session sees it.
 pub struct QemuGuest<'a> {
     running: Running,
@@ -116,9 +156,9 @@ pub struct QemuGuest<'a> {
 }
 
 impl<'a> QemuGuest<'a> {
-    /// The machine of `config`; QEMU's own messages are in `log`.
-    pub fn new(running: Running, config: &'a Config<'a>, log: PathBuf) -> Self {
-        Self { running, host_commands: HostCommands::new(config), log }
+    /// The machine of `config`, some of whose disks may be served by `backends`; QEMU's own messages are in `log`.
+    pub fn new(running: Running, config: &'a Config<'a>, backends: Option<Backends>, log: PathBuf) -> Self {
+        Self { running, host_commands: HostCommands::new(config, backends), log }
     }
 }
 
@@ -177,11 +217,12 @@ mod tests {
             console: Console::Terminal,
             control: None,
             qmp: None,
+            backends: None,
             plugin: None,
             work: Path::new("/w"),
             boot: Path::new("/b"),
         };
-        act(&mut HostCommands::new(&config))
+        act(&mut HostCommands::new(&config, None))
     }
 
     #[test]
@@ -198,7 +239,24 @@ mod tests {
 
     #[test]
     fn nonsense_is_an_error_and_nothing_is_done() {
-        for request in ["", "plug", "plug b", "resize a many", "link x sideways", "qmp {", "qmp {}"] {
+        for request in [
+            "",
+            "plug",
+            "plug b",
+            "resize a many",
+            "link x sideways",
+            "qmp {",
+            "qmp {}",
+            "pause",
+            "pause long",
+            "pause 601",
+            "throttle b off",
+            "throttle a",
+            "throttle a iops",
+            "throttle a iops 0",
+            "throttle a knots 5",
+            "backend a kill",
+        ] {
             assert!(answer(request, "").starts_with("error "), "{request}");
         }
     }
@@ -212,6 +270,20 @@ mod tests {
             // The answer comes after the event, which is in line by then.
             qmp.execute("query-x", json!({})).unwrap();
             with_machine(|commands| assert_eq!(commands.tick(&mut qmp).is_err(), ends));
+        }
+    }
+
+    #[test]
+    fn a_paused_machine_goes_on() {
+        assert_eq!(answer("pause 0", "{\"return\": {}}\n{\"return\": {}}\n"), "ok");
+        // One answer only: the machine did not go on.
+        assert!(answer("pause 0", "{\"return\": {}}\n{\"error\": {\"desc\": \"no\"}}\n").starts_with("error cont"));
+    }
+
+    #[test]
+    fn a_disk_is_throttled_and_let_go() {
+        for request in ["throttle a iops 5", "throttle a bps 1", "throttle a off"] {
+            assert_eq!(answer(request, "{\"return\": {}}\n"), "ok", "{request}");
         }
     }
 

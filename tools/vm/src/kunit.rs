@@ -110,6 +110,7 @@ fn run_to_end(host: &Host, kernel: &Kernel, accel: &Accel, name: &str) -> Result
         console: Console::Log(console.clone()),
         control: Some(sockets.control_path()),
         qmp: Some(sockets.qmp_path()),
+        backends: None,
         plugin: None,
         work: &host.work,
         boot: &boot,

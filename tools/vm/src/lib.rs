@@ -10,6 +10,7 @@
 //! | [`accel`] | which accelerator really runs a guest here |
 //! | [`image`] | the initramfs with the tools the guest scripts use |
 //! | [`machine`], [`disk`] | the QEMU command line |
+//! | [`backend`] | processes beside QEMU that serve disks |
 //! | [`qemu`] | the running process, its sockets and its end |
 //! | [`qmp`], [`hostcmd`] | what a guest script may ask of the host: hot-plug, resize, wake-up |
 //! | [`control`], [`transcript`], [`ktap`], [`fio`] | the lines a guest script prints, and what they amount to |
@@ -30,6 +31,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 pub mod accel;
+pub mod backend;
 pub mod bench;
 pub mod boots;
 pub mod control;

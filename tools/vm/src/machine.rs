@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::accel::Accel;
-use crate::disk::{Attach, Disk};
+use crate::backend;
+use crate::disk::{Attach, Backend, Disk};
 
 /// Where the kernel's console goes, in the directory of a boot.
 pub const CONSOLE_LOG: &str = "console.log";
@@ -73,6 +74,8 @@ pub struct Config<'a> {
     pub control: Option<PathBuf>,
     /// Socket on which the host listens for QMP.
     pub qmp: Option<PathBuf>,
+    /// Where the processes listen that serve disks.
+    pub backends: Option<backend::Sockets>,
     /// The QEMU plugin that counts instructions; its files are in [`counts_dir`] of `boot`.
     pub plugin: Option<PathBuf>,
     /// Work directory, for kept disks.
@@ -82,11 +85,16 @@ pub struct Config<'a> {
 }
 
 impl Config<'_> {
-    fn driver(&self, what: &str) -> String {
+    /// The end of the name of a device of this machine.
+    fn transport(&self) -> &'static str {
         match self.machine {
-            Machine::Q35 => format!("virtio-{what}-pci"),
-            Machine::Microvm => format!("virtio-{what}-device"),
+            Machine::Q35 => "-pci",
+            Machine::Microvm => "-device",
         }
+    }
+
+    fn driver(&self, what: &str) -> String {
+        format!("virtio-{what}{}", self.transport())
     }
 
     /// What the kernel is told: console, behaviour on a crash, and the scenario's own words.
@@ -115,14 +123,18 @@ impl Config<'_> {
         args.add("-nodefaults", "");
         args.add("-no-reboot", "");
         args.add("-display", "none");
-        args.add(
-            "-machine",
-            match self.machine {
-                Machine::Q35 => "q35",
-                // With ACPI tables, but without an ACPI timer, Linux finds no timer on an emulated CPU.
-                Machine::Microvm => "microvm,acpi=off,rtc=on",
-            },
-        );
+        let machine = match self.machine {
+            Machine::Q35 => "q35",
+            // With ACPI tables, but without an ACPI timer, Linux finds no timer on an emulated CPU.
+            Machine::Microvm => "microvm,acpi=off,rtc=on",
+        };
+        if self.backends.is_some() {
+            // Processes that serve disks read and write the guest's memory.
+            args.add("-object", format!("memory-backend-memfd,id=memory,size={}M,share=on", self.memory));
+            args.add("-machine", format!("{machine},memory-backend=memory"));
+        } else {
+            args.add("-machine", machine);
+        }
         match self.accel {
             Accel::Kvm => {
                 args.add("-accel", "kvm");
@@ -199,8 +211,13 @@ impl Config<'_> {
             match disk.attach {
                 Attach::Drive => args.add("-drive", disk.drive(self.work, self.boot)),
                 Attach::Device => {
-                    args.add("-blockdev", disk.blockdev(self.work, self.boot).to_string());
-                    args.add("-device", disk.device(&self.driver("blk"), self.place(disk)).to_string());
+                    match &self.backends {
+                        Some(sockets) if disk.backend == Backend::Served => {
+                            args.add("-chardev", sockets.chardev(disk));
+                        }
+                        _ => args.add("-blockdev", disk.blockdev(self.work, self.boot).to_string()),
+                    }
+                    args.add("-device", disk.device(self.transport(), self.place(disk)).to_string());
                 }
                 Attach::Spare => {
                     args.add("-blockdev", disk.blockdev(self.work, self.boot).to_string());
@@ -225,7 +242,7 @@ impl Config<'_> {
 
     /// The device that plugs in the spare `disk`.
     pub fn spare_device(&self, disk: &Disk) -> Value {
-        disk.device(&self.driver("blk"), self.place(disk))
+        disk.device(self.transport(), self.place(disk))
     }
 
     /// Tells guest scripts where each disk is: `name:slot`, with an empty slot where only QEMU knows.
@@ -303,6 +320,10 @@ mod tests {
             console: Console::Log("/l".into()),
             control: Some("/c".into()),
             qmp: None,
+            backends: disks
+                .iter()
+                .any(|disk| disk.backend == Backend::Served)
+                .then(|| backend::Sockets::new(Path::new("/s"), "QEMU emulator version 10.0.2")),
             plugin: None,
             work: Path::new("/w"),
             boot: Path::new("/b"),
@@ -324,6 +345,18 @@ mod tests {
             assert!(args.iter().any(|a| a.contains("pcie-root-port")));
             assert!(!args.iter().any(|a| a.contains("disk-b")), "a spare disk is not plugged in at boot");
         });
+    }
+
+    #[test]
+    fn a_process_that_serves_a_disk_gets_at_the_guests_memory() {
+        let disks = [Disk::scratch("a", 1), Disk::scratch("b", 1).backend(Backend::Served)];
+        config(Machine::Q35, &disks, &Accel::Kvm, |c| {
+            let args = c.args().join(" ");
+            assert!(args.contains("-machine q35,memory-backend=memory "), "{args}");
+            assert!(args.contains("-chardev socket,id=char-b,path=/s/b,reconnect-ms=500 "), "{args}");
+            assert!(args.contains("node-a") && !args.contains("node-b"), "{args}");
+        });
+        config(Machine::Q35, &disks[..1], &Accel::Kvm, |c| assert!(!c.args().join(" ").contains("memory-backend")));
     }
 
     #[test]

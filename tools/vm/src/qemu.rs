@@ -40,9 +40,14 @@ const SOUND: (u32, u32) = (8, 1);
 /// Whether a guest with more than one emulated CPU can die of its own patched code in this QEMU, by the first line that
 /// [`version`] returns: before 8.1, a CPU could translate code from a page while another CPU wrote to it.
 pub fn tears_code(version: &str) -> bool {
-    let numbers = version.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()));
-    let mut numbers = numbers.into_iter().flat_map(|word| word.split('.')).map_while(|number| number.parse().ok());
-    matches!((numbers.next(), numbers.next()), (Some(major), Some(minor)) if (major, minor) < SOUND)
+    number(version).is_some_and(|number| number < SOUND)
+}
+
+/// Major and minor number in the first line that [`version`] returns.
+pub(crate) fn number(version: &str) -> Option<(u32, u32)> {
+    let word = version.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
+    let mut numbers = word.split('.').map_while(|number| number.parse().ok());
+    Some((numbers.next()?, numbers.next()?))
 }
 
 /// A QEMU process that does not outlive this one.
@@ -61,6 +66,11 @@ impl Child {
         command.args(["--pdeathsig", "KILL", "--"]).arg(qemu).args(args);
         streams(&mut command);
         Ok(Self(command.spawn().with_context(|| format!("cannot start {}", qemu.display()))?))
+    }
+
+    /// The number of the process.
+    pub fn id(&self) -> u32 {
+        self.0.id()
     }
 
     /// The process's standard input and output, where they are pipes.

@@ -11,6 +11,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use crate::accel::Accel;
+use crate::backend::Backends;
 use crate::fio::Speed;
 use crate::hostcmd::QemuGuest;
 use crate::ktap::{Cases, Tally};
@@ -204,6 +205,7 @@ fn listen(
     if scenario.plugin.is_some() {
         fs::create_dir(counts_dir(&boot)).context("cannot make the directory of the counts")?;
     }
+    let backends = Backends::start(host, &scenario.disks, &boot)?;
     let sockets = Sockets::listen()?;
     let mut config = Config {
         machine: scenario.machine,
@@ -218,13 +220,15 @@ fn listen(
         console: Console::Log(boot.join(CONSOLE_LOG)),
         control: Some(sockets.control_path()),
         qmp: Some(sockets.qmp_path()),
+        backends: backends.as_ref().map(Backends::sockets),
         plugin: scenario.plugin.clone(),
         work: &host.work,
         boot: &boot,
     };
     config.cmdline = scenario.cmdline(&config.disk_map(), overrides);
     let log = boot.join(QEMU_LOG);
-    let guest = QemuGuest::new(Running::start(&host.qemu, &config, sockets, &log)?, &config, log);
+    let running = Running::start(&host.qemu, &config, sockets, &log)?;
+    let guest = QemuGuest::new(running, &config, backends, log);
     let limit = |alone| host.patience(accel.limit(alone));
     let limits = Limits { whole: limit(scenario.limit), idle: limit(scenario.idle), early_idle: limit(early::IDLE) };
     let mut session = Session::new(guest, limits, report, &boot, &kernel.objdir)?;

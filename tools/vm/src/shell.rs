@@ -37,6 +37,7 @@ pub fn shell(host: &Host, kernel: &Kernel) -> Result<()> {
         console: Console::Terminal,
         control: None,
         qmp: None,
+        backends: None,
         plugin: None,
         work: &host.work,
         boot: &boot,
