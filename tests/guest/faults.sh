@@ -38,15 +38,6 @@ fails_with() {
 	"$@" "$disk"
 }
 
-# works_with DISK FAULT COMMAND...
-works_with() {
-	disk=$1 fault=$2
-	shift 2
-	host "device $disk fault $fault"
-	"$@" "$disk"
-	host "device $disk behave"
-}
-
 sync_noise() {
 	dd if=/tmp/noise of="/dev/$(disk_of "$1")" bs=64k count=1 conv=fsync
 }
@@ -82,24 +73,6 @@ errors_of_the_device_are_told() {
 
 erase() {
 	/sbin/blkdiscard -s -o 1M -l 1M "/dev/$(disk_of "$1")"
-}
-
-a_read_that_was_not_filled_is_an_error() {
-	fails_with main used-short:read read_noise
-	fails_with main used-short:read read_noise
-}
-
-a_short_length_matters_to_modern_reads_only() {
-	works_with legacy used-short read_noise
-	works_with legacy used-short write_noise
-	works_with main used-short:write write_noise
-	works_with main used-short:flush sync_noise
-}
-
-a_length_that_is_too_long_does_no_harm() {
-	works_with main used-long read_noise
-	works_with main used-long write_noise
-	works_with legacy used-long read_noise
 }
 
 serial() {
@@ -153,13 +126,6 @@ a_disk_with_bad_zones_is_not_brought_up() {
 	zones
 }
 
-a_sloppy_device_can_be_tolerated() {
-	unload "$DRIVER"
-	load "$DRIVER" check_used_len=0
-	wait_for 10 disk_of main
-	works_with main used-short:read read_noise
-}
-
 the_devices_are_sound_again() {
 	for disk in main legacy; do
 		verify "$(disk_of $disk)" 2
@@ -168,8 +134,5 @@ the_devices_are_sound_again() {
 }
 
 cases the_module_loads a_status_that_was_not_written_is_an_error an_unknown_status_is_an_error \
-	errors_of_the_device_are_told a_read_that_was_not_filled_is_an_error \
-	a_short_length_matters_to_modern_reads_only a_length_that_is_too_long_does_no_harm \
-	a_serial_number_that_is_refused_is_empty bad_zones_are_not_reported \
-	a_disk_with_bad_zones_is_not_brought_up \
-	a_sloppy_device_can_be_tolerated the_devices_are_sound_again
+	errors_of_the_device_are_told a_serial_number_that_is_refused_is_empty bad_zones_are_not_reported \
+	a_disk_with_bad_zones_is_not_brought_up the_devices_are_sound_again

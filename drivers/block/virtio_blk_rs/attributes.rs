@@ -3,7 +3,7 @@
 //! What user space can see and set: serial number, cache type, geometry.
 
 use super::{
-    queue::Disk,
+    disk::Disk,
     wire::{
         Config,
         ConfigWce,

@@ -4,6 +4,13 @@
 
 use super::{
     attributes,
+    disk::{
+        Disk,
+        DiskData,
+        QueueContext,
+        Queues,
+        RequestQueue, //
+    },
     request::{
         self,
         RequestData, //
@@ -13,7 +20,6 @@ use super::{
 use kernel::{
     block::blk_mq::{
         CompletionBatch,
-        CpuQueues,
         GenDisk,
         Geometry,
         HwQueue,
@@ -31,44 +37,12 @@ use kernel::{
     prelude::*,
     sync::Arc,
     virtio::{
-        config::ByteOrder,
-        DeviceHandle,
-        DiskIndex,
         Handler,
         LockedVirtqueue,
         Used,
         Virtqueue, //
     },
 };
-
-/// The driver's side of the block layer.
-pub(crate) struct Disk;
-
-/// A virtqueue that carries block requests.
-pub(crate) struct RequestQueue;
-
-/// What a queue knows about its device.
-#[derive(Clone, Copy)]
-pub(crate) struct QueueContext {
-    /// The byte order of headers.
-    pub(crate) order: ByteOrder,
-    /// Whether the used length counts.
-    pub(crate) strict: bool,
-    /// The size of zones in sectors, or zero.
-    pub(crate) zone_sectors: u32,
-}
-
-/// The queues of a device.
-pub(crate) struct Queues {
-    /// The queues, by number: first those with interrupts, then those that are polled.
-    pub(crate) vqs: KVec<Arc<Virtqueue<RequestQueue>>>,
-    /// The CPUs that the former interrupt.
-    pub(crate) irq_cpus: CpuQueues,
-    /// The number of the former.
-    pub(crate) num_default: u32,
-    /// The number of the latter.
-    pub(crate) num_poll: u32,
-}
 
 impl Queues {
     /// Ends what the device has used of the queues that are polled.
@@ -90,16 +64,6 @@ fn poll(queue: &Virtqueue<RequestQueue>, batch: &mut CompletionBatch<'_, Disk>) 
         found += 1;
     }
     found
-}
-
-/// What lives as long as somebody has the disk open.
-pub(crate) struct DiskData {
-    /// Keeps the name of the disk from being used again.
-    pub(crate) _index: DiskIndex,
-    /// The way to the device.
-    pub(crate) dev: Arc<DeviceHandle>,
-    /// The size of zones in sectors, or zero.
-    pub(crate) zone_sectors: u32,
 }
 
 /// Ends what the device has used, along with a batch where it may end on this CPU.

@@ -3,7 +3,7 @@
 //! A request on its way to the device and back.
 
 use super::{
-    queue::{
+    disk::{
         Disk,
         QueueContext, //
     },
@@ -174,12 +174,20 @@ fn add_ranges<S: State>(rq: &mut Request<Disk, S>, op: Op) -> Result {
 /// Takes a request that the device has used, and notes the outcome in it.
 #[inline(always)]
 pub(crate) fn finish(used: Used<Request<Disk>>, context: &QueueContext) -> Request<Disk> {
-    let is_short = context.strict && used.len() < used.capacity();
+    let (len, capacity) = (used.len(), used.capacity());
     let mut rq = used.token;
 
     let outcome = match *rq.data().status {
-        status::OK if is_short && rq.op() == Op::Read => Status::IOERR,
-        status::OK => Status::OK,
+        status::OK => {
+            if context
+                .used_len
+                .is_short(len, capacity, || rq.op() == Op::Read)
+            {
+                Status::IOERR
+            } else {
+                Status::OK
+            }
+        }
         _ => finish_other(&mut rq, context),
     };
 

@@ -5,21 +5,25 @@
 //! The files, by the parts of `drivers/block/virtio_blk.c` that they correspond to:
 //!
 //! - `wire`: the formats of `virtio_blk.h`,
+//! - `disk`: `struct virtio_blk`, `struct virtio_blk_vq`,
 //! - `limits`: `virtblk_read_limits`,
 //! - `request`: `virtblk_setup_cmd`, `virtblk_add_req`, `virtblk_result`,
 //! - `queue`: `virtio_mq_ops`, `virtblk_done`, `virtblk_poll`,
 //! - `zoned`: `virtblk_report_zones`, `virtblk_read_zoned_limits`,
 //! - `attributes`: `serial`, `cache_type`, `virtblk_getgeo`,
 //! - `parameters`: the module parameters,
+//! - `used_len`: what C does not look at,
 //! - this one: `init_vq`, `virtblk_probe`, and what comes after.
 
 #![deny(unsafe_code)]
 
 mod attributes;
+mod disk;
 mod limits;
 mod parameters;
 mod queue;
 mod request;
+mod used_len;
 mod wire;
 mod zoned;
 
@@ -61,12 +65,16 @@ use kernel::{
 
 use self::{
     attributes::Attributes,
-    queue::{
+    disk::{
         Disk,
         DiskData,
         QueueContext,
         Queues,
         RequestQueue, //
+    },
+    used_len::{
+        DeviceUsedLen,
+        UsedLen, //
     },
     wire::{
         Config,
@@ -156,7 +164,7 @@ impl QueueCounts {
         &self,
         setup: &mut VirtqueueSetup<'_, '_>,
         max_parts: usize,
-        context: QueueContext,
+        context: impl Fn() -> QueueContext,
     ) -> Result<KVec<PendingQueue<RequestQueue>>> {
         let mut queues = KVec::new();
 
@@ -170,7 +178,10 @@ impl QueueCounts {
                 )
             };
 
-            queues.push(setup.add(&name, callback, max_parts, context)?, GFP_KERNEL)?;
+            queues.push(
+                setup.add(&name, callback, max_parts, context())?,
+                GFP_KERNEL,
+            )?;
         }
         Ok(queues)
     }
@@ -210,10 +221,10 @@ impl VirtioBlk {
 
         let counts = QueueCounts::new(dev)?;
         let seg_max = limits::seg_max(dev)?;
-        let context = QueueContext {
+        let used_len = DeviceUsedLen::new(dev, parameters::check_used_len.value())?;
+        let context = || QueueContext {
             order: dev.byte_order(),
-            // Legacy devices are known not to get it right (2.6.8.2).
-            strict: !dev.is_legacy() && parameters::check_used_len.value(),
+            used_len: UsedLen::new(used_len.clone()),
             zone_sectors,
         };
         // The data, and how a zone append ends; header and status describe themselves.
@@ -336,6 +347,9 @@ impl virtio::Driver for VirtioBlk {
     }
 
     fn restore<'bound>(dev: &'bound virtio::Device<Core<'_>>, disk: Pin<&Data>) -> Result {
+        for queue in &disk.tag_set().data().vqs {
+            queue.context().used_len.forget();
+        }
         disk.unquiesce();
 
         // The device works again, so this is not a reason to give it up.

@@ -3,7 +3,7 @@
 //! Zones: what the device says about them, checked.
 
 use super::{
-    queue::Disk,
+    disk::Disk,
     wire::{
         zone_model,
         Config,

@@ -40,9 +40,7 @@ impl Step {
             None if text == "features" => Self::Features,
             None if text == "memory" => Self::Memory,
             None if text == "kick" => Self::Kick,
-            Some(("config", count)) => {
-                Self::Config(count.parse().with_context(|| format!("not a number: `{count}`"))?)
-            }
+            Some(("config", count)) => Self::Config(count.parse().with_context(|| format!("not a number: `{count}`"))?),
             Some(("before", request)) => Self::Before(request_name(request)?),
             Some(("after", request)) => Self::After(request_name(request)?),
             _ => bail!("a device dies at features, config:N, memory, kick, before:REQUEST or after:REQUEST"),

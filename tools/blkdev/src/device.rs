@@ -150,7 +150,8 @@ impl Device {
         }
         let mut data = vec![0; request.room];
         let mut append_sector = 0;
-        let outcome = self.check_shape(shape).and_then(|()| match &request.command {
+        let known = if suffers(FaultKind::Unsupp) { Err(Status::Unsupp) } else { Ok(()) };
+        let outcome = known.and_then(|()| self.check_shape(shape)).and_then(|()| match &request.command {
             Command::ZoneAppend(bytes) => self.append(request.sector, bytes).map(|sector| append_sector = sector),
             _ => self.carry_out(&request, &mut data),
         });
@@ -172,15 +173,9 @@ impl Device {
             _ if suffers(FaultKind::IoError) => Status::IoErr as u8,
             status => status as u8,
         });
-        let mut used = bytes.len() as u32;
+        let used = used(suffers, bytes.len(), writable);
         if suffers(FaultKind::NoStatus) {
             bytes.pop();
-        }
-        if suffers(FaultKind::UsedShort) {
-            used = STATUS as u32;
-        }
-        if suffers(FaultKind::UsedLong) {
-            used += TOO_MUCH;
         }
         Answer { bytes, used, name }
     }
@@ -348,6 +343,21 @@ fn zones(negotiated: Features, zones: &mut Option<Zones>) -> Result<&mut Zones, 
 fn whole_sectors(len: usize) -> Result<u64, Status> {
     let len = len as u64;
     if len % SECTOR == 0 { Ok(len / SECTOR) } else { Err(Status::IoErr) }
+}
+
+/// How much the device says that it has written, when that is `written` bytes.
+fn used(suffers: impl Fn(FaultKind) -> bool, written: usize, writable: usize) -> u32 {
+    let data = written.saturating_sub(STATUS) as u32;
+    let lengths = [
+        (FaultKind::UsedZero, 0),
+        (FaultKind::UsedShort, STATUS as u32),
+        (FaultKind::UsedData, data),
+        (FaultKind::UsedLess, data.saturating_sub(1)),
+        (FaultKind::UsedAll, writable as u32),
+        (FaultKind::UsedLong, written as u32 + TOO_MUCH),
+    ];
+    let told = lengths.into_iter().find(|(kind, _)| suffers(*kind));
+    told.map_or(written as u32, |(_, length)| length)
 }
 
 /// Answers what is no request.

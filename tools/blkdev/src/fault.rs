@@ -14,8 +14,18 @@ pub enum FaultKind {
     UnknownStatus,
     /// Each request fails.
     IoError,
+    /// The request fails because the device does not know it, whatever it has offered.
+    Unsupp,
     /// The used length is that of the status alone, although everything was written.
     UsedShort,
+    /// The used length is zero, although everything was written.
+    UsedZero,
+    /// The used length is that of the data, without the status behind it.
+    UsedData,
+    /// The used length is a byte less than that of the data, although everything was written.
+    UsedLess,
+    /// The used length is all that could be written.
+    UsedAll,
     /// The used length is more than there was room for.
     UsedLong,
     /// An append says that it went to another zone.

@@ -177,7 +177,14 @@ impl Lies {
     /// # Errors
     ///
     /// The ring is not in the memory of the driver.
-    pub fn tell(&mut self, kind: LieKind, queue: u16, ring: &mut Ring<'_>, done: Done, others: &[Done]) -> io::Result<bool> {
+    pub fn tell(
+        &mut self,
+        kind: LieKind,
+        queue: u16,
+        ring: &mut Ring<'_>,
+        done: Done,
+        others: &[Done],
+    ) -> io::Result<bool> {
         for other in others {
             ring.use_buffer(other.head.into(), other.used)?;
         }

@@ -187,7 +187,12 @@ fn faults_of_the_answer_are_made() {
         ("no-status:read", 512, 3, 513),
         ("unknown-status", 513, UNKNOWN_STATUS, 513),
         ("io-error", 513, 1, 513),
+        ("unsupp:read", 513, Status::Unsupp as u8, 513),
         ("used-short", 513, 0, 1),
+        ("used-zero", 513, 0, 0),
+        ("used-data:read", 513, 0, 512),
+        ("used-less", 513, 0, 511),
+        ("used-all", 513, 0, 513),
         ("used-long", 513, 0, 513 + TOO_MUCH),
     ] {
         let mut device = device("--size 1M");
@@ -196,6 +201,17 @@ fn faults_of_the_answer_are_made() {
         let (bytes, told) = send(&mut device, &[header(0, 0)], 513);
         assert_eq!((bytes.len(), *bytes.last().unwrap(), told), (len, last, used), "{fault}");
     }
+}
+
+#[test]
+fn what_is_not_supported_is_not_done() {
+    let mut device = device("--size 1M");
+    write(&mut device, 0, 9);
+    for (fault, ty) in [("discard", 11), ("write-zeroes", 13), ("secure-erase", 14)] {
+        device.command(&format!("fault unsupp:{fault}")).unwrap();
+        assert_eq!(status(&mut device, &[header(ty, 0), range(0, 8, 0)]), Status::Unsupp as u8, "{fault}");
+    }
+    assert_eq!(read(&mut device, 0), [9; 512]);
 }
 
 #[test]

@@ -27,7 +27,7 @@ pub struct Scenario {
 
 /// Every scenario.
 pub fn all() -> Vec<Scenario> {
-    vec![testdisk(), zoned(), limits(), faults()]
+    vec![testdisk(), zoned(), limits(), faults(), usedlen(), unsupported()]
 }
 
 fn scenario(name: &'static str, about: &'static str, devices: &[(&'static str, &'static str)]) -> Scenario {
@@ -71,6 +71,16 @@ fn limits() -> Scenario {
 fn faults() -> Scenario {
     let devices = [("main", ""), ("legacy", "--no-feature version-1"), ("zoned", "--size 64M --zone-size 4M")];
     scenario("faults", "a device that misbehaves does no harm", &devices)
+}
+
+fn usedlen() -> Scenario {
+    let zoned = "--size 64M --zone-size 4M --conventional 1";
+    let devices = [("main", ""), ("zoned", zoned), ("legacy", "--no-feature version-1")];
+    scenario("usedlen", "devices that are sloppy about used lengths are disks", &devices)
+}
+
+fn unsupported() -> Scenario {
+    scenario("unsupported", "operations that are offered and then refused", &[("main", "")])
 }
 
 #[cfg(test)]
