@@ -10,6 +10,7 @@
 #include <linux/hdreg.h>
 #include <linux/idr.h>
 #include <linux/scatterlist.h>
+#include <linux/sched/mm.h>
 #include <linux/string_helpers.h>
 #include <linux/virtio.h>
 #include <linux/virtio_blk.h>
@@ -18,6 +19,7 @@
 #include <linux/virtio_disk_index.h>
 #include <linux/virtio_ids.h>
 #include <linux/virtio_ring.h>
+#include <linux/virtio_transport.h>
 
 /* `bindgen` gets confused at certain things. */
 const blk_status_t RUST_CONST_HELPER_BLK_STS_NOTSUPP = BLK_STS_NOTSUPP;

@@ -8,7 +8,6 @@
 #include <linux/kref.h>
 #include <linux/module.h>
 #include <linux/percpu-refcount.h>
-#include <linux/sched/mm.h>
 #include <linux/srcu.h>
 
 __rust_helper bool
@@ -33,11 +32,6 @@ __rust_helper unsigned int
 rust_helper_blk_mq_freeze_queue(struct request_queue *q)
 {
 	return blk_mq_freeze_queue(q);
-}
-
-__rust_helper unsigned int rust_helper_memalloc_noio_save(void)
-{
-	return memalloc_noio_save();
 }
 
 __rust_helper void rust_helper_blk_mq_unfreeze_queue(struct request_queue *q,

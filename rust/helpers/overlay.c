@@ -7,6 +7,7 @@
  */
 
 #include "block.c"
+#include "sched_mm.c"
 #include "virt_addr.c"
 #include "virtio.c"
 #include "virtio_fake.c"

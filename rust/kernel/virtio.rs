@@ -28,6 +28,8 @@
 //! - Operations on a ring need its lock; [`Virtqueue::notify`] does not.
 //! - When a driver leaves its device, for whatever reason, the device is reset, what it still had
 //!   goes back to the [`Handler`], and only then are the rings deleted.
+//! - A device that has failed is recovered, and one that cannot be recovered is given up; see
+//!   [`Driver::recovery_prepare`]. Nobody waits for what will not come.
 //!
 //! What they cannot see to is C's own trust in a device:
 //!
@@ -75,7 +77,7 @@
 //! | `struct virtqueue_info` | [`VirtqueueSetup::add`] |
 //! | `struct irq_affinity` | [`Affinity`] |
 //! | `virtio_device_ready` | [`Found::ready`] |
-//! | `virtio_reset_device`, `del_vqs` | by [`Adapter`] |
+//! | `virtio_reset_device`, `virtio_synchronize_cbs`, `del_vqs` | by [`Adapter`] |
 //! | `virtio_break_device`, `virtio_device_shutdown` | by [`Adapter`] |
 //! | `virtio_max_dma_size` | [`Device::max_dma_size`] |
 //! | `struct virtqueue` | [`Virtqueue`] |
@@ -107,7 +109,6 @@
 //! - `virtqueue_set_affinity`, `virtio_get_shm_region` and `struct virtio_shm_region`,
 //!   `virtio_config_driver_disable`, `virtio_config_driver_enable`, `virtio_bus_name`,
 //!   `virtqueue_add_inbuf_cache_clean`: without a user.
-//! - `virtio_synchronize_cbs`: the adapter resets and deletes queues, which waits for callbacks.
 //! - `virtio_has_dma_quirk`: `virtio_ring` maps all buffers here, and looks at it itself.
 //! - `virtio_cread8`, `virtio_cread16`, `virtio_cread32`, `virtio_cread64`, `virtio_cread_bytes`,
 //!   `virtio_cwrite8`, `virtio_cwrite16`, `virtio_cwrite32`, `virtio_cwrite64`: access at any
@@ -164,6 +165,7 @@ mod adapter;
 #[cfg(CONFIG_RUST_BLK_MQ_ABSTRACTIONS)]
 mod block;
 pub mod config;
+mod config_work;
 mod device_lock;
 mod disk_index;
 #[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
@@ -171,16 +173,20 @@ mod fake;
 pub mod feature;
 mod handle;
 mod id;
+mod ops;
 mod part;
 mod parts;
 mod pause;
 mod queue;
+mod recovery;
+mod rings;
 mod setup;
 mod state;
 #[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
 mod tests;
 mod token;
 mod transport;
+mod work;
 
 pub use self::{
     adapter::Adapter,
@@ -228,7 +234,8 @@ use self::{
         Negotiated,
         Negotiation, //
     },
-    state::DeviceState,
+    recovery::Evidence,
+    state::DeviceState, //
 };
 
 /// Declares a kernel module that exposes a single virtio driver.
@@ -377,8 +384,61 @@ pub trait Driver {
         Self::restore(dev, this)
     }
 
-    /// The system shuts down (C: `virtio_driver::shutdown`). Afterwards the device is reset; the
-    /// driver's data stays.
+    /// The device is about to be recovered: it has failed, and will be reset and brought up again.
+    ///
+    /// A device has failed if a queue is broken, it says that it needs a reset, it has forgotten its
+    /// driver, it is gone, or the driver has called [`Device::recover`]. Silence alone is no
+    /// failure.
+    ///
+    /// The driver stops to use its queues, and does not wait for what the device has: that comes
+    /// back next, to [`Handler::detached`]. Then the queues get new, empty rings, and the device is
+    /// told to start.
+    ///
+    /// This cannot happen while another callback runs that has the lock of the device. If the device
+    /// fails meanwhile, what it has is taken back to [`Handler::detached`] without this, so that no
+    /// callback waits for it; nothing else can be added until the device has been recovered.
+    ///
+    /// # Context
+    ///
+    /// Process context; the lock of the device is held. [`config_changed`](Self::config_changed) can
+    /// run at the same time. Allocations do no I/O.
+    fn recovery_prepare<'bound>(dev: &'bound Device<Core<'_>>, this: Pin<&Self::Data<'bound>>) {
+        let _ = (dev, this);
+    }
+
+    /// The device was recovered. By default the same as [`reset_done`](Self::reset_done).
+    ///
+    /// The rings can have another size than before. The driver has to look again at what it has read
+    /// from the configuration space.
+    ///
+    /// # Errors
+    ///
+    /// An error refuses the device as it is now; it is given up.
+    ///
+    /// # Context
+    ///
+    /// As for [`recovery_prepare`](Self::recovery_prepare).
+    fn recovery_done<'bound>(
+        dev: &'bound Device<Core<'_>>,
+        this: Pin<&Self::Data<'bound>>,
+    ) -> Result {
+        Self::reset_done(dev, this)
+    }
+
+    /// The device was given up: it was not recovered, or that was needed too often. From here on
+    /// the queues have no rings.
+    ///
+    /// The driver stays bound. It ends what others wait for, and refuses what comes.
+    ///
+    /// # Context
+    ///
+    /// As for [`recovery_prepare`](Self::recovery_prepare).
+    fn recovery_failed<'bound>(dev: &'bound Device<Core<'_>>, this: Pin<&Self::Data<'bound>>) {
+        let _ = (dev, this);
+    }
+
+    /// The system shuts down (C: `virtio_driver::shutdown`). Afterwards the device is reset, and
+    /// what it had comes back to [`Handler::detached`]; the driver's data stays.
     ///
     /// # Context
     ///
@@ -497,6 +557,47 @@ impl Device<Bound> {
         })
     }
 
+    /// Asks for the device to be recovered, as [`Driver::recovery_prepare`] describes it.
+    ///
+    /// For drivers that do not want to wait any longer for what the device has.
+    ///
+    /// # Context
+    ///
+    /// Any.
+    ///
+    /// # Errors
+    ///
+    /// [`ENODEV`]: the device is paused, was given up, or is about to lose its driver.
+    pub fn recover(&self) -> Result {
+        if self
+            .state()
+            .is_some_and(|state| state.accuse(Evidence::Asked))
+        {
+            Ok(())
+        } else {
+            Err(ENODEV)
+        }
+    }
+
+    /// Looks whether the device has failed, and if so has it recovered. Returns whether it has, or
+    /// was given up.
+    ///
+    /// Most of what a device can do wrong is noticed without this. It is for drivers that have
+    /// waited for an unusually long time.
+    ///
+    /// # Context
+    ///
+    /// Process context; sleeps.
+    pub fn has_failed(&self) -> bool {
+        self.state().is_some_and(DeviceState::look)
+    }
+
+    /// How often the device was recovered since its driver was bound. It is in the file `recoveries`
+    /// of the device in sysfs, too.
+    pub fn recoveries(&self) -> u32 {
+        self.state().map_or(0, |state| state.recovery().cures())
+    }
+
     /// How many bytes of the configuration space may be accessed.
     fn config_len(&self) -> u32 {
         self.state().map_or(0, DeviceState::config_len)
@@ -561,17 +662,6 @@ impl<'core> Device<Core<'core>> {
     /// [`ENODEV`]: the device is not being bound by a driver of this abstraction.
     pub fn virtqueues(&self) -> Result<VirtqueueSetup<'_, 'core>> {
         Ok(VirtqueueSetup::new(self, self.state().ok_or(ENODEV)?))
-    }
-
-    /// Opens the handlers and tells the device to start.
-    ///
-    /// # Safety
-    ///
-    /// The rings of the device must have been found, and `state` be its state.
-    unsafe fn make_ready(&self, state: &DeviceState) {
-        state.set_live(true);
-        // SAFETY: By the type invariant the device is valid.
-        unsafe { bindings::virtio_add_status(self.as_raw(), bindings::VIRTIO_CONFIG_S_DRIVER_OK) };
     }
 }
 

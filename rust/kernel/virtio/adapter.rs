@@ -16,25 +16,25 @@
 
 use super::{
     config,
+    config_work,
     feature::{
         FeatureSet,
         Negotiation, //
     },
     handle::DeviceHandle,
-    pause::{
+    ops::{
         self,
-        PauseOps, //
+        DriverOps, //
     },
+    recovery::Patience,
     state::DeviceState,
     transport,
     Device,
     Driver, //
 };
 use crate::{
-    container_of,
     device::{
         self,
-        Bound,
         CoreInternal, //
     },
     driver,
@@ -43,8 +43,6 @@ use crate::{
         to_result, //
     },
     prelude::*,
-    static_lock_class,
-    sync::LockClassKey,
     types::{
         Opaque,
         ScopeGuard, //
@@ -93,16 +91,13 @@ unsafe impl<T: Driver> driver::RegistrationOps for Adapter<T> {
         fields.feature_table_size_legacy = u32::try_from(legacy.len())?;
         fields.probe = Some(Self::probe_callback);
         fields.remove = Some(Self::remove_callback);
-        pause::set_callbacks(fields);
+        ops::set_callbacks(fields);
         fields.shutdown = Some(Self::shutdown_callback);
         if T::HAS_VALIDATE {
             fields.validate = Some(Self::validate_callback);
         }
         if T::HAS_SCAN {
             fields.scan = Some(Self::scan_callback);
-        }
-        if T::HAS_CONFIG_CHANGED {
-            fields.config_changed = Some(Self::config_changed_callback);
         }
 
         // SAFETY: `vdrv` is complete and stays in place until `unregister`.
@@ -115,16 +110,6 @@ unsafe impl<T: Driver> driver::RegistrationOps for Adapter<T> {
     }
 }
 
-/// The name of the work item of all devices.
-static CONFIG_WORK_NAME: &CStr = c"virtio_config_changed";
-
-/// The lock class of the work item of all devices; not in a generic function, of which each module
-/// has a copy.
-#[inline(never)]
-fn config_work_class() -> Pin<&'static LockClassKey> {
-    static_lock_class!()
-}
-
 /// What the adapter keeps for a bound device.
 ///
 /// # Invariants
@@ -135,37 +120,20 @@ fn config_work_class() -> Pin<&'static LockClassKey> {
 #[doc(hidden)]
 #[pin_data]
 pub struct PrivateData<'bound, T: Driver> {
-    dev: &'bound Device<Bound>,
+    #[pin]
     state: DeviceState,
     #[pin]
     data: UnsafeCell<MaybeUninit<T::Data<'bound>>>,
     initialized: UnsafeCell<bool>,
-    #[pin]
-    config_work: Opaque<bindings::work_struct>,
 }
 
 impl<'bound, T: Driver> PrivateData<'bound, T> {
-    fn new(dev: &'bound Device<Bound>, state: DeviceState) -> impl PinInit<Self, Error> {
+    fn new(state: impl PinInit<DeviceState>) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
-            dev,
-            state,
+            state <- state,
             data: UnsafeCell::new(MaybeUninit::uninit()),
             // INVARIANT: `data` is not initialized.
             initialized: UnsafeCell::new(false),
-            config_work <- Opaque::ffi_init(|work: *mut bindings::work_struct| {
-                // SAFETY: `work` is valid for writes and stays in place.
-                unsafe {
-                    bindings::init_work_with_key(
-                        work,
-                        Some(Self::config_work_callback),
-                        false,
-                        CONFIG_WORK_NAME.as_char_ptr(),
-                        config_work_class().as_ptr(),
-                    )
-                };
-                // SAFETY: `work` was initialized just above.
-                unsafe { bindings::disable_work(work) };
-            }),
         })
     }
 
@@ -214,55 +182,6 @@ impl<'bound, T: Driver> PrivateData<'bound, T> {
             unsafe { (*self.data.get()).assume_init_drop() };
         }
     }
-
-    /// Tells the driver about a change of the configuration, in process context.
-    ///
-    /// # Safety
-    ///
-    /// `work` must be the `config_work` of a `PrivateData` of this type, queued between the end of
-    /// probe and the start of remove, which waits for it.
-    unsafe extern "C" fn config_work_callback(work: *mut bindings::work_struct) {
-        // SAFETY: `work` is a field of a `PrivateData` by the requirement of this function.
-        let this = unsafe {
-            &*container_of!(Opaque::cast_from(work), PrivateData<'bound, T>, config_work)
-        };
-
-        if let Some(data) = this.data() {
-            T::config_changed(this.dev, data);
-        }
-    }
-
-    /// Lets the work be queued, at the end of probe. The core can tell about changes earlier, and
-    /// later than the start of remove, when a pause ends that has met an unbind.
-    fn enable_config_work(&self) {
-        // SAFETY: `config_work` is initialized.
-        unsafe { bindings::enable_work(self.config_work.get()) };
-    }
-
-    /// Queues the work, if it is enabled and not queued already.
-    fn queue_config_work(&self) {
-        // SAFETY: The workqueue exists, and `config_work` is initialized. Remove disables it before
-        // anything goes away.
-        unsafe {
-            bindings::queue_work_on(
-                bindings::wq_misc_consts_WORK_CPU_UNBOUND as c_int,
-                bindings::system_dfl_wq,
-                self.config_work.get(),
-            )
-        };
-    }
-
-    /// Runs the work if it is queued, and waits for it. The core has stopped to queue it.
-    fn flush_config_work(&self) {
-        // SAFETY: `config_work` is initialized.
-        unsafe { bindings::flush_work(self.config_work.get()) };
-    }
-
-    /// Takes the work out of the queue, waits for it, and lets it not be queued any more.
-    fn disable_config_work(&self) {
-        // SAFETY: `config_work` is initialized.
-        unsafe { bindings::disable_work_sync(self.config_work.get()) };
-    }
 }
 
 impl<T: Driver> Adapter<T> {
@@ -306,38 +225,45 @@ impl<T: Driver> Adapter<T> {
             let handle = unsafe { DeviceHandle::new(dev) }?;
             let close = ScopeGuard::new_with_data(handle.clone(), |handle| handle.close());
 
-            // SAFETY: The operations are those of this driver, which probes.
-            let state = unsafe { DeviceState::new(config_len, handle, &Self::PAUSE_OPS) };
+            // SAFETY: `vdev` stays valid for longer than its driver data, and the operations are
+            // those of this driver, which probes. The state is stopped below or by remove.
+            let state = unsafe { DeviceState::new(vdev, config_len, handle, &Self::OPS) };
 
-            dev.as_ref()
-                .set_drvdata(PrivateData::<T>::new(dev, state))?;
+            dev.as_ref().set_drvdata(PrivateData::<T>::new(state))?;
 
             // SAFETY: `set_drvdata` stored this type just above.
             let private = unsafe { dev.as_ref().drvdata_borrow::<PrivateData<'_, T>>() };
-            let state = core::ptr::from_ref(&private.state).cast_mut();
+            let state = &private.state;
 
+            // The core can tell about changes early.
+            state.config_work().disable();
             // SAFETY: `priv` is for the driver's use, and there are no queues that look at it.
-            unsafe { (*vdev).priv_ = state.cast() };
+            unsafe { (*vdev).priv_ = core::ptr::from_ref(state).cast_mut().cast() };
 
             let unwind = ScopeGuard::new(|| {
                 // Others can have it by now, and would look at what is freed below.
-                private.state.handle().close();
-                // SAFETY: `vdev` is the device of this state.
-                unsafe { private.state.teardown(vdev) };
-                // SAFETY: No callback looks at `priv` after the teardown.
-                unsafe { (*vdev).priv_ = core::ptr::null_mut() };
+                state.handle().close();
+                state.stop();
+                // SAFETY: No other callback of the bus runs.
+                unsafe { state.teardown() };
+                // SAFETY: No callback of a queue looks at `priv` after the teardown.
+                unsafe { config_work::forget(vdev) };
                 // SAFETY: `set_drvdata` stored this type, and `private` is not used any more.
                 drop(unsafe { dev.as_ref().drvdata_obtain::<PrivateData<'_, T>>() });
             });
 
-            // SAFETY: This is probe.
-            unsafe { private.init(T::probe(dev)) }?;
+            {
+                let _calling = state.calling(Patience::Some);
 
-            if !private.state.is_live() {
-                // SAFETY: The rings were found, or there are none.
-                unsafe { dev.make_ready(&private.state) };
+                // SAFETY: This is probe.
+                unsafe { private.init(T::probe(dev)) }?;
             }
-            private.enable_config_work();
+
+            if !state.is_live() {
+                // SAFETY: The rings were found, or there are none.
+                unsafe { state.make_ready() };
+            }
+            state.config_work().enable();
             unwind.dismiss();
             close.dismiss();
             Ok(0)
@@ -351,19 +277,11 @@ impl<T: Driver> Adapter<T> {
         // SAFETY: As required of this function.
         let (dev, private) = unsafe { Self::from_raw(vdev) };
 
+        let _calling = private.state.calling(Patience::Some);
+
         if let Some(data) = private.data() {
             T::scan(dev, data);
         }
-    }
-
-    /// # Safety
-    ///
-    /// As for [`scan_callback`](Self::scan_callback).
-    unsafe extern "C" fn config_changed_callback(vdev: *mut bindings::virtio_device) {
-        // SAFETY: As required of this function.
-        let (_, private) = unsafe { Self::from_raw(vdev) };
-
-        private.queue_config_work();
     }
 
     /// # Safety
@@ -373,9 +291,14 @@ impl<T: Driver> Adapter<T> {
         // SAFETY: As required of this function.
         let (dev, private) = unsafe { Self::from_raw(vdev) };
 
+        let _calling = private.state.calling(Patience::None);
+
         if let Some(data) = private.data() {
             T::shutdown(dev, data);
         }
+        // What the device has would not come back, and somebody may wait for it.
+        private.state.recovery().set_dead();
+        private.state.fail_in_flight();
         // SAFETY: `vdev` is valid by the requirement of this function.
         unsafe { bindings::virtio_device_shutdown(vdev) };
     }
@@ -386,14 +309,14 @@ impl<T: Driver> Adapter<T> {
     unsafe extern "C" fn remove_callback(vdev: *mut bindings::virtio_device) {
         // SAFETY: As required of this function.
         let (dev, private) = unsafe { Self::from_raw(vdev) };
+        let state = &private.state;
+        let calling = state.calling(Patience::None);
 
-        private.disable_config_work();
-
-        if private.state.is_broken() {
-            dev_warn!(dev, "device is broken, ending what it has not answered\n");
-            // SAFETY: `vdev` is the device of this state.
-            unsafe { private.state.abort(vdev) };
+        // What does not answer is not waited for.
+        if state.look() || state.is_broken() {
+            Self::end_in_flight(dev, state);
         }
+        state.config_work().stop();
 
         if let Some(data) = private.data() {
             T::unbind(dev, data);
@@ -401,20 +324,33 @@ impl<T: Driver> Adapter<T> {
         // SAFETY: The reference above is gone. Other callbacks that use the data need the lock of
         // the device or were stopped by the core.
         unsafe { private.drop_data() };
-        private.state.handle().close();
+        drop(calling);
+        state.handle().close();
+        state.stop();
 
-        // SAFETY: `vdev` is the device of this state.
-        unsafe { private.state.teardown(vdev) };
-        // SAFETY: No callback looks at `priv` after the teardown.
-        unsafe { (*vdev).priv_ = core::ptr::null_mut() };
+        // SAFETY: No other callback of the bus runs.
+        unsafe { state.teardown() };
+        // SAFETY: No callback of a queue looks at `priv` after the teardown.
+        unsafe { config_work::forget(vdev) };
     }
 
-    /// What is done about pauses.
-    const PAUSE_OPS: PauseOps = PauseOps {
+    /// Ends what a device does not answer, before its driver waits for it.
+    fn end_in_flight(dev: &Device<CoreInternal<'_>>, state: &DeviceState) {
+        if state.fail_in_flight() {
+            dev_warn!(dev, "device is broken, ending what it has not answered\n");
+        }
+    }
+
+    /// What those call that do not know the driver.
+    const OPS: DriverOps = DriverOps {
         freeze: Self::freeze,
         restore: Self::restore,
         reset_prepare: Self::reset_prepare,
         reset_done: Self::reset_done,
+        recovery_prepare: Self::recovery_prepare,
+        recovery_done: Self::recovery_done,
+        recovery_failed: Self::recovery_failed,
+        config_changed: Self::config_changed,
     };
 
     /// # Safety
@@ -450,6 +386,54 @@ impl<T: Driver> Adapter<T> {
         unsafe { Self::start(vdev, T::reset_done) }
     }
 
+    /// # Safety
+    ///
+    /// As for [`freeze`](Self::freeze).
+    unsafe fn recovery_prepare(vdev: *mut bindings::virtio_device) {
+        // SAFETY: As required of this function.
+        let (dev, private) = unsafe { Self::from_raw(vdev) };
+
+        if let Some(data) = private.data() {
+            T::recovery_prepare(dev, data);
+        }
+    }
+
+    /// # Safety
+    ///
+    /// As for [`freeze`](Self::freeze).
+    unsafe fn recovery_done(vdev: *mut bindings::virtio_device) -> Result {
+        // SAFETY: As required of this function.
+        let (dev, private) = unsafe { Self::from_raw(vdev) };
+
+        private
+            .data()
+            .map_or(Ok(()), |data| T::recovery_done(dev, data))
+    }
+
+    /// # Safety
+    ///
+    /// As for [`freeze`](Self::freeze).
+    unsafe fn recovery_failed(vdev: *mut bindings::virtio_device) {
+        // SAFETY: As required of this function.
+        let (dev, private) = unsafe { Self::from_raw(vdev) };
+
+        if let Some(data) = private.data() {
+            T::recovery_failed(dev, data);
+        }
+    }
+
+    /// # Safety
+    ///
+    /// As for [`scan_callback`](Self::scan_callback); the driver must be bound, and stay so.
+    unsafe fn config_changed(vdev: *mut bindings::virtio_device) {
+        // SAFETY: As required of this function.
+        let (dev, private) = unsafe { Self::from_raw(vdev) };
+
+        if let Some(data) = private.data() {
+            T::config_changed(dev, data);
+        }
+    }
+
     /// Asks the driver to be quiet, then takes the queues down.
     ///
     /// # Safety
@@ -462,18 +446,20 @@ impl<T: Driver> Adapter<T> {
         // SAFETY: As required of this function.
         let (dev, private) = unsafe { Self::from_raw(vdev) };
 
+        let state = &private.state;
+        let calling = state.calling(Patience::Some);
+
         // The core does not tell again what came before the pause.
-        private.flush_config_work();
-        if private.state.is_broken() {
-            dev_warn!(dev, "device is broken, ending what it has not answered\n");
-            // SAFETY: `vdev` is the device of this state.
-            unsafe { private.state.abort(vdev) };
+        state.config_work().flush();
+        if state.look() || state.is_broken() {
+            Self::end_in_flight(dev, state);
         }
         if let Some(data) = private.data() {
             quiesce(dev, data)?;
         }
-        // SAFETY: `vdev` is the device of this state.
-        unsafe { private.state.teardown(vdev) };
+        drop(calling);
+        // SAFETY: The lock of the device is held.
+        unsafe { state.teardown() };
         Ok(())
     }
 
@@ -488,20 +474,21 @@ impl<T: Driver> Adapter<T> {
     ) -> Result {
         // SAFETY: As required of this function.
         let (dev, private) = unsafe { Self::from_raw(vdev) };
+        let state = &private.state;
 
+        if state.recovery().is_dead() {
+            return Err(ENODEV);
+        }
         // If there are rings, the driver has refused to pause, or is another one: between the
         // core's reset of the device and the lock, a probe can have been faster.
         //
-        // SAFETY: `vdev` is the device of this state.
-        unsafe { private.state.start_over(vdev) }?;
-        if !private.state.queues().is_empty() {
-            // SAFETY: `vdev` is the device of this state, to which `priv` points.
-            unsafe { private.state.find(vdev) }.inspect_err(|err| {
-                dev_err!(dev, "cannot set up the virtqueues again: {:?}\n", err);
-            })?;
-        }
-        // SAFETY: The rings were found just above.
-        unsafe { dev.make_ready(&private.state) };
+        // SAFETY: The lock of the device is held, and `priv` points to the state.
+        unsafe { state.start_over() }.inspect_err(|err| {
+            dev_err!(dev, "cannot set up the virtqueues again: {:?}\n", err);
+        })?;
+
+        let _calling = state.calling(Patience::Some);
+
         if let Some(data) = private.data() {
             resume(dev, data)?;
         }

@@ -26,6 +26,23 @@ impl DeviceLock {
         // INVARIANT: Taken just above.
         Self(lock)
     }
+
+    /// Takes the lock if nobody has it (C: `device_trylock`).
+    ///
+    /// # Safety
+    ///
+    /// As for [`new`](Self::new).
+    pub(super) unsafe fn try_new(vdev: *mut bindings::virtio_device) -> Option<Self> {
+        // SAFETY: `vdev` is valid by the requirement of this function.
+        let lock = unsafe { &raw mut (*vdev).dev.mutex };
+
+        // SAFETY: The lock of a registered device is initialized.
+        if unsafe { bindings::mutex_trylock(lock) } == 0 {
+            return None;
+        }
+        // INVARIANT: Taken just above.
+        Some(Self(lock))
+    }
 }
 
 impl Drop for DeviceLock {

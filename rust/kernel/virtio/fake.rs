@@ -97,6 +97,8 @@ impl Fake {
                 config_reads: Atomic::new(0),
                 config_overruns: Atomic::new(0),
                 mappings: Atomic::new(0),
+                rcu_state: Atomic::new(0),
+                grace_before_reset: Atomic::new(false),
                 config <- new_mutex!(config),
                 queues <- new_mutex!(KVec::new()),
             }),
@@ -230,4 +232,14 @@ unsafe fn from_vdev<'a>(vdev: *mut bindings::virtio_device) -> Option<&'a FakeDe
 pub(super) unsafe fn config_len(vdev: *mut bindings::virtio_device) -> Option<u32> {
     // SAFETY: `vdev` is valid by the requirement of this function.
     unsafe { from_vdev(vdev) }?.options.config_len
+}
+
+/// Whether a device is a software device that is not to be recovered.
+///
+/// # Safety
+///
+/// `vdev` must be valid.
+pub(super) unsafe fn is_left_alone(vdev: *mut bindings::virtio_device) -> bool {
+    // SAFETY: `vdev` is valid by the requirement of this function.
+    unsafe { from_vdev(vdev) }.is_some_and(|this| !this.knobs.recovers.load(Relaxed))
 }

@@ -9,6 +9,10 @@
 
 use super::{
     device_lock::DeviceLock,
+    ops::{
+        DriverFn,
+        DriverOps, //
+    },
     state::DeviceState, //
 };
 use crate::{
@@ -16,21 +20,6 @@ use crate::{
     error::from_result,
     prelude::*, //
 };
-
-/// Does something about a pause of a device.
-///
-/// # Safety
-///
-/// The device must be bound to the driver that the function is for, and its lock be held.
-pub(super) type PauseFn = unsafe fn(*mut bindings::virtio_device) -> Result;
-
-/// What is done about pauses.
-pub(super) struct PauseOps {
-    pub(super) freeze: PauseFn,
-    pub(super) restore: PauseFn,
-    pub(super) reset_prepare: PauseFn,
-    pub(super) reset_done: PauseFn,
-}
 
 /// Sets the callbacks of a driver whose devices have a [`DeviceState`] in `priv`.
 ///
@@ -85,7 +74,7 @@ unsafe extern "C" fn reset_done_callback(vdev: *mut bindings::virtio_device) -> 
 /// # Safety
 ///
 /// `vdev` must be valid.
-unsafe fn stop(vdev: *mut bindings::virtio_device, choose: fn(&PauseOps) -> PauseFn) -> c_int {
+unsafe fn stop(vdev: *mut bindings::virtio_device, choose: fn(&DriverOps) -> DriverFn) -> c_int {
     // If an unbind was faster, there is nothing to do. On an error the core would tell about
     // changes of the configuration again, and the next probe does not expect any.
     //
@@ -98,7 +87,7 @@ unsafe fn stop(vdev: *mut bindings::virtio_device, choose: fn(&PauseOps) -> Paus
 /// # Safety
 ///
 /// `vdev` must be valid.
-unsafe fn start(vdev: *mut bindings::virtio_device, choose: fn(&PauseOps) -> PauseFn) -> c_int {
+unsafe fn start(vdev: *mut bindings::virtio_device, choose: fn(&DriverOps) -> DriverFn) -> c_int {
     // SAFETY: `vdev` is valid by the requirement of this function.
     unsafe { call(vdev, choose, Err(ENODEV)) }
 }
@@ -111,7 +100,7 @@ unsafe fn start(vdev: *mut bindings::virtio_device, choose: fn(&PauseOps) -> Pau
 /// `vdev` must be valid.
 unsafe fn call(
     vdev: *mut bindings::virtio_device,
-    choose: fn(&PauseOps) -> PauseFn,
+    choose: fn(&DriverOps) -> DriverFn,
     unbound: Result,
 ) -> c_int {
     // SAFETY: `vdev` is valid by the requirement of this function.
@@ -122,7 +111,7 @@ unsafe fn call(
         match unsafe { bound_state(vdev) } {
             // SAFETY: By the type invariant of `DeviceState` the operations are those of the
             // driver, which is bound and stays so as long as the lock is held.
-            Some(state) => unsafe { choose(state.pause_ops())(vdev) },
+            Some(state) => unsafe { choose(state.ops())(vdev) },
             None => unbound,
         }?;
         Ok(0)

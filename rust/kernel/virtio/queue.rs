@@ -18,6 +18,7 @@
 
 use super::{
     parts::MAX_LISTS,
+    state::DeviceState,
     token::Token, //
 };
 use crate::{
@@ -69,13 +70,14 @@ pub trait Handler: Sized + 'static {
 
     /// A buffer that was not popped comes back, because the device was reset, or the queue.
     ///
-    /// Called when the device is removed or frozen, and by [`Virtqueue::reset`] and
+    /// Called when the device is removed, frozen or recovered, and by [`Virtqueue::reset`] and
     /// [`Virtqueue::resize`]. Tokens that know how to fail on their own, like block requests, can
     /// just be dropped.
     ///
     /// # Context
     ///
-    /// Process context; the lock of the queue is not held, that of the device is.
+    /// Process context; the lock of the queue is not held. That of the device is, but may be held
+    /// by another thread, which waits for the token. Must not wait for the device.
     fn detached(queue: &Virtqueue<Self>, token: Self::Token) {
         let _ = queue;
         drop(token);
@@ -279,6 +281,8 @@ impl<H: Handler> Virtqueue<H> {
         if unsafe { bindings::virtqueue_notify(vq) } {
             Ok(())
         } else {
+            // SAFETY: As above, and so does the state of the device.
+            unsafe { DeviceState::accuse_if_broken(vq) };
             Err(EIO)
         }
     }
@@ -304,12 +308,12 @@ pub(super) trait AnyVirtqueue: Send + Sync {
     /// Lets no more buffers in, and no more notifications out after an RCU grace period.
     fn close(&self);
 
-    /// Gives buffers that the device has not used to the handler.
+    /// Gives buffers that the device has not used to the handler, and returns how many there were.
     ///
     /// # Safety
     ///
     /// The device must have been reset.
-    unsafe fn reclaim(&self);
+    unsafe fn reclaim(&self) -> usize;
 
     /// Gives a buffer that was taken out of the ring to the handler.
     ///
@@ -379,11 +383,15 @@ impl<H: Handler> AnyVirtqueue for Virtqueue<H> {
         self.raw.store(core::ptr::null_mut(), Release);
     }
 
-    unsafe fn reclaim(&self) {
+    unsafe fn reclaim(&self) -> usize {
+        let mut count = 0;
+
         // SAFETY: The device was reset, by the requirement of this function.
         while let Some(token) = unsafe { self.detach_unused() } {
             H::detached(self, token);
+            count += 1;
         }
+        count
     }
 
     unsafe fn recycle(&self, data: NonNull<c_void>) {

@@ -166,7 +166,7 @@ impl<'a, 'core> VirtqueueSetup<'a, 'core> {
 
         // SAFETY: `state` is the state of `dev`, to which `priv` points while a driver is bound.
         // `Device<Core>` exists in callbacks of the bus only, which do not run concurrently.
-        unsafe { self.state.set_up(self.dev.as_raw(), table) }.inspect_err(|err| {
+        unsafe { self.state.set_up(table) }.inspect_err(|err| {
             dev_err!(self.dev, "cannot set up the virtqueues: {:?}\n", err);
         })?;
 
@@ -210,7 +210,7 @@ impl<'a, 'core> Found<'a, 'core> {
     /// Tells the device to start (C: `virtio_device_ready`). From here on handlers are called.
     pub fn ready(self) -> Ready<'a> {
         // SAFETY: `Found` exists in callbacks of the bus only, where the rings were found.
-        unsafe { self.dev.make_ready(self.state) };
+        unsafe { self.state.make_ready() };
         Ready {
             dev: self.dev,
             state: self.state,

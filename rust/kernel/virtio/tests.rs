@@ -57,5 +57,6 @@ mod pause;
 mod pci;
 mod probe;
 mod queue;
+mod recovery;
 mod reset;
 mod setup;

@@ -68,6 +68,9 @@ pub(crate) struct FakeDevice {
     pub(super) config_reads: Atomic<u32>,
     pub(super) config_overruns: Atomic<u32>,
     pub(super) mappings: Atomic<i32>,
+    /// The state of RCU when [`FakeDevice::await_grace`] was called.
+    pub(super) rcu_state: Atomic<u64>,
+    pub(super) grace_before_reset: Atomic<bool>,
     #[pin]
     pub(super) config: Mutex<KVec<u8>>,
     #[pin]
@@ -131,6 +134,50 @@ impl FakeDevice {
     /// Sets bits of the device status from the side of the device.
     pub(crate) fn add_status(&self, bits: u32) {
         self.status.store(self.status() | bits, Relaxed);
+    }
+
+    /// Forgets the device status, as a device does that was reset behind the driver's back.
+    pub(crate) fn forget_status(&self) {
+        self.status.store(0, Relaxed);
+    }
+
+    /// Starts to look for a grace period of RCU before the next reset.
+    pub(crate) fn await_grace(&self) {
+        // SAFETY: Safe to call anywhere.
+        let state = unsafe { bindings::get_state_synchronize_rcu() };
+
+        self.rcu_state.store(state as u64, Relaxed);
+        self.grace_before_reset.store(false, Relaxed);
+    }
+
+    /// Whether there was one.
+    pub(crate) fn had_grace(&self) -> bool {
+        self.grace_before_reset.load(Relaxed)
+    }
+
+    /// The device is being reset.
+    pub(super) fn note_grace(&self) {
+        let state = self.rcu_state.load(Relaxed) as c_ulong;
+
+        // SAFETY: The state comes from the function for it, or is none.
+        if state != 0 && unsafe { bindings::poll_state_synchronize_rcu(state) } {
+            self.grace_before_reset.store(true, Relaxed);
+        }
+    }
+
+    /// Whether the driver has chosen one of the features in a mask of the first word.
+    pub(super) fn has_chosen(&self, mask: u64) -> bool {
+        // SAFETY: The device is initialized, and features change only before a driver is probed.
+        let features = unsafe { (*self.vdev.get()).__bindgen_anon_1.features_array };
+
+        features[0] & mask != 0
+    }
+
+    /// Lets the core tell the driver about changes, as it does at the end of a pause, whether a
+    /// driver is bound or not.
+    pub(crate) fn enable_config_changes(&self) {
+        // SAFETY: The device is registered.
+        unsafe { (*self.vdev.get()).config_core_enabled = true };
     }
 
     /// Whether a driver is bound.

@@ -29,6 +29,10 @@ pub(crate) enum Event {
     DelVqs,
     /// The core waited for callbacks.
     Synchronize,
+    /// The rings were deleted while a handler of the transport walked over them.
+    DelVqsTooEarly,
+    /// A device that is gone was reset, which a transport can wait for without end.
+    ResetOfNothing,
     /// A queue was stopped.
     StopQueue(u32),
     /// It was started again.

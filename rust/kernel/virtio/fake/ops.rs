@@ -70,6 +70,7 @@ unsafe extern "C" fn get(
     let this = unsafe { from_vdev(vdev) };
     let config = this.config.lock();
     let left = this.knobs.config_changes.load(Relaxed);
+    let gone = this.knobs.gone.load(Relaxed);
 
     this.config_reads.fetch_add(1, Relaxed);
     if left > 0 {
@@ -79,6 +80,7 @@ unsafe extern "C" fn get(
 
     for i in 0..len as usize {
         let byte = match config.get(offset as usize + i) {
+            Some(_) if gone => u8::MAX,
             Some(&byte) if left == 0 => byte,
             Some(_) => TORN,
             None => {
@@ -137,7 +139,12 @@ unsafe extern "C" fn generation(vdev: *mut bindings::virtio_device) -> u32 {
 /// As for [`get`].
 unsafe extern "C" fn get_status(vdev: *mut bindings::virtio_device) -> u8 {
     // SAFETY: The core passes the device.
-    unsafe { from_vdev(vdev) }.status() as u8
+    let this = unsafe { from_vdev(vdev) };
+
+    if this.knobs.gone.load(Relaxed) {
+        return u8::MAX;
+    }
+    this.status() as u8
 }
 
 /// Writes the device status.
@@ -151,7 +158,9 @@ unsafe extern "C" fn set_status(vdev: *mut bindings::virtio_device, status: u8) 
     let mut status = u32::from(status);
 
     this.log.push(Event::Status(status));
-    if this.knobs.refuse_features.load(Relaxed) {
+    if this.knobs.refuse_features.load(Relaxed)
+        || this.has_chosen(this.knobs.withdrawn.load(Relaxed))
+    {
         status &= !bindings::VIRTIO_CONFIG_S_FEATURES_OK;
     }
     this.status.store(status, Relaxed);
@@ -167,6 +176,10 @@ unsafe extern "C" fn reset(vdev: *mut bindings::virtio_device) {
     let this = unsafe { from_vdev(vdev) };
 
     this.log.push(Event::Reset);
+    this.note_grace();
+    if this.knobs.gone.load(Relaxed) {
+        this.log.push(Event::ResetOfNothing);
+    }
     this.storm();
     if !this.knobs.sticky_status.load(Relaxed) {
         this.status.store(0, Relaxed);
@@ -243,6 +256,10 @@ impl FakeDevice {
     ) -> Result<*mut bindings::virtqueue> {
         let vdev = self.vdev.get();
         let mut queues = self.queues.lock();
+        let size = match self.knobs.ring_size.load(Relaxed) {
+            0 => size,
+            other => other,
+        };
 
         queues.reserve(1, GFP_KERNEL)?;
 
@@ -314,18 +331,25 @@ unsafe extern "C" fn del_vqs(vdev: *mut bindings::virtio_device) {
     let this = unsafe { from_vdev(vdev) };
 
     this.log.push(Event::DelVqs);
+    if this.knobs.walks_rings.load(Relaxed) {
+        this.log.push(Event::DelVqsTooEarly);
+    }
     this.storm();
     this.delete_queues();
 }
 
-/// Waits for callbacks, which there are none of: interrupts are raised by the test.
+/// Waits for callbacks. There are none, as interrupts are raised by the test, but for the one that
+/// the test pretends to be in.
 ///
 /// # Safety
 ///
 /// As for [`get`].
 unsafe extern "C" fn synchronize_cbs(vdev: *mut bindings::virtio_device) {
     // SAFETY: The core passes the device.
-    unsafe { from_vdev(vdev) }.log.push(Event::Synchronize);
+    let this = unsafe { from_vdev(vdev) };
+
+    this.log.push(Event::Synchronize);
+    this.knobs.walks_rings.store(false, Relaxed);
 }
 
 /// Stops a queue, and forgets its ring.
@@ -386,7 +410,10 @@ unsafe extern "C" fn get_extended_features(vdev: *mut bindings::virtio_device, f
     // SAFETY: The core passes the device.
     let this = unsafe { from_vdev(vdev) };
 
-    for (i, word) in this.options.features.into_iter().enumerate() {
+    let mut offered = this.options.features;
+
+    offered[0] &= !this.knobs.withdrawn.load(Relaxed);
+    for (i, word) in offered.into_iter().enumerate() {
         // SAFETY: `features` has room for all words.
         unsafe { *features.add(i) = word };
     }
@@ -406,6 +433,9 @@ unsafe extern "C" fn finalize_features(vdev: *mut bindings::virtio_device) -> c_
     if this.knobs.rebind.xchg(false, Relaxed) {
         this.unbind();
         this.attach();
+    }
+    if this.knobs.change_early.xchg(false, Relaxed) {
+        this.config_changed();
     }
     // SAFETY: The core passes the device.
     unsafe { bindings::vring_transport_features(vdev) };

@@ -76,6 +76,19 @@ pub(crate) struct Knobs {
     pub(crate) fail_maps: Atomic<bool>,
     /// The driver is unbound and bound when features are chosen next.
     pub(crate) rebind: Atomic<bool>,
+    /// The configuration changes when features are chosen next.
+    pub(crate) change_early: Atomic<bool>,
+    /// A handler of the transport walks over the rings, until it is waited for.
+    pub(crate) walks_rings: Atomic<bool>,
+    /// The device is gone: all that is read from it is ones.
+    pub(crate) gone: Atomic<bool>,
+    /// Features of the first word that the device has offered, and does not offer any more.
+    pub(crate) withdrawn: Atomic<u64>,
+    /// The size of rings from here on, if that is not zero.
+    pub(crate) ring_size: Atomic<u32>,
+    /// Whether the device can be recovered. Cases about other things look at a broken device for
+    /// as long as they like.
+    pub(crate) recovers: Atomic<bool>,
 }
 
 impl Knobs {
@@ -93,6 +106,12 @@ impl Knobs {
             start_errno: Atomic::new(0),
             fail_maps: Atomic::new(false),
             rebind: Atomic::new(false),
+            change_early: Atomic::new(false),
+            walks_rings: Atomic::new(false),
+            gone: Atomic::new(false),
+            withdrawn: Atomic::new(0),
+            ring_size: Atomic::new(0),
+            recovers: Atomic::new(false),
         }
     }
 }

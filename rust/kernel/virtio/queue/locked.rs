@@ -5,6 +5,7 @@
 use super::{
     super::{
         parts::Parts,
+        state::DeviceState,
         token::Token, //
     },
     AddError,
@@ -38,7 +39,8 @@ impl<H: Handler> LockedVirtqueue<'_, H> {
     /// - [`EMSGSIZE`]: the ring is smaller than the buffer, even when it is empty.
     /// - [`ENOMEM`]: no memory for a bounce buffer, or for the indirect table of a buffer that the
     ///   ring has no room for; try again later.
-    /// - [`EIO`]: the queue is broken.
+    /// - [`EAGAIN`]: the queue is broken, but the device is about to be recovered; try again later.
+    /// - [`EIO`]: the queue is broken for good.
     /// - [`ENODEV`]: the queue has no ring.
     #[inline]
     pub fn add<F>(&mut self, mut token: H::Token, describe: F) -> Result<(), AddError<H::Token>>
@@ -99,6 +101,12 @@ impl<H: Handler> LockedVirtqueue<'_, H> {
         if ret == 0 {
             return Ok(());
         }
+        let recovers = ret == EIO.to_errno() && {
+            // SAFETY: By the type invariant `vq` is live. While there is a ring, so is the state
+            // of the device.
+            unsafe { DeviceState::accuse_if_broken(vq.as_ptr()) }
+        };
+
         Err(AddError {
             // SAFETY: The ring has not taken `data`, which comes from `into_raw` above.
             token: unsafe { H::Token::from_raw(data) },
@@ -106,6 +114,8 @@ impl<H: Handler> LockedVirtqueue<'_, H> {
             // for this buffer, however many others are used.
             error: if ret == ENOSPC.to_errno() && entries > ring.size {
                 ENOMEM
+            } else if recovers {
+                EAGAIN
             } else {
                 Error::from_errno(ret)
             },
@@ -120,7 +130,11 @@ impl<H: Handler> LockedVirtqueue<'_, H> {
 
         // SAFETY: By the type invariant `vq` is live, and `&mut self` serializes the call.
         let data = unsafe { bindings::virtqueue_get_buf(vq.as_ptr(), &mut len) };
-        let data = NonNull::new(data)?;
+        let Some(data) = NonNull::new(data) else {
+            // SAFETY: As above. While there is a ring, so is the state of the device.
+            unsafe { DeviceState::accuse_if_broken(vq.as_ptr()) };
+            return None;
+        };
 
         // SAFETY: By the type invariant `data` comes from `into_raw`. The C ring hands out each
         // buffer that was added once, whatever the device writes into the used ring.

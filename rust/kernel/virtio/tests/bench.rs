@@ -98,9 +98,11 @@ pub(super) struct Plan {
     pub(super) fail_at: Option<Step>,
     /// Code that runs at the start of probe.
     pub(super) in_probe: fn(&Device<Core<'_>>, &Arc<Bench>) -> Result,
+    /// Code that runs at the end of probe, when the device was told to start.
+    pub(super) in_scan: fn(&Device<Core<'_>>, &Bench),
     /// Code that runs when the configuration has changed.
     pub(super) in_config_changed: fn(&Device<Bound>, &Bench),
-    /// Code that runs in freeze, restore and unbind.
+    /// Code that runs in freeze, restore, unbind, and when the device was recovered.
     pub(super) in_callback: fn(&Device<Core<'_>>, &Bench),
     /// Code that runs when a buffer comes back unused.
     pub(super) in_detached: fn(&Bench),
@@ -121,6 +123,7 @@ impl Plan {
         ready: true,
         fail_at: None,
         in_probe: |_, _| Ok(()),
+        in_scan: |_, _| (),
         in_config_changed: |_, _| (),
         in_callback: |_, _| (),
         in_detached: |_| (),
@@ -164,6 +167,8 @@ pub(super) struct Bench {
     pub(super) freeze_fails: Atomic<bool>,
     /// Fails [`Driver::restore`].
     pub(super) restore_fails: Atomic<bool>,
+    /// Fails [`Driver::recovery_done`].
+    pub(super) recovery_fails: Atomic<bool>,
     /// For use by `plan.in_probe` and others.
     pub(super) note: Atomic<u64>,
     #[pin]
@@ -191,6 +196,7 @@ impl Bench {
                 device: SetOnce::new(),
                 freeze_fails: Atomic::new(false),
                 restore_fails: Atomic::new(false),
+                recovery_fails: Atomic::new(false),
                 note: Atomic::new(0),
                 queues <- new_mutex!(KVec::new()),
                 handle <- new_mutex!(None),

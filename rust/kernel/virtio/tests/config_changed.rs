@@ -224,4 +224,36 @@ mod cases {
         ensure!(session.fake_mut()?.attach());
         wait_told(&session, 1)
     }
+
+    #[test]
+    fn a_change_between_two_bindings_is_harmless() -> Result {
+        let mut session = Session::new(Plan::DEFAULT, WITH_SPACE)?;
+
+        // An unbind meets the end of a pause: the core tells about changes all the same. The next
+        // driver is there already, but has no data.
+        session.fake_mut()?.unbind();
+        session.device().enable_config_changes();
+        session.device().config_changed();
+        session.device().knobs.change_early.store(true, Relaxed);
+        ensure!(session.fake_mut()?.attach());
+
+        // Nothing is lost by that: probe reads the configuration.
+        session.device().config_changed();
+        wait_told(&session, 1)
+    }
+
+    #[test]
+    fn a_change_that_is_told_during_probe_is_not_lost() -> Result {
+        let plan = Plan {
+            in_probe: |_, bench| change(bench),
+            ..Plan::DEFAULT
+        };
+        let mut session = Session::new(plan, WITH_SPACE)?;
+
+        wait_told(&session, 1)?;
+        session.fake_mut()?.unbind();
+        session.device().enable_config_changes();
+        ensure!(session.fake_mut()?.attach());
+        wait_told(&session, 2)
+    }
 }

@@ -289,6 +289,7 @@ impl Driver for TestDriver {
     fn scan<'bound>(dev: &'bound Device<Core<'_>>, this: Pin<&Data>) {
         this.bench.check_lock(dev);
         this.bench.log.driver("scan");
+        (this.bench.plan.in_scan)(dev, &this.bench);
     }
 
     fn config_changed<'bound>(dev: &'bound Device<Bound>, this: Pin<&Data>) {
@@ -314,6 +315,26 @@ impl Driver for TestDriver {
             return Err(EIO);
         }
         Ok(())
+    }
+
+    fn recovery_prepare<'bound>(dev: &'bound Device<Core<'_>>, this: Pin<&Data>) {
+        this.bench.check_lock(dev);
+        this.bench.log.driver("recovery prepare");
+    }
+
+    fn recovery_done<'bound>(dev: &'bound Device<Core<'_>>, this: Pin<&Data>) -> Result {
+        this.bench.check_lock(dev);
+        this.bench.log.driver("recovery done");
+        (this.bench.plan.in_callback)(dev, &this.bench);
+        if this.bench.recovery_fails.load(Relaxed) {
+            return Err(EINVAL);
+        }
+        Ok(())
+    }
+
+    fn recovery_failed<'bound>(dev: &'bound Device<Core<'_>>, this: Pin<&Data>) {
+        this.bench.check_lock(dev);
+        this.bench.log.driver("recovery failed");
     }
 
     fn shutdown<'bound>(dev: &'bound Device<Core<'_>>, this: Pin<&Data>) {

@@ -284,4 +284,30 @@ mod cases {
         ensure_eq!(calls(&session.events()?), 0);
         Ok(())
     }
+
+    #[test]
+    fn rings_are_not_deleted_under_a_handler_of_the_transport() -> Result {
+        let ways: [fn(&mut Session) -> Result; 3] = [
+            |session| {
+                session.remove_device();
+                Ok(())
+            },
+            |session| session.fake()?.reset_prepare(),
+            |session| {
+                session.device().break_device();
+                session.fake_mut()?.unbind();
+                Ok(())
+            },
+        ];
+
+        for way in ways {
+            let mut session = Session::new(DRAIN, MODERN)?;
+
+            session.device().knobs.walks_rings.store(true, Relaxed);
+            way(&mut session)?;
+            ensure_eq!(session.log.count(Event::DelVqs), 1);
+            ensure_eq!(session.log.count(Event::DelVqsTooEarly), 0);
+        }
+        Ok(())
+    }
 }

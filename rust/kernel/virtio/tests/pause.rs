@@ -95,6 +95,7 @@ mod cases {
                 [
                     Event::Driver("freeze"),
                     Event::Reset,
+                    Event::Synchronize,
                     Event::Detached { queue: 0, id: 0 },
                     Event::DelVqs,
                 ]
@@ -140,6 +141,7 @@ mod cases {
             // The new driver's buffer comes back after a reset, and the rings go.
             for expected in [
                 Event::Reset,
+                Event::Synchronize,
                 Event::Detached { queue: 0, id: 0 },
                 Event::DelVqs,
             ] {
@@ -277,9 +279,11 @@ mod cases {
                 session.events()?[..],
                 [
                     Event::Reset,
+                    Event::Synchronize,
                     Event::Detached { queue: 0, id: 0 },
                     Event::Driver("freeze"),
                     Event::Reset,
+                    Event::Synchronize,
                     Event::DelVqs,
                 ]
             );

@@ -46,8 +46,9 @@ const FIND: Event = Event::FindVqs {
 };
 
 /// The events of a teardown that finds one buffer of queue 0 with the device.
-const TEARDOWN: [Event; 5] = [
+const TEARDOWN: [Event; 6] = [
     Event::Reset,
+    Event::Synchronize,
     Event::Detached { queue: 0, id: 0 },
     Event::DelVqs,
     Event::Driver("queue freed"),
@@ -134,8 +135,9 @@ mod cases {
                 TEARDOWN[0],
                 TEARDOWN[1],
                 TEARDOWN[2],
-                TEARDOWN[4],
-                TEARDOWN[3]
+                TEARDOWN[3],
+                TEARDOWN[5],
+                TEARDOWN[4]
             ]
         );
         ensure_eq!(session.buffers(), 0);
@@ -168,7 +170,7 @@ mod cases {
 
         ensure_eq!(removed[..], unbound[..]);
         ensure_eq!(unloaded[..], unbound[..]);
-        ensure_eq!(unbound.len(), 8);
+        ensure_eq!(unbound.len(), 9);
         Ok(())
     }
 
@@ -213,7 +215,7 @@ mod cases {
             if step == Step::Data {
                 expect(Event::Driver("part dropped"))?;
             }
-            for event in &TEARDOWN[..4] {
+            for event in &TEARDOWN[..5] {
                 expect(*event)?;
             }
             expect(Event::Status(FAILED))?;
@@ -387,11 +389,13 @@ mod cases {
             events[..],
             [
                 Event::Reset,
+                Event::Synchronize,
                 Event::Detached { queue: 0, id: 0 },
                 Event::Driver("unbind"),
                 Event::Driver("data dropped"),
                 Event::Driver("part dropped"),
                 Event::Reset,
+                Event::Synchronize,
                 Event::DelVqs,
                 Event::Status(ACKNOWLEDGE),
                 Event::Driver("queue freed"),
@@ -416,14 +420,27 @@ mod cases {
         let events = session.events()?;
 
         ensure_eq!(
-            events[..4],
+            events[..5],
             [
                 Event::Reset,
+                Event::Synchronize,
                 Event::Detached { queue: 0, id: 0 },
                 Event::Detached { queue: 1, id: 0 },
                 Event::Driver("unbind"),
             ]
         );
+        Ok(())
+    }
+
+    #[test]
+    fn no_notification_is_on_its_way_when_a_broken_device_is_reset() -> Result {
+        let mut session = Session::new(FILLED, MODERN)?;
+
+        session.device().break_device();
+        session.device().await_grace();
+        session.fake_mut()?.unbind();
+        ensure_eq!(session.log.count(Event::Driver("unbind")), 1);
+        ensure!(session.device().had_grace());
         Ok(())
     }
 
@@ -435,15 +452,23 @@ mod cases {
         session.device().shutdown();
         ensure_eq!(
             session.events()?[..],
-            [Event::Driver("shutdown"), Event::Synchronize, Event::Reset]
+            [
+                Event::Driver("shutdown"),
+                Event::Reset,
+                Event::Synchronize,
+                Event::Detached { queue: 0, id: 0 },
+                // The core's own.
+                Event::Synchronize,
+                Event::Reset,
+            ]
         );
 
-        // Nothing gets through any more, and nothing was freed.
-        ensure_eq!(session.add(0, 1), Err(EIO));
-        ensure_eq!(session.buffers(), 1);
+        // Nothing gets through any more, and nobody waits for what did.
+        ensure_eq!(session.add(0, 1), Err(ENODEV));
+        ensure_eq!(session.buffers(), 0);
 
         session.remove_device();
-        ensure_eq!(session.buffers(), 0);
+        ensure_eq!(session.log.count(Event::DelVqs), 1);
         Ok(())
     }
 

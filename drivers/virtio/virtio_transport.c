@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What recovery has to know about transports.
+ *
+ * struct virtio_config_ops reaches a device through its registers. Whether
+ * there is a device behind them, and whether it may reach back, is a matter of
+ * the bus below.
+ */
+
+#include <linux/device.h>
+#include <linux/string.h>
+#include <linux/virtio.h>
+#include <linux/virtio_transport.h>
+
+#ifdef CONFIG_PCI
+#include <linux/pci.h>
+
+static struct pci_dev *transport_pci_dev(struct virtio_device *vdev)
+{
+	struct device *parent = vdev->dev.parent;
+
+	/* vDPA devices can have a PCI parent too, which is no transport. */
+	if (!parent || !dev_is_pci(parent) || !parent->driver ||
+	    strcmp(parent->driver->name, "virtio-pci"))
+		return NULL;
+	return to_pci_dev(parent);
+}
+
+static bool pci_present(struct virtio_device *vdev)
+{
+	struct pci_dev *pci_dev = transport_pci_dev(vdev);
+
+	return !pci_dev || pci_device_is_present(pci_dev);
+}
+
+static void pci_enable(struct virtio_device *vdev)
+{
+	struct pci_dev *pci_dev = transport_pci_dev(vdev);
+	u16 command;
+
+	if (!pci_dev || !pci_is_enabled(pci_dev) ||
+	    !pci_device_is_present(pci_dev))
+		return;
+
+	pci_read_config_word(pci_dev, PCI_COMMAND, &command);
+	if (!(command & (PCI_COMMAND_IO | PCI_COMMAND_MEMORY))) {
+		pci_restore_state(pci_dev);
+		if (pci_reenable_device(pci_dev))
+			return;
+	}
+	pci_set_master(pci_dev);
+}
+#else
+static bool pci_present(struct virtio_device *vdev)
+{
+	return true;
+}
+
+static void pci_enable(struct virtio_device *vdev)
+{
+}
+#endif
+
+/**
+ * virtio_transport_present - whether there is a device behind the transport
+ * @vdev: a device that is registered
+ *
+ * Return: false if the device was pulled out; true if it was not, or if nobody
+ * knows.
+ */
+bool virtio_transport_present(struct virtio_device *vdev)
+{
+	return pci_present(vdev);
+}
+
+/**
+ * virtio_transport_enable - let driver and device reach each other
+ * @vdev: a device that is registered
+ *
+ * Undoes what may have been done to the device since it was probed. Without
+ * bus mastering a PCI device neither reads nor writes its rings. After a
+ * function reset that nobody has announced, its registers are nowhere.
+ */
+void virtio_transport_enable(struct virtio_device *vdev)
+{
+	pci_enable(vdev);
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _LINUX_VIRTIO_TRANSPORT_H
+#define _LINUX_VIRTIO_TRANSPORT_H
+
+#include <linux/types.h>
+
+struct virtio_device;
+
+bool virtio_transport_present(struct virtio_device *vdev);
+void virtio_transport_enable(struct virtio_device *vdev);
+
+#endif /* _LINUX_VIRTIO_TRANSPORT_H */

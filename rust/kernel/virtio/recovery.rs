@@ -1,0 +1,626 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Recovery of a device that has died, or lies.
+//!
+//! Evidence starts it: a ring that makes no sense, a device that asks to be reset or has forgotten
+//! its driver, a transport behind which there is nothing. Silence is none, since hypervisors have
+//! good reasons to stall; a driver that has run out of patience can ask.
+//!
+//! Two work items see to it, as those that find evidence can be interrupts:
+//!
+//! - The *cure* takes the device down and brings it up again, under the lock of the device, as the
+//!   two halves of a pause do. It does not wait for that lock: who holds it may wait for the cure,
+//!   or for what the device has.
+//! - The *watch* is for that case. While a callback of the driver runs, which it does under the lock
+//!   of the device, it looks for evidence, and ends what the device has without the lock: the driver
+//!   gets its buffers back, its requests fail, and the callback can end. What is left of the device
+//!   is for the cure, or for the rest of the callback.
+//!
+//! A device that needs too many cures, or does not come back, is given up: it has no rings from then
+//! on, until its driver is bound again.
+
+use super::{
+    state::DeviceState,
+    work::Work,
+    Device, //
+};
+use crate::{
+    bindings,
+    container_of,
+    device::Bound,
+    fmt,
+    prelude::*,
+    static_lock_class,
+    sync::{
+        LockClassKey,
+        SpinLockIrq, //
+    },
+    time::{
+        delay::fsleep,
+        Delta,
+        Instant,
+        Monotonic, //
+    },
+    types::ScopeGuard, //
+};
+
+/// How many cures a device gets ...
+const MAX_CURES: usize = 5;
+
+/// ... in so many seconds.
+const CURES_PERIOD: i64 = 60;
+
+/// How often a cure tries to bring the device up ...
+const MAX_ATTEMPTS: u32 = 3;
+
+/// ... and the pause in between, in milliseconds.
+const ATTEMPT_PAUSE: i64 = 500;
+
+/// How often the watch looks, in milliseconds.
+const WATCH_PERIOD: u32 = 1000;
+
+/// After how many milliseconds the cure tries again to take a lock that somebody else holds.
+const LOCK_PERIOD: u32 = 10;
+
+/// Why a device needs to be recovered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Evidence {
+    /// A ring makes no sense, or the transport cannot reach the device.
+    Broken,
+    /// `VIRTIO_CONFIG_S_NEEDS_RESET` is set.
+    NeedsReset,
+    /// `VIRTIO_CONFIG_S_DRIVER_OK` is not set any more.
+    Forgotten,
+    /// There is nothing behind the transport.
+    Gone,
+    /// The driver has asked for it.
+    Asked,
+    /// The system goes down, and cannot wait.
+    Shutdown,
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Broken => "a queue is broken",
+            Self::NeedsReset => "it needs a reset",
+            Self::Forgotten => "it has lost its state",
+            Self::Gone => "it is gone",
+            Self::Asked => "its driver asks for it",
+            Self::Shutdown => "the system goes down",
+        })
+    }
+}
+
+/// How long a callback of the driver may take after evidence, before what the device has is ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Patience {
+    /// The driver leaves, so nothing is to be saved.
+    None,
+    /// The cure may come soon.
+    Some,
+}
+
+impl Patience {
+    fn millis(self) -> u32 {
+        match self {
+            Self::None => 0,
+            Self::Some => 1000,
+        }
+    }
+}
+
+/// What is known.
+struct Record {
+    /// The first evidence since the device was last brought up, and when it was found.
+    evidence: Option<(Evidence, Instant<Monotonic>)>,
+    /// The patience with the callback of the driver that runs.
+    callback: Option<Patience>,
+    /// Whether the device was given up.
+    is_dead: bool,
+    /// How many cures there were.
+    cures: u32,
+    /// When the last ones were.
+    last: [Option<Instant<Monotonic>>; MAX_CURES],
+}
+
+/// The part of a [`DeviceState`] that is about recovery.
+#[pin_data]
+pub(super) struct Recovery {
+    #[pin]
+    record: SpinLockIrq<Record>,
+    #[pin]
+    cure: Work,
+    #[pin]
+    watch: Work,
+}
+
+/// The name of the lock of all records.
+static RECORD_LOCK_NAME: &CStr = c"Recovery::record";
+
+/// The class of the lock of all records.
+#[inline(never)]
+fn record_lock_class() -> Pin<&'static LockClassKey> {
+    static_lock_class!()
+}
+
+impl Recovery {
+    /// # Safety
+    ///
+    /// The result must be the `recovery` of a [`DeviceState`], and [`stop`](Self::stop) be called
+    /// before that is freed or its driver is gone.
+    pub(super) unsafe fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            record <- SpinLockIrq::new(
+                Record {
+                    evidence: None,
+                    callback: None,
+                    is_dead: false,
+                    cures: 0,
+                    last: [None; MAX_CURES],
+                },
+                RECORD_LOCK_NAME,
+                record_lock_class(),
+            ),
+            // SAFETY: By the requirement of this function.
+            cure <- unsafe { Work::new(run_cure) },
+            // SAFETY: As above.
+            watch <- unsafe { Work::new(run_watch) },
+        })
+    }
+
+    /// Ends all that is under way, and lets nothing else begin. Sleeps.
+    pub(super) fn stop(&self) {
+        self.watch.stop();
+        self.cure.stop();
+    }
+
+    /// Forgets evidence, as the device was reset.
+    pub(super) fn settle(&self) {
+        self.record.lock().evidence = None;
+    }
+
+    /// Whether there is evidence.
+    pub(super) fn is_due(&self) -> bool {
+        self.record.lock().evidence.is_some()
+    }
+
+    /// Whether the device was given up.
+    pub(super) fn is_dead(&self) -> bool {
+        self.record.lock().is_dead
+    }
+
+    /// Gives the device up, or says that no cure is wanted any more.
+    pub(super) fn set_dead(&self) {
+        self.record.lock().is_dead = true;
+    }
+
+    /// How many cures there were.
+    pub(super) fn cures(&self) -> u32 {
+        self.record.lock().cures
+    }
+
+    /// Notes a cure that begins, unless there were too many.
+    fn begin(&self) -> bool {
+        let mut record = self.record.lock();
+        let now = Instant::now();
+        let is_recent = |at: &Instant<Monotonic>| (now - *at).as_millis() < CURES_PERIOD * 1000;
+
+        if record
+            .last
+            .iter()
+            .all(|at| at.as_ref().is_some_and(is_recent))
+        {
+            return false;
+        }
+        record.last.rotate_right(1);
+        record.last[0] = Some(now);
+        true
+    }
+
+    /// What the watch is to know: the patience with the callback that runs, and evidence.
+    fn pending(&self) -> (Option<Patience>, Option<(Evidence, Instant<Monotonic>)>) {
+        let record = self.record.lock();
+
+        (record.callback, record.evidence)
+    }
+}
+
+/// A callback of the driver runs, under the lock of the device.
+pub(super) struct Calling<'a>(&'a DeviceState);
+
+impl Drop for Calling<'_> {
+    fn drop(&mut self) {
+        let recovery = self.0.recovery();
+        let is_due = {
+            let mut record = recovery.record.lock();
+
+            record.callback = None;
+            record.evidence.is_some() && !record.is_dead
+        };
+
+        if is_due {
+            recovery.cure.start_in(0);
+        }
+    }
+}
+
+impl DeviceState {
+    /// Has the device watched while a callback of the driver runs.
+    ///
+    /// The callers hold the lock of the device, so there is one at a time.
+    pub(super) fn calling(&self, patience: Patience) -> Calling<'_> {
+        let recovery = self.recovery();
+        let is_due = {
+            let mut record = recovery.record.lock();
+
+            record.callback = Some(patience);
+            record.evidence.is_some()
+        };
+
+        recovery.watch.start_in(if is_due {
+            patience.millis()
+        } else {
+            WATCH_PERIOD
+        });
+        Calling(self)
+    }
+
+    /// Notes evidence. Returns whether the device will be recovered: if not, it was given up, or is
+    /// paused, or its driver leaves.
+    ///
+    /// # Context
+    ///
+    /// Any.
+    pub(super) fn accuse(&self, evidence: Evidence) -> bool {
+        if !self.has_rings() || self.is_left_alone() {
+            return false;
+        }
+
+        let recovery = self.recovery();
+        let callback = {
+            let mut record = recovery.record.lock();
+
+            if record.is_dead {
+                return false;
+            }
+            if record.evidence.is_none() {
+                record.evidence = Some((evidence, Instant::now()));
+            }
+            record.callback
+        };
+
+        match callback {
+            None => recovery.cure.start_in(0),
+            Some(Patience::Some) => recovery.watch.start_within(Patience::Some.millis()),
+            Some(Patience::None) => {
+                recovery.watch.start_in(0);
+                return false;
+            }
+        }
+        true
+    }
+
+    /// If the queue `vq` is broken, notes that, as [`accuse`](Self::accuse) does.
+    ///
+    /// # Safety
+    ///
+    /// `vq` must be live, and the `priv` of its device null or a pointer to a [`DeviceState`].
+    #[inline]
+    pub(super) unsafe fn accuse_if_broken(vq: *mut bindings::virtqueue) -> bool {
+        // SAFETY: By the requirement of this function.
+        if !unsafe { bindings::virtqueue_is_broken(vq) } {
+            return false;
+        }
+        // SAFETY: As above.
+        unsafe { Self::accuse_broken(vq) }
+    }
+
+    /// Notes that the queue `vq` is broken.
+    ///
+    /// # Safety
+    ///
+    /// As for [`accuse_if_broken`](Self::accuse_if_broken).
+    #[cold]
+    #[inline(never)]
+    unsafe fn accuse_broken(vq: *mut bindings::virtqueue) -> bool {
+        // SAFETY: `vq` is live by the requirement of this function.
+        let vdev = unsafe { (*vq).vdev };
+
+        // SAFETY: By the requirement of this function. While there are rings, so is the state.
+        unsafe { Self::from_raw(vdev) }.is_some_and(|state| state.accuse(Evidence::Broken))
+    }
+
+    /// Whether a test wants a broken device to stay as it is.
+    fn is_left_alone(&self) -> bool {
+        #[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
+        // SAFETY: The device of a state is valid.
+        return unsafe { super::fake::is_left_alone(self.vdev()) };
+        #[cfg(not(CONFIG_RUST_VIRTIO_KUNIT_TEST))]
+        false
+    }
+
+    /// Looks at the device for evidence. Returns whether there is some, or the device was given up.
+    ///
+    /// # Context
+    ///
+    /// Process context; sleeps.
+    pub(super) fn look(&self) -> bool {
+        if let Some(evidence) = self.find_evidence() {
+            self.accuse(evidence);
+        }
+
+        let recovery = self.recovery();
+
+        recovery.is_due() || recovery.is_dead()
+    }
+
+    /// The device, to print messages about.
+    fn device(&self) -> &Device<Bound> {
+        // SAFETY: The device of a state is valid, and bound.
+        unsafe { &*self.vdev().cast::<Device<Bound>>() }
+    }
+
+    /// Takes the device down and brings it up again, because of evidence.
+    ///
+    /// # Safety
+    ///
+    /// The lock of the device must be held.
+    unsafe fn cure(&self, evidence: Evidence) {
+        let begun = Instant::<Monotonic>::now();
+        // The driver may be needed to write back memory.
+        //
+        // SAFETY: The flags are restored below.
+        let flags = unsafe { bindings::memalloc_noio_save() };
+        let _restore = ScopeGuard::new(|| {
+            // SAFETY: Saved above.
+            unsafe { bindings::memalloc_noio_restore(flags) }
+        });
+        let _calling = self.calling(Patience::Some);
+
+        dev_warn!(self.device(), "starting over, as {}\n", evidence);
+        if !self.recovery().begin() {
+            dev_err!(
+                self.device(),
+                "given up: {} recoveries within {} s were not enough\n",
+                MAX_CURES,
+                CURES_PERIOD
+            );
+            // SAFETY: By the requirement of this function.
+            return unsafe { self.give_up() };
+        }
+
+        // SAFETY: The driver is bound, and the lock of the device is held.
+        unsafe { (self.ops().recovery_prepare)(self.vdev()) };
+
+        // SAFETY: By the requirement of this function.
+        let result = unsafe { self.restart() }.and_then(|came_back| {
+            // SAFETY: As above.
+            unsafe { (self.ops().recovery_done)(self.vdev()) }?;
+            Ok(came_back)
+        });
+
+        match result {
+            Ok(came_back) => {
+                self.recovery().record.lock().cures += 1;
+                dev_notice!(
+                    self.device(),
+                    "works again after {} ms, with {} buffers to be used again\n",
+                    begun.elapsed().as_millis(),
+                    came_back
+                );
+                self.config_work().restart();
+            }
+            Err(err) => {
+                dev_err!(
+                    self.device(),
+                    "given up: it does not come back: {:?}\n",
+                    err
+                );
+                // SAFETY: By the requirement of this function.
+                unsafe { self.give_up() };
+            }
+        }
+    }
+
+    /// Resets the device and brings it up again. Returns the number of buffers that came back.
+    ///
+    /// # Safety
+    ///
+    /// The lock of the device must be held.
+    unsafe fn restart(&self) -> Result<usize> {
+        let mut came_back = 0;
+        let mut attempt = 1;
+
+        loop {
+            self.reach();
+            // SAFETY: The lock of the device is held.
+            came_back += unsafe { self.teardown() };
+            if self.is_gone() {
+                return Err(ENODEV);
+            }
+
+            // SAFETY: As above. The device was reset just above, and has no rings.
+            let result = unsafe { self.bring_up() };
+
+            if result.is_ok() {
+                return Ok(came_back);
+            }
+            if attempt == MAX_ATTEMPTS {
+                return result.map(|()| came_back);
+            }
+            attempt += 1;
+            fsleep(Delta::from_millis(ATTEMPT_PAUSE));
+        }
+    }
+
+    /// Ends all that has to do with the device, which is not to be used any more.
+    ///
+    /// # Safety
+    ///
+    /// The lock of the device must be held.
+    unsafe fn give_up(&self) {
+        self.recovery().set_dead();
+        self.fail_in_flight();
+        self.set_failed();
+        // SAFETY: The driver is bound, and the lock of the device is held.
+        unsafe { (self.ops().recovery_failed)(self.vdev()) };
+    }
+
+    /// Ends what the device has if there is evidence, without the lock of the device. Returns
+    /// whether to look again.
+    fn watch(&self) -> Option<u32> {
+        if self.recovery().pending().0.is_none() {
+            return None;
+        }
+        if is_going_down() {
+            self.accuse(Evidence::Shutdown);
+        }
+        self.look();
+
+        let (patience, evidence) = self.recovery().pending();
+        let patience = patience?.millis();
+        let Some((evidence, since)) = evidence else {
+            return Some(WATCH_PERIOD);
+        };
+        let waited = u32::try_from(since.elapsed().as_millis()).unwrap_or(u32::MAX);
+
+        if waited < patience {
+            return Some(patience - waited);
+        }
+        if self.fail_in_flight() {
+            dev_warn!(self.device(), "ended what was in flight, as {}\n", evidence);
+        }
+        None
+    }
+}
+
+/// Whether the system is being halted or restarted.
+fn is_going_down() -> bool {
+    // SAFETY: The variable exists. It changes at any time, and is read once.
+    let state = unsafe { (&raw const bindings::system_state).read_volatile() };
+
+    (bindings::system_states_SYSTEM_HALT..=bindings::system_states_SYSTEM_RESTART).contains(&state)
+}
+
+/// Returns the state that a work item belongs to, given that item and its offset in [`Recovery`].
+///
+/// # Safety
+///
+/// `this` must be the `recovery` of a [`DeviceState`] that is valid for `'a`.
+unsafe fn state_of<'a>(this: *const Recovery) -> &'a DeviceState {
+    // SAFETY: By the requirement of this function.
+    unsafe { &*container_of!(this, DeviceState, recovery) }
+}
+
+/// # Safety
+///
+/// `work` must be the `cure` of a [`Recovery`] in a [`DeviceState`], whose driver is bound.
+#[inline(never)]
+unsafe extern "C" fn run_cure(work: *mut bindings::work_struct) {
+    // SAFETY: By the requirement of this function.
+    let work = unsafe { Work::from_raw(work) };
+    // SAFETY: As above.
+    let this = unsafe { container_of!(core::ptr::from_ref(work), Recovery, cure) };
+    // SAFETY: As above.
+    let state = unsafe { state_of(this) };
+
+    // SAFETY: The device of a state is valid.
+    let Some(_lock) = (unsafe { super::device_lock::DeviceLock::try_new(state.vdev()) }) else {
+        // If it is a callback of the driver, there is the watch, and another start in the end.
+        let (callback, evidence) = state.recovery().pending();
+
+        if callback.is_none() && evidence.is_some() {
+            state.recovery().cure.start_in(LOCK_PERIOD);
+        }
+        return;
+    };
+
+    let evidence = state.recovery().pending().1;
+
+    if let Some((evidence, _)) = evidence {
+        if state.has_rings() && !state.recovery().is_dead() {
+            // SAFETY: The lock of the device is held.
+            unsafe { state.cure(evidence) };
+        }
+    }
+}
+
+/// # Safety
+///
+/// `work` must be the `watch` of a [`Recovery`] in a [`DeviceState`], whose driver is bound.
+#[inline(never)]
+unsafe extern "C" fn run_watch(work: *mut bindings::work_struct) {
+    // SAFETY: By the requirement of this function.
+    let work = unsafe { Work::from_raw(work) };
+    // SAFETY: As above.
+    let this = unsafe { container_of!(core::ptr::from_ref(work), Recovery, watch) };
+    // SAFETY: As above.
+    let state = unsafe { state_of(this) };
+
+    if let Some(ms) = state.watch() {
+        state.recovery().watch.start_within(ms);
+    }
+}
+
+/// `recoveries` of a device in sysfs.
+///
+/// # Safety
+///
+/// `dev` must be part of a virtio device that is bound to a driver of this abstraction, and `buf`
+/// have room for a page.
+unsafe extern "C" fn recoveries_show(
+    dev: *mut bindings::device,
+    _attr: *mut bindings::device_attribute,
+    buf: *mut c_char,
+) -> isize {
+    // SAFETY: By the requirement of this function.
+    let vdev = unsafe { container_of!(dev, bindings::virtio_device, dev) };
+    // SAFETY: As above. The file is there while the driver is bound, and so is the state.
+    let cures = unsafe { DeviceState::from_raw(vdev) }.map_or(0, |state| state.recovery().cures());
+
+    // SAFETY: `buf` has room for a page.
+    unsafe { bindings::sysfs_emit(buf, c"%u\n".as_char_ptr(), cures) as isize }
+}
+
+/// What C reads, and does not write.
+#[repr(transparent)]
+struct Table<T>(T);
+
+// SAFETY: The tables are not written.
+unsafe impl<T> Sync for Table<T> {}
+
+#[allow(
+    clippy::needless_update,
+    reason = "lockdep adds fields to an attribute"
+)]
+static RECOVERIES: Table<bindings::device_attribute> = Table(bindings::device_attribute {
+    attr: bindings::attribute {
+        name: c"recoveries".to_bytes_with_nul().as_ptr(),
+        mode: 0o444,
+        ..pin_init::zeroed()
+    },
+    __bindgen_anon_1: bindings::device_attribute__bindgen_ty_1 {
+        show: Some(recoveries_show),
+    },
+    __bindgen_anon_2: bindings::device_attribute__bindgen_ty_2 { store: None },
+});
+
+static ATTRS: Table<[*const bindings::device_attribute; 2]> =
+    Table([&raw const RECOVERIES.0, core::ptr::null()]);
+
+static GROUP: Table<bindings::attribute_group> = Table(bindings::attribute_group {
+    __bindgen_anon_2: bindings::attribute_group__bindgen_ty_2 {
+        attrs: (&raw const ATTRS.0).cast_mut().cast(),
+    },
+    ..pin_init::zeroed()
+});
+
+static GROUPS: Table<[*const bindings::attribute_group; 2]> =
+    Table([&raw const GROUP.0, core::ptr::null()]);
+
+/// Gives the devices of a driver their attributes in sysfs.
+#[inline(never)]
+pub(super) fn set_attributes(vdrv: &mut bindings::virtio_driver) {
+    vdrv.driver.dev_groups = (&raw const GROUPS.0).cast_mut().cast();
+}
