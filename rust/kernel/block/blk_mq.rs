@@ -229,6 +229,7 @@ pub use tag_set::{
     TagSetOptions, //
 };
 pub use timeout::{
+    InFlight,
     TimedOutRequest,
     TimeoutAction, //
 };

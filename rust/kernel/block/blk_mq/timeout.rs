@@ -10,6 +10,14 @@ use super::{
     HwQueue,
     Operations, //
 };
+use crate::{
+    prelude::*,
+    time::{
+        Delta,
+        Instant,
+        Monotonic, //
+    }, //
+};
 use core::{
     marker::PhantomData,
     ptr::NonNull, //
@@ -31,6 +39,15 @@ impl TimeoutAction {
             Self::ResetTimer => bindings::blk_eh_timer_return_BLK_EH_RESET_TIMER,
         }
     }
+}
+
+/// The requests of a disk that its driver has started, and that have not ended.
+#[derive(Clone, Copy, Debug)]
+pub struct InFlight {
+    /// How many there are.
+    pub count: u32,
+    /// How long the oldest of them has existed; none, if the block layer keeps no statistics.
+    pub oldest: Option<Delta>,
 }
 
 /// A request that takes too long.
@@ -89,4 +106,76 @@ impl<'a, T: Operations> TimedOutRequest<'a, T> {
         // `DiskData<T>`, which lives longer.
         unsafe { DiskData::<T>::queue_data(data) }
     }
+
+    /// Whether the request has ended meanwhile, or was given back to be issued again.
+    pub fn has_ended(&self) -> bool {
+        // SAFETY: By the type invariant, `rq` is valid.
+        let state = unsafe { &raw const (*self.rq.as_ptr()).state };
+
+        // SAFETY: `state` is valid for reads. Its owner changes it at any time, so it is read once.
+        let state = unsafe { state.read_volatile() };
+
+        state != bindings::mq_rq_state_MQ_RQ_IN_FLIGHT
+    }
+
+    /// Counts what the disk has in flight.
+    ///
+    /// # Context
+    ///
+    /// Process context.
+    pub fn in_flight(&self) -> InFlight {
+        // SAFETY: By the type invariant, `rq` and its queue are valid.
+        let queue = unsafe { (*self.rq.as_ptr()).q };
+        let mut sum = Sum {
+            queue,
+            count: 0,
+            oldest: u64::MAX,
+        };
+
+        // SAFETY: The queue has a tag set, and `add` expects a `Sum`.
+        unsafe {
+            bindings::blk_mq_tagset_busy_iter((*queue).tag_set, Some(add), (&raw mut sum).cast())
+        };
+
+        let now = Instant::<Monotonic>::now().as_nanos();
+        let oldest = i64::try_from(sum.oldest)
+            .ok()
+            .and_then(|oldest| now.checked_sub(oldest))
+            .map(|age| Delta::from_nanos(age.max(0)));
+
+        InFlight {
+            count: sum.count,
+            oldest,
+        }
+    }
+}
+
+/// The requests that were counted.
+struct Sum {
+    queue: *mut bindings::request_queue,
+    count: u32,
+    /// When the oldest was made, in nanoseconds since the start.
+    oldest: u64,
+}
+
+/// Counts a request if it is of the right disk.
+///
+/// # Safety
+///
+/// `rq` must be valid, and `sum` point to a [`Sum`] that nobody else uses.
+unsafe extern "C" fn add(rq: *mut bindings::request, sum: *mut c_void) -> bool {
+    // SAFETY: By the requirement of this function.
+    let sum = unsafe { &mut *sum.cast::<Sum>() };
+
+    // SAFETY: By the requirement of this function.
+    if unsafe { (*rq).q } == sum.queue {
+        // SAFETY: As above. It does not change while the request is in flight.
+        let start = unsafe { (*rq).start_time_ns };
+
+        sum.count += 1;
+        if start != 0 {
+            sum.oldest = sum.oldest.min(start);
+        }
+    }
+    true
 }
