@@ -6,7 +6,17 @@ use super::used_len::UsedLen;
 use kernel::{
     block::blk_mq::CpuQueues,
     prelude::*,
-    sync::Arc,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc, //
+    },
+    time::{
+        Instant,
+        Monotonic, //
+    },
     virtio::{
         config::ByteOrder,
         DeviceHandle,
@@ -41,6 +51,12 @@ pub(crate) struct Queues {
     pub(crate) num_default: u32,
     /// The number of the latter.
     pub(crate) num_poll: u32,
+    /// The block size that the device has told, if it has.
+    pub(crate) blk_size: Option<u32>,
+    /// How many segments a request may have.
+    pub(crate) seg_max: u32,
+    /// The size of the smallest ring.
+    pub(crate) vring_size: u32,
 }
 
 /// What lives as long as somebody has the disk open.
@@ -51,4 +67,40 @@ pub(crate) struct DiskData {
     pub(crate) dev: Arc<DeviceHandle>,
     /// The size of zones in sectors, or zero.
     pub(crate) zone_sectors: u32,
+    /// What is known about failures of the device.
+    pub(crate) recovery: Recovery,
+}
+
+/// What a disk knows about failures of its device.
+pub(crate) struct Recovery {
+    /// Whether requests that come back are issued again.
+    pub(crate) keeps: Atomic<bool>,
+    /// When the disk was made.
+    born: Instant<Monotonic>,
+    /// How many milliseconds after that a line in the log has said that requests wait; or zero.
+    last_line: Atomic<u64>,
+}
+
+impl Recovery {
+    /// The shortest time between two such lines, in milliseconds.
+    const LINE_PERIOD: u64 = 60_000;
+
+    pub(crate) fn new() -> Self {
+        Self {
+            keeps: Atomic::new(false),
+            born: Instant::now(),
+            last_line: Atomic::new(0),
+        }
+    }
+
+    /// Whether it is time for another line in the log. Only one caller gets to know that it is.
+    pub(crate) fn takes_line(&self) -> bool {
+        let now = u64::try_from(self.born.elapsed().as_millis())
+            .unwrap_or(0)
+            .max(1);
+        let last = self.last_line.load(Relaxed);
+
+        (last == 0 || now.saturating_sub(last) >= Self::LINE_PERIOD)
+            && self.last_line.cmpxchg(last, now, Relaxed).is_ok()
+    }
 }

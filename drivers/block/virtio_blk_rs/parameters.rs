@@ -67,3 +67,11 @@ module_param_sysfs! {
     description: "Whether a read fails that a modern device has not filled: auto (if the device \
         tells how much it has written), always or never",
 }
+
+module_param_sysfs! {
+    module: "virtio_blk_rs",
+    /// Whether a device that does not answer is reset.
+    pub(crate) static reset_on_timeout: bool = false,
+    mode: 0o644,
+    description: "Whether a device is reset that has not ended a request within its timeout",
+}

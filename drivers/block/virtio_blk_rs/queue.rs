@@ -11,6 +11,7 @@ use super::{
         Queues,
         RequestQueue, //
     },
+    recovery,
     request::{
         self,
         RequestData, //
@@ -32,6 +33,8 @@ use kernel::{
         RequestList,
         Run,
         Status,
+        TimedOutRequest,
+        TimeoutAction,
         ZoneReporter, //
     },
     prelude::*,
@@ -114,9 +117,7 @@ impl Handler for RequestQueue {
     }
 
     fn detached(_queue: &Virtqueue<Self>, rq: Request<Disk>) {
-        // Those that wait for room in the ring learn that it does not work any more.
-        rq.hw_queue().start_stopped(Run::Async);
-        drop(rq);
+        recovery::take_back(rq);
     }
 }
 
@@ -141,11 +142,16 @@ fn add(
         // The completer starts the queue again under the same lock.
         err.token.hw_queue().stop();
     }
-    Err(err.token.reject(match err.error {
+    let status = match err.error {
         // Without memory bouncing a buffer may have failed, which other devices can make go away.
-        ENOSPC | ENOMEM => Status::RESOURCE,
-        _ => Status::IOERR,
-    }))
+        // A device that has failed will be recovered.
+        ENOSPC | ENOMEM | EAGAIN => Status::RESOURCE,
+        _ => {
+            err.token.data_mut().reset_retries();
+            Status::IOERR
+        }
+    };
+    Err(err.token.reject(status))
 }
 
 /// Publishes what was added and tells the device, if it wants to know.
@@ -230,6 +236,12 @@ impl Operations for Disk {
 
     fn poll(hctx: HwQueue<'_, Self>, batch: &mut CompletionBatch<'_, Self>) -> u32 {
         poll(hctx.data(), batch)
+    }
+
+    fn timeout(rq: &TimedOutRequest<'_, Self>) -> TimeoutAction {
+        let queue = rq.hw_queue().data();
+
+        recovery::timeout(rq, || CompletionBatch::with(|batch| poll(queue, batch)))
     }
 
     fn map_queues(maps: &mut QueueMaps<'_>, set: &Queues) {

@@ -46,6 +46,8 @@ pub(crate) struct RequestData {
     command: (RequestType, u64),
     /// The outcome, between the interrupt and the end of the request.
     outcome: Status,
+    /// How often the request was issued again, as its device has failed.
+    retries: u8,
 }
 
 impl RequestData {
@@ -59,7 +61,23 @@ impl RequestData {
             ranges: KVec::new(),
             command: (RequestType::GetId, 0),
             outcome: Status::IOERR,
+            retries: 0,
         }
+    }
+
+    /// Counts that the request is issued again. Returns false if that was so often already.
+    pub(crate) fn take_retry(&mut self, max: u8) -> bool {
+        if self.retries >= max {
+            return false;
+        }
+        self.retries += 1;
+        true
+    }
+
+    /// Starts to count anew, for the next request that the data is used for.
+    #[inline]
+    pub(crate) fn reset_retries(&mut self) {
+        self.retries = 0;
     }
 
     /// Makes this a request of the driver itself.
@@ -191,7 +209,9 @@ pub(crate) fn finish(used: Used<Request<Disk>>, context: &QueueContext) -> Reque
         _ => finish_other(&mut rq, context),
     };
 
-    rq.data_mut().outcome = outcome;
+    let data = rq.data_mut();
+    data.outcome = outcome;
+    data.reset_retries();
     rq
 }
 

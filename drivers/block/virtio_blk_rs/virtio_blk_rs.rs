@@ -13,6 +13,7 @@
 //! - `attributes`: `serial`, `cache_type`, `virtblk_getgeo`,
 //! - `parameters`: the module parameters,
 //! - `used_len`: what C does not look at,
+//! - `recovery`: nothing; C waits for a device that has failed,
 //! - this one: `init_vq`, `virtblk_probe`, and what comes after.
 
 #![deny(unsafe_code)]
@@ -22,6 +23,7 @@ mod disk;
 mod limits;
 mod parameters;
 mod queue;
+mod recovery;
 mod request;
 mod used_len;
 mod wire;
@@ -70,6 +72,7 @@ use self::{
         DiskData,
         QueueContext,
         Queues,
+        Recovery,
         RequestQueue, //
     },
     used_len::{
@@ -265,6 +268,9 @@ impl VirtioBlk {
             irq_cpus,
             num_default: counts.default,
             num_poll: counts.poll,
+            blk_size: dev.config::<Config>().read_if(&Config::BLK_SIZE)?,
+            seg_max,
+            vring_size,
         };
         let tag_set = Arc::pin_init(
             TagSet::new(counts.options(queue_depth), Ok::<_, Error>(queues)),
@@ -275,6 +281,7 @@ impl VirtioBlk {
             _index: index,
             dev: dev.handle()?,
             zone_sectors,
+            recovery: Recovery::new(),
         };
         let mut disk = NewDisk::new(tag_set, &limits, Ok::<_, Error>(data))?;
 
@@ -294,6 +301,13 @@ impl VirtioBlk {
         log_capacity(dev, disk, "new size: ", capacity);
         disk.set_capacity_and_notify(capacity)?;
         Ok(())
+    }
+
+    /// Forgets what the device has shown so far: another one may have taken its place.
+    fn forget(disk: &Data) {
+        for queue in &disk.tag_set().data().vqs {
+            queue.context().used_len.forget();
+        }
     }
 
     /// Takes over what may have changed while the device was stopped.
@@ -347,9 +361,7 @@ impl virtio::Driver for VirtioBlk {
     }
 
     fn restore<'bound>(dev: &'bound virtio::Device<Core<'_>>, disk: Pin<&Data>) -> Result {
-        for queue in &disk.tag_set().data().vqs {
-            queue.context().used_len.forget();
-        }
+        Self::forget(&disk);
         disk.unquiesce();
 
         // The device works again, so this is not a reason to give it up.
@@ -357,6 +369,24 @@ impl virtio::Driver for VirtioBlk {
             dev_err!(dev, "cannot take over what has changed: {:?}\n", err);
         }
         Ok(())
+    }
+
+    fn recovery_prepare<'bound>(_dev: &'bound virtio::Device<Core<'_>>, disk: Pin<&Data>) {
+        recovery::prepare(&disk);
+    }
+
+    fn recovery_done<'bound>(dev: &'bound virtio::Device<Core<'_>>, disk: Pin<&Data>) -> Result {
+        Self::forget(&disk);
+        recovery::done(dev, &disk)?;
+
+        if let Err(err) = Self::refresh(dev, &disk) {
+            dev_err!(dev, "cannot take over what has changed: {:?}\n", err);
+        }
+        Ok(())
+    }
+
+    fn recovery_failed<'bound>(_dev: &'bound virtio::Device<Core<'_>>, disk: Pin<&Data>) {
+        recovery::failed(&disk);
     }
 }
 

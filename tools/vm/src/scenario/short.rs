@@ -11,7 +11,7 @@ use crate::disk::Disk;
 /// The scenarios of this file.
 pub fn scenarios() -> Vec<Scenario> {
     // Long ones first: where several run side by side, none of them is left for the end.
-    vec![rebind(), reload(), disks(), failslab(), lifecycle(), transports(), handover(), features(), mmio()]
+    vec![rebind(), reload(), disks(), failslab(), lifecycle(), recovery(), transports(), handover(), features(), mmio()]
 }
 
 /// Disks of every kind side by side.
@@ -82,6 +82,11 @@ fn failslab() -> Scenario {
 /// Resets, hot-plug and sleep, a few times each.
 fn lifecycle() -> Scenario {
     subjects::lifecycle("lifecycle", &Cycles { resets: 3, plugs: 3, sleeps: 2, hibernations: 0 })
+}
+
+/// Failures on PCI, a few times each.
+fn recovery() -> Scenario {
+    subjects::recovery("recovery", 5)
 }
 
 /// virtio-pci in all its kinds, in one boot.

@@ -45,6 +45,16 @@ pub fn lifecycle(name: &'static str, cycles: &Cycles) -> Scenario {
     scenario
 }
 
+/// Devices that fail while they are in use; bus mastering is switched off and on in `toggles` cycles.
+pub fn recovery(name: &'static str, toggles: u64) -> Scenario {
+    let mut scenario = Scenario::debug(name, "bus mastering, function resets, slow disks, lost power under fio", "recovery")
+        .var("toggles", toggles)
+        .disk(Disk::scratch("main", 64))
+        .disk(Disk::scratch("spare", 64).attach(Attach::Spare));
+    scenario.limit = minutes(20);
+    scenario
+}
+
 /// Every kind of PCI function. Bounce buffers are forced, but only devices with `iommu_platform` use what is forced.
 ///
 /// fio spends `seconds` on each disk, in regions of `mib` mebibytes.

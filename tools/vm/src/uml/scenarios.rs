@@ -27,7 +27,7 @@ pub struct Scenario {
 
 /// Every scenario.
 pub fn all() -> Vec<Scenario> {
-    vec![testdisk(), zoned(), limits(), faults(), usedlen(), unsupported()]
+    vec![testdisk(), zoned(), limits(), faults(), failures(), usedlen(), unsupported()]
 }
 
 fn scenario(name: &'static str, about: &'static str, devices: &[(&'static str, &'static str)]) -> Scenario {
@@ -81,6 +81,11 @@ fn usedlen() -> Scenario {
 
 fn unsupported() -> Scenario {
     scenario("unsupported", "operations that are offered and then refused", &[("main", "")])
+}
+
+fn failures() -> Scenario {
+    let devices = [("main", ""), ("direct", "--no-feature indirect-desc"), ("zoned", "--size 64M --zone-size 4M")];
+    scenario("failures", "a device that fails, or says nothing, is recovered, waited for, or given up", &devices)
 }
 
 #[cfg(test)]

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What happens to requests when the device fails, or does not answer.
+//!
+//! What a device had that has failed comes back, is kept by the block layer, and is issued again
+//! when the device works, as NVMe does it. A device that says nothing is waited for: hypervisors
+//! that are paused, or whose storage is gone for a while, say nothing either.
+
+use super::{
+    disk::Disk,
+    limits,
+    parameters,
+    wire::{
+        Config,
+        Features, //
+    }, //
+};
+use kernel::{
+    block::blk_mq::{
+        self,
+        InFlight,
+        Kick,
+        MapType,
+        Op,
+        Request,
+        Run,
+        TimedOutRequest,
+        TimeoutAction, //
+    },
+    device::{
+        Bound,
+        Core, //
+    },
+    prelude::*,
+    sync::atomic::Relaxed,
+    virtio::{
+        self,
+        feature, //
+    }, //
+};
+
+/// How often a request is issued again before it fails.
+const MAX_RETRIES: u8 = 5;
+
+/// Takes a request that the device had when it was reset: it is issued again after the recovery, or
+/// fails.
+pub(crate) fn take_back(mut rq: Request<Disk>) {
+    let keeps = rq.queue_data().recovery.keeps.load(Relaxed);
+    // A zone append that the device has carried out would be carried out twice. File systems know
+    // how to deal with one that has failed.
+    let is_repeatable = rq.op() != Op::ZoneAppend;
+
+    // Those that wait for room in the ring get some, or learn that it does not work any more.
+    rq.hw_queue().start_stopped(Run::Async);
+    if keeps && is_repeatable && rq.data_mut().take_retry(MAX_RETRIES) {
+        rq.requeue(Kick::Later);
+    } else {
+        rq.data_mut().reset_retries();
+        drop(rq);
+    }
+}
+
+/// Lets the driver get no requests, and those that come back be kept.
+pub(crate) fn prepare(disk: &blk_mq::Disk<Disk>) {
+    disk.queue_data().recovery.keeps.store(true, Relaxed);
+    disk.quiesce().leave();
+}
+
+/// Issues what was kept, if the device still is what the disk was made for.
+///
+/// # Errors
+///
+/// [`EINVAL`]: it is not. That was logged.
+pub(crate) fn done(dev: &virtio::Device<Core<'_>>, disk: &blk_mq::Disk<Disk>) -> Result {
+    check(dev, disk)?;
+    release(disk);
+    Ok(())
+}
+
+/// Fails what was kept, and what comes.
+pub(crate) fn failed(disk: &blk_mq::Disk<Disk>) {
+    release(disk);
+    disk.mark_dead();
+}
+
+/// Issues what was kept.
+fn release(disk: &blk_mq::Disk<Disk>) {
+    disk.queue_data().recovery.keeps.store(false, Relaxed);
+    disk.unquiesce();
+    disk.kick_requeue_list();
+    disk.start_stopped_hw_queues(Run::Async);
+}
+
+/// Checks what the block layer believes about the device and is not told again.
+fn check(dev: &virtio::Device<Bound>, disk: &blk_mq::Disk<Disk>) -> Result {
+    let config = dev.config::<Config>();
+    let queues = disk.tag_set().data();
+
+    if let Some(size) = config.read_if(&Config::BLK_SIZE)? {
+        let before = queues.blk_size;
+
+        if Some(size) != before {
+            dev_err!(
+                dev,
+                "has blocks of {} bytes after its recovery, {:?} before\n",
+                size,
+                before
+            );
+            return Err(EINVAL);
+        }
+    }
+
+    let seg_max = limits::seg_max(dev)?;
+    if seg_max < queues.seg_max {
+        dev_err!(
+            dev,
+            "takes {} segments after its recovery, {} before\n",
+            seg_max,
+            queues.seg_max
+        );
+        return Err(EINVAL);
+    }
+
+    if dev.features::<Features>().has(feature::RingIndirectDesc) {
+        return Ok(());
+    }
+    for queue in &queues.vqs {
+        let size = queue.lock().vring_size();
+
+        if size < queues.vring_size {
+            dev_err!(
+                dev,
+                "has a ring of {} descriptors after its recovery, {} before\n",
+                size,
+                queues.vring_size
+            );
+            return Err(EINVAL);
+        }
+    }
+    Ok(())
+}
+
+/// Looks for the reason why a request takes so long (C: nothing; the driver has no timeout).
+///
+/// The request stays with the device, unless that has failed. `poll` ends what the device has used,
+/// and returns how many requests that were.
+pub(crate) fn timeout(rq: &TimedOutRequest<'_, Disk>, poll: impl FnOnce() -> u32) -> TimeoutAction {
+    let hctx = rq.hw_queue();
+    let queue = hctx.data();
+    let data = rq.queue_data();
+
+    // An interrupt can get lost, and so can a notification.
+    let waited = !rq.has_ended();
+    let found = poll();
+    let was_missed = found > 0 && waited && rq.has_ended();
+    let _ = queue.notify();
+
+    // Without a device there is nobody to look at, nor to print messages about.
+    let _ = data.dev.with(|dev| {
+        if was_missed && hctx.map_type() != MapType::Poll {
+            dev_warn!(
+                dev,
+                "{} requests had ended on queue {} without an interrupt\n",
+                found,
+                hctx.index()
+            );
+        }
+        if rq.has_ended() || dev.has_failed() {
+            return;
+        }
+        if parameters::reset_on_timeout.value() {
+            let InFlight { count, .. } = rq.in_flight();
+
+            dev_warn!(dev, "{} requests wait for too long\n", count);
+            // If it cannot be recovered, it is about to go.
+            let _ = dev.recover();
+        } else if data.recovery.takes_line() {
+            log_in_flight(dev, rq.in_flight());
+        }
+    });
+    TimeoutAction::ResetTimer
+}
+
+/// Says how many requests wait since when.
+fn log_in_flight(dev: &virtio::Device<Bound>, in_flight: InFlight) {
+    match in_flight.oldest {
+        Some(age) => dev_warn!(
+            dev,
+            "{} requests wait for the device, the first one for {} s\n",
+            in_flight.count,
+            age.as_millis() / 1000
+        ),
+        None => dev_warn!(dev, "{} requests wait for the device\n", in_flight.count),
+    }
+}

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-2.0
+# A device whose rings make no sense, or that says nothing: the disk goes on by itself, is waited for, or is given up.
+
+. /mnt/guest/lib.sh
+. /mnt/guest/disk.sh
+
+the_module_loads() {
+	load "$DRIVER"
+	for disk in $(disk_names); do
+		wait_for 10 disk_of "$disk"
+		echo 1000 >"/sys/block/$(disk_of "$disk")/queue/io_timeout"
+	done
+	dd if=/dev/urandom of=/tmp/noise bs=64k count=16
+}
+
+recoveries() {
+	cat "$VIRTIO/devices/$(virtio_of "$1")/recoveries"
+}
+
+has_recovered() {
+	[ "$(recoveries "$1")" -gt "$2" ]
+}
+
+# anew DISK: binds the driver again, with a clean record.
+anew() {
+	host "device $1 behave"
+	unbind "$DRIVER" "$1"
+	bind "$DRIVER" "$1"
+	wait_for 10 disk_of "$1"
+	echo 1000 >"/sys/block/$(disk_of "$1")/queue/io_timeout"
+}
+
+# survives DISK LIE: fio with verification does not notice that the device lies once.
+survives() {
+	was=$(recoveries "$1")
+	start_fio "$1"
+	host "device $1 lie $2"
+	wait_for 20 has_recovered "$1" "$was"
+	before=$(written "$busy_disk")
+	wait_for 20 was_written "$busy_disk" "$before"
+	stop_fio
+	anew "$1"
+}
+
+a_ring_that_makes_no_sense_is_replaced() {
+	for lie in id-size id-huge id-free; do
+		survives main $lie
+		survives direct $lie
+	done
+}
+
+two_lines_in_the_log_tell_of_a_recovery() {
+	device=$(virtio_of main)
+	dmesg >/tmp/log
+	grep "$device: starting over, as a queue is broken" /tmp/log
+	grep "$device: works again after [0-9]* ms, with [0-9]* buffers to be used again" /tmp/log
+}
+
+read_noise() {
+	dd if="/dev/$(disk_of "$1")" of=/tmp/read bs=64k count=16 iflag=direct && cmp /tmp/read /tmp/noise
+}
+
+write_noise() {
+	dd if=/tmp/noise of="/dev/$(disk_of "$1")" bs=64k oflag=direct conv=fsync
+}
+
+a_missed_interrupt_is_found() {
+	write_noise main
+	host "device main lose 1"
+	begun=$(date +%s)
+	read_noise main
+	[ $(($(date +%s) - begun)) -le 10 ]
+	dmesg | grep "$(virtio_of main): 1 requests had ended on queue [0-9]* without an interrupt"
+	[ "$(recoveries main)" -eq 0 ]
+}
+
+a_device_that_says_nothing_is_waited_for() {
+	write_noise main
+	host "device main stall"
+	read_noise main &
+	reader=$!
+	sleep 5
+	kill -0 $reader
+	[ "$(recoveries main)" -eq 0 ]
+	host "device main resume"
+	wait $reader
+	[ "$(dmesg | grep -c "$(virtio_of main): [0-9]* requests wait for the device, the first one for")" -eq 1 ]
+	[ "$(recoveries main)" -eq 0 ]
+}
+
+a_device_that_says_nothing_is_reset_where_that_is_wanted() {
+	write_noise main
+	echo Y >/sys/module/"$DRIVER"/parameters/reset_on_timeout
+	host "device main stall"
+	read_noise main &
+	reader=$!
+	wait_for 10 has_recovered main 1
+	host "device main resume"
+	wait $reader
+	anew main
+}
+
+# Each request is issued a bounded number of times, and a device recovered so often in a minute.
+a_device_that_never_answers_fails_its_requests() {
+	echo Y >/sys/module/"$DRIVER"/parameters/reset_on_timeout
+	host "device main stall"
+	begun=$(date +%s)
+	refused dd if="/dev/$(disk_of main)" of=/tmp/read bs=4k count=1 iflag=direct
+	took=$(($(date +%s) - begun))
+	[ "$took" -le 30 ]
+	echo N >/sys/module/"$DRIVER"/parameters/reset_on_timeout
+	anew main
+	read_noise main
+	note "after $took s"
+}
+
+a_disk_that_fails_again_and_again_is_given_up() {
+	disk=$(disk_of direct)
+	host "device direct lie id-huge*"
+	refused fio --name=loser --filename="/dev/$disk" --ioengine=io_uring --direct=1 --thread --rw=randread --bs=4k \
+		--iodepth=8 --time_based --runtime=600 --size=8m --output=/tmp/lost.out
+	dmesg | grep "$(virtio_of direct): given up: 5 recoveries within 60 s were not enough"
+	begun=$(date +%s)
+	refused dd if="/dev/$disk" of=/dev/null bs=4k count=1 iflag=direct
+	[ $(($(date +%s) - begun)) -le 5 ]
+	anew direct
+	touch_disk "$(disk_of direct)"
+}
+
+a_silent_disk_can_be_unbound_when_its_device_fails() {
+	disk=$(disk_of direct)
+	host "device direct stall"
+	dd if="/dev/$disk" of=/dev/null bs=4k count=1 iflag=direct &
+	reader=$!
+	sleep 1
+	unbind "$DRIVER" direct &
+	unbinding=$!
+	sleep 1
+	kill -0 $unbinding
+	echo Y >/sys/module/"$DRIVER"/parameters/reset_on_timeout
+	wait_for 10 refused kill -0 $unbinding
+	wait $unbinding
+	refused wait $reader
+	echo N >/sys/module/"$DRIVER"/parameters/reset_on_timeout
+	host "device direct behave"
+	bind "$DRIVER" direct
+	wait_for 10 disk_of direct
+	touch_disk "$(disk_of direct)"
+}
+
+the_module_unloads() {
+	unload "$DRIVER"
+}
+
+cases the_module_loads a_ring_that_makes_no_sense_is_replaced two_lines_in_the_log_tell_of_a_recovery \
+	a_missed_interrupt_is_found a_device_that_says_nothing_is_waited_for \
+	a_device_that_says_nothing_is_reset_where_that_is_wanted a_device_that_never_answers_fails_its_requests \
+	a_disk_that_fails_again_and_again_is_given_up a_silent_disk_can_be_unbound_when_its_device_fails \
+	the_module_unloads

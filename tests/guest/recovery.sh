@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: GPL-2.0
+# Devices that fail under fio, on PCI: the disk goes on by itself, or its requests end.
+
+. /mnt/guest/lib.sh
+. /mnt/guest/disk.sh
+
+the_module_loads() {
+	load "$DRIVER"
+	wait_for 10 disk_of main
+	host plug spare
+	wait_for 20 disk_of spare
+	for disk in main spare; do
+		echo 2000 >"/sys/block/$(disk_of $disk)/queue/io_timeout"
+	done
+}
+
+# function_of DISK: its PCI function in sysfs.
+function_of() {
+	readlink -f "$VIRTIO/devices/$(virtio_of "$1")/.."
+}
+
+# config_read FUNCTION OFFSET: 16 bits of its configuration space, in decimal.
+config_read() {
+	dd if="$1/config" bs=1 skip="$2" count=2 2>/dev/null | od -An -tu2 | tr -d ' '
+}
+
+# config_write FUNCTION OFFSET VALUE
+config_write() {
+	low=$(printf '\\%03o' $(($3 & 255)))
+	high=$(printf '\\%03o' $(($3 >> 8)))
+	printf "$low$high" | dd of="$1/config" bs=1 seek="$2" count=2 conv=notrunc 2>/dev/null
+}
+
+# pcie_of FUNCTION: where its PCI Express capability is.
+pcie_of() {
+	at=$(($(config_read "$1" 52) & 255))
+	while [ "$at" -ne 0 ]; do
+		header=$(config_read "$1" $at)
+		if [ $((header & 255)) -eq 16 ]; then
+			echo $at
+			return 0
+		fi
+		at=$((header >> 8))
+	done
+	return 1
+}
+
+recoveries() {
+	cat "$VIRTIO/devices/$(virtio_of "$1")/recoveries"
+}
+
+# has_recovered DISK TIMES: more often than that.
+has_recovered() {
+	[ "$(recoveries "$1")" -gt "$2" ]
+}
+
+COMMAND=4
+MASTER=4
+
+# What block/011 of blktests does.
+bus_mastering_can_be_switched_off_and_on_under_load() {
+	function=$(function_of main)
+	command=$(config_read "$function" $COMMAND)
+	[ $((command & MASTER)) -ne 0 ]
+	was=$(recoveries main)
+	start_fio main
+	for loop in $(seq "$TOGGLES"); do
+		before=$(written "$busy_disk")
+		config_write "$function" $COMMAND $((command & ~MASTER))
+		sleep 0.5
+		config_write "$function" $COMMAND "$command"
+		wait_for 120 was_written "$busy_disk" "$before"
+	done
+	stop_fio
+	note "$TOGGLES times, $(($(recoveries main) - was)) recoveries, $rounds round(s) of fio"
+}
+
+bus_mastering_that_stays_off_is_switched_on() {
+	function=$(function_of main)
+	command=$(config_read "$function" $COMMAND)
+	was=$(recoveries main)
+	start_fio main
+	before=$(written "$busy_disk")
+	config_write "$function" $COMMAND $((command & ~MASTER))
+	wait_for 60 has_recovered main "$was"
+	wait_for 60 was_written "$busy_disk" "$before"
+	[ "$(config_read "$function" $COMMAND)" -eq "$command" ]
+	stop_fio
+}
+
+DEVICE_CONTROL=8
+FUNCTION_RESET=32768
+
+# Registers, interrupts, queues: all of it is gone at once.
+a_function_reset_that_nobody_announced_is_survived() {
+	function=$(function_of spare)
+	control=$(($(pcie_of "$function") + DEVICE_CONTROL))
+	was=$(recoveries spare)
+	start_fio spare
+	before=$(written "$busy_disk")
+	config_write "$function" $control $(($(config_read "$function" $control) | FUNCTION_RESET))
+	wait_for 60 has_recovered spare "$was"
+	wait_for 60 was_written "$busy_disk" "$before"
+	stop_fio
+	note "$rounds round(s) of fio"
+}
+
+two_lines_in_the_log_tell_of_a_recovery() {
+	device=$(virtio_of spare)
+	dmesg >/tmp/log
+	grep "$device: starting over, as it" /tmp/log
+	grep "$device: works again after [0-9]* ms, with [0-9]* buffers to be used again" /tmp/log
+}
+
+# A disk that takes its time is not one that has failed.
+a_slow_disk_is_waited_for() {
+	was=$(recoveries main)
+	disk=$(disk_of main)
+	host qmp "$(throttle 2)"
+	fio --name=slow --filename="/dev/$disk" --ioengine=io_uring --direct=1 --thread --rw=randwrite --bs=4k \
+		--iodepth=16 --number_ios=20 --size=4m --verify=crc32c --do_verify=0 --output=/tmp/slow.out
+	host qmp "$(throttle 0)"
+	[ "$(recoveries main)" -eq "$was" ]
+	dmesg | grep "$(virtio_of main): [0-9]* requests wait for the device, the first one for [0-9]* s"
+	[ "$(dmesg | grep -c 'requests wait for the device')" -eq 1 ]
+}
+
+throttle() {
+	printf '{"execute":"block_set_io_throttle","arguments":{"id":"disk-main","bps":0,"bps_rd":0,"bps_wr":0,'
+	printf '"iops":%s,"iops_rd":0,"iops_wr":0}}\n' "$1"
+}
+
+gone() {
+	! virtio_of spare
+}
+
+SLOT_CONTROL=24
+# Indicator and controller of the power, both off.
+POWER_OFF=1792
+
+a_slot_that_loses_its_power_ends_what_waits() {
+	function=$(function_of spare)
+	port=$(dirname "$function")
+	control=$(($(pcie_of "$port") + SLOT_CONTROL))
+	disk=$(disk_of spare)
+	before=$(written "$disk")
+	fio --name=loser --filename="/dev/$disk" --ioengine=io_uring --direct=1 --thread --rw=randrw --bs=4k \
+		--iodepth=32 --time_based --runtime=600 --size=32m --output=/tmp/lost.out &
+	loser=$!
+	wait_for 60 was_written "$disk" "$before"
+	config_write "$port" $control $(($(config_read "$port" $control) | POWER_OFF))
+	begun=$(date +%s)
+	refused wait $loser
+	wait_for 20 gone
+	took=$(($(date +%s) - begun))
+	[ "$took" -le 10 ]
+	note "$took s"
+}
+
+the_other_disk_goes_on() {
+	touch_disk "$(disk_of main)"
+	unload "$DRIVER"
+}
+
+cases the_module_loads bus_mastering_can_be_switched_off_and_on_under_load \
+	bus_mastering_that_stays_off_is_switched_on a_function_reset_that_nobody_announced_is_survived \
+	two_lines_in_the_log_tell_of_a_recovery a_slow_disk_is_waited_for a_slot_that_loses_its_power_ends_what_waits \
+	the_other_disk_goes_on
