@@ -10,7 +10,7 @@
 
 #include <linux/idr.h>
 
-#ifdef CONFIG_RUST_VIRTIO_ABSTRACTIONS
+#ifdef CONFIG_RUST_BLK_VIRTIO
 extern struct ida virtio_disk_index;
 #endif
 

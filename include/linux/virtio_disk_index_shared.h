@@ -5,7 +5,7 @@
  */
 #include <linux/virtio_disk_index.h>
 
-#ifdef CONFIG_RUST_VIRTIO_ABSTRACTIONS
+#ifdef CONFIG_RUST_BLK_VIRTIO
 /* The driver's own numbers are left without a user. */
 static inline struct ida *virtio_disk_index_own(void)
 {

@@ -76,6 +76,7 @@
 //! | `virtio_find_vqs`, `virtio_find_single_vq` | [`Device::virtqueues`], [`VirtqueueSetup`] |
 //! | `struct virtqueue_info` | [`VirtqueueSetup::add`] |
 //! | `struct irq_affinity` | [`Affinity`] |
+//! | `virtio_config_ops::get_vq_affinity` | [`Ready::vq_affinity`] |
 //! | `virtio_device_ready` | [`Found::ready`] |
 //! | `virtio_reset_device`, `virtio_synchronize_cbs`, `del_vqs` | by [`Adapter`] |
 //! | `virtio_break_device`, `virtio_device_shutdown` | by [`Adapter`] |
@@ -162,12 +163,10 @@ use core::{
 };
 
 mod adapter;
-#[cfg(CONFIG_RUST_BLK_MQ_ABSTRACTIONS)]
-mod block;
+mod affinity;
 pub mod config;
 mod config_work;
 mod device_lock;
-mod disk_index;
 #[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
 mod fake;
 pub mod feature;
@@ -190,7 +189,6 @@ mod work;
 
 pub use self::{
     adapter::Adapter,
-    disk_index::DiskIndex,
     handle::DeviceHandle,
     id::{
         DeviceId,

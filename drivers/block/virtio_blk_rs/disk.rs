@@ -4,7 +4,10 @@
 
 use super::used_len::UsedLen;
 use kernel::{
-    block::blk_mq::CpuQueues,
+    block::{
+        blk_mq::CpuQueues,
+        virtio::DiskIndex, //
+    },
     prelude::*,
     sync::{
         atomic::{
@@ -20,7 +23,6 @@ use kernel::{
     virtio::{
         config::ByteOrder,
         DeviceHandle,
-        DiskIndex,
         Virtqueue, //
     },
 };

@@ -40,6 +40,10 @@ use kernel::{
             TagSet,
             TagSetOptions, //
         },
+        virtio::{
+            irq_cpus,
+            DiskIndex, //
+        },
         SECTOR_SHIFT, //
     },
     device::{
@@ -58,7 +62,6 @@ use kernel::{
         Affinity,
         Callback,
         DeviceId,
-        DiskIndex,
         IdTable,
         PendingQueue,
         VirtqueueSetup, //
@@ -257,7 +260,7 @@ impl VirtioBlk {
         let capacity = dev.config::<Config>().read(&Config::CAPACITY)?;
 
         let ready = found.ready();
-        let irq_cpus = ready.irq_cpus(0, counts.default)?;
+        let irq_cpus = irq_cpus(&ready, 0, counts.default)?;
         let mut vqs = KVec::with_capacity(pending.len(), GFP_KERNEL)?;
         for queue in pending {
             vqs.push(queue.into_ready(&ready), GFP_KERNEL)?;

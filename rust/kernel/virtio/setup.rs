@@ -221,7 +221,6 @@ impl<'a, 'core> Found<'a, 'core> {
 
 impl<'a> Ready<'a> {
     /// The device and the number of its queues.
-    #[cfg(CONFIG_RUST_BLK_MQ_ABSTRACTIONS)]
     pub(super) fn queues(&self) -> (&'a Device<Bound>, usize) {
         (self.dev, self.state.queues().len())
     }

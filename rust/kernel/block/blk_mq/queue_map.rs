@@ -5,10 +5,8 @@
 //! C header: [`include/linux/blk-mq.h`](srctree/include/linux/blk-mq.h)
 
 use crate::{
-    device::{
-        Bound,
-        Device, //
-    },
+    cpu::CpuId,
+    cpumask::Cpumask,
     prelude::*, //
 };
 
@@ -180,15 +178,18 @@ pub struct CpuQueues {
 }
 
 impl CpuQueues {
-    /// Lets `fill` fill a map of `nr_queues` queues.
+    /// The queue of each CPU.
+    #[cfg(CONFIG_RUST_BLK_MQ_KUNIT_TEST)]
+    pub(super) fn as_slice(&self) -> &[c_uint] {
+        &self.queues
+    }
+
+    /// Spreads the CPUs evenly over `nr_queues` queues.
     ///
-    /// # Safety
+    /// # Errors
     ///
-    /// `fill` must put numbers less than `nr_queues` into the map, or leave zeroes.
-    unsafe fn new(
-        nr_queues: u32,
-        fill: impl FnOnce(*mut bindings::blk_mq_queue_map),
-    ) -> Result<Self> {
+    /// [`EINVAL`] if there are no queues, [`ENOMEM`] if there is no memory.
+    pub fn spread(nr_queues: u32) -> Result<Self> {
         if nr_queues == 0 {
             return Err(EINVAL);
         }
@@ -201,57 +202,45 @@ impl CpuQueues {
             queue_offset: 0,
         };
 
-        fill(&mut map);
+        // SAFETY: The map has an entry for each CPU.
+        unsafe { bindings::blk_mq_map_queues(&mut map) };
 
-        // INVARIANT: By the requirement of this function, and the length was chosen above.
+        // INVARIANT: C puts numbers less than `nr_queues` into the map, or leaves zeroes, and the
+        // length was chosen above.
         Ok(Self { queues, nr_queues })
     }
 
-    /// Spreads the CPUs evenly over `nr_queues` queues.
+    /// Gives each CPU the queue whose interrupt it serves, as `affinity` says for each of
+    /// `nr_queues` queues; a CPU that serves none uses the first queue. Spreads the CPUs evenly if
+    /// `affinity` does not know all queues.
     ///
     /// # Errors
     ///
-    /// [`EINVAL`] if there are no queues, [`ENOMEM`] if there is no memory.
-    pub fn spread(nr_queues: u32) -> Result<Self> {
-        let fill = |map| {
-            // SAFETY: The map has an entry for each CPU.
-            unsafe { bindings::blk_mq_map_queues(map) }
-        };
-
-        // SAFETY: C does as `new` requires.
-        unsafe { Self::new(nr_queues, fill) }
-    }
-
-    /// Gives each CPU the queue whose interrupt it serves; spreads the CPUs evenly if the bus of
-    /// the device does not know.
-    ///
-    /// # Safety
-    ///
-    /// The bus of `dev` must be able to tell the affinity of the `nr_queues` interrupts from number
-    /// `first_irq` on, as it counts them. Not every bus checks the number.
-    ///
-    /// # Errors
-    ///
-    /// As for [`spread`](Self::spread).
-    #[cfg_attr(
-        not(CONFIG_RUST_VIRTIO_ABSTRACTIONS),
-        expect(
-            dead_code,
-            reason = "for buses, which can tell how many interrupts there are"
-        )
-    )]
-    pub(crate) unsafe fn from_irqs(
-        dev: &Device<Bound>,
-        first_irq: u32,
+    /// As for [`spread`](Self::spread), and what `affinity` returns.
+    pub fn from_affinity<'m>(
         nr_queues: u32,
+        mut affinity: impl FnMut(u32) -> Result<Option<&'m Cpumask>>,
     ) -> Result<Self> {
-        let fill = |map| {
-            // SAFETY: The map has an entry for each CPU. `dev` is bound, so it has a bus, which
-            // knows the interrupts by the requirement of this function.
-            unsafe { bindings::blk_mq_map_hw_queues(map, dev.as_raw(), first_irq) }
-        };
+        let mut this = Self::spread(nr_queues)?;
+        let mut queues = KVec::from_elem(0, this.queues.len(), GFP_KERNEL)?;
+        let mut are_known = true;
 
-        // SAFETY: C does as `new` requires.
-        unsafe { Self::new(nr_queues, fill) }
+        for queue in 0..nr_queues {
+            let Some(mask) = affinity(queue)? else {
+                are_known = false;
+                continue;
+            };
+
+            for (cpu, entry) in queues.iter_mut().enumerate() {
+                if CpuId::from_u32(u32::try_from(cpu)?).is_some_and(|cpu| mask.test(cpu)) {
+                    *entry = queue;
+                }
+            }
+        }
+        if are_known {
+            // INVARIANT: The entries are zero or numbers from `0..nr_queues`.
+            this.queues = queues;
+        }
+        Ok(this)
     }
 }
