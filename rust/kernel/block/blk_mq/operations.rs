@@ -368,7 +368,10 @@ impl<T: Operations> OperationsVTable<T> {
         let set_data = unsafe { &*set.driver_data.cast_const().cast::<T::TagSetData>() };
 
         // SAFETY: The maps are allocated when C calls this.
-        T::map_queues(&mut unsafe { QueueMaps::new(set) }, set_data);
+        let mut maps = unsafe { QueueMaps::new(set) };
+
+        T::map_queues(&mut maps, set_data);
+        maps.finish();
     }
 
     const VTABLE: bindings::blk_mq_ops = bindings::blk_mq_ops {

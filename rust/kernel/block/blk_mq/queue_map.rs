@@ -74,13 +74,17 @@ pub fn num_possible_queues(max: u32) -> u32 {
 /// The maps of a tag set, while [`Operations::map_queues`](super::Operations::map_queues) fills
 /// them.
 ///
-/// A map that is left as it is sends all requests of its kind to the first hardware queue.
+/// A map that is left as it is has no queues, so requests of its kind go where those of
+/// [`MapType::Default`] go. If that map is left as it is, all requests go to the first hardware
+/// queue, whatever the others say.
 ///
 /// # Invariants
 ///
-/// `set` is a tag set whose maps are allocated and used by nobody else.
+/// - `set` is a tag set whose maps are allocated and used by nobody else.
+/// - The maps that are set name hardware queues that exist, and none of them twice.
 pub struct QueueMaps<'a> {
     set: &'a mut bindings::blk_mq_tag_set,
+    is_set: [bool; 3],
 }
 
 impl<'a> QueueMaps<'a> {
@@ -88,8 +92,11 @@ impl<'a> QueueMaps<'a> {
     ///
     /// The maps of `set` must be allocated and be used by nobody else.
     pub(super) unsafe fn new(set: &'a mut bindings::blk_mq_tag_set) -> Self {
-        // INVARIANT: By the requirement of this function.
-        Self { set }
+        // INVARIANT: By the requirement of this function, and no map is set.
+        Self {
+            set,
+            is_set: [false; 3],
+        }
     }
 
     /// The number of hardware queues; can be less than was asked for.
@@ -103,6 +110,20 @@ impl<'a> QueueMaps<'a> {
         (map.index() as u32) < self.set.nr_maps
     }
 
+    /// Whether a map that is set, other than number `index`, uses one of the queues from number
+    /// `offset` to before `end`.
+    fn is_taken(&self, index: usize, offset: u32, end: u32) -> bool {
+        let others = self.set.map.iter().zip(self.is_set).enumerate();
+
+        others
+            .filter(|&(other, (_, is_set))| is_set && other != index)
+            .any(|(_, (map, _))| {
+                map.nr_queues > 0
+                    && offset < map.queue_offset + map.nr_queues
+                    && map.queue_offset < end
+            })
+    }
+
     /// Sets the hardware queues that a map uses: `nr_queues` from number `offset` on.
     fn range(
         &mut self,
@@ -110,22 +131,46 @@ impl<'a> QueueMaps<'a> {
         offset: u32,
         nr_queues: u32,
     ) -> Result<&mut bindings::blk_mq_queue_map> {
+        let index = map.index();
         let end = offset.checked_add(nr_queues).ok_or(EINVAL)?;
 
         // The block layer uses the numbers in a map without another check. Of a map without a
-        // queue, it uses `MapType::Default` instead, which therefore needs one.
+        // queue, it uses `MapType::Default` instead, which therefore needs one. In a queue that
+        // two maps use for different CPUs, it looks for requests where they are not.
         if !self.has(map)
             || end > self.nr_hw_queues()
             || (nr_queues == 0 && map == MapType::Default)
+            || (nr_queues > 0 && self.is_taken(index, offset, end))
         {
             return Err(EINVAL);
         }
 
-        let map = self.set.map.get_mut(map.index()).ok_or(EINVAL)?;
+        let map = self.set.map.get_mut(index).ok_or(EINVAL)?;
 
+        // INVARIANT: As checked above.
         map.queue_offset = offset;
         map.nr_queues = nr_queues;
+        if let Some(is_set) = self.is_set.get_mut(index) {
+            *is_set = true;
+        }
         Ok(map)
+    }
+
+    /// Completes what the driver has left out.
+    pub(super) fn finish(self) {
+        let has_default = self.is_set[MapType::Default.index()];
+
+        for (map, is_set) in self.set.map.iter_mut().zip(self.is_set) {
+            // Without a map for the others, there is no queue that is sure to be free for them.
+            if !is_set || !has_default {
+                map.queue_offset = 0;
+                map.nr_queues = 0;
+            }
+        }
+        if !has_default {
+            // The block layer has let each CPU use the first queue.
+            self.set.map[MapType::Default.index()].nr_queues = 1;
+        }
     }
 
     /// Spreads the CPUs evenly over the `nr_queues` hardware queues from number `offset` on.
@@ -134,8 +179,8 @@ impl<'a> QueueMaps<'a> {
     ///
     /// # Errors
     ///
-    /// [`EINVAL`]: there are no such queues, or no such map; or [`MapType::Default`] would have no
-    /// queue.
+    /// [`EINVAL`]: there are no such queues, or no such map; another map uses one of the queues; or
+    /// [`MapType::Default`] would have no queue. The map stays as it was.
     pub fn spread(&mut self, map: MapType, offset: u32, nr_queues: u32) -> Result {
         let map = self.range(map, offset, nr_queues)?;
 
