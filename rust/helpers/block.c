@@ -5,7 +5,6 @@
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>
 #include <linux/bvec.h>
-#include <linux/kref.h>
 #include <linux/module.h>
 #include <linux/percpu-refcount.h>
 #include <linux/srcu.h>
@@ -128,21 +127,10 @@ __rust_helper void rust_helper_percpu_ref_put(struct percpu_ref *ref)
 	percpu_ref_put(ref);
 }
 
-__rust_helper unsigned int rust_helper_kref_read(const struct kref *kref)
-{
-	return kref_read(kref);
-}
-
 __rust_helper int
 rust_helper_register_module_notifier(struct notifier_block *nb)
 {
 	return register_module_notifier(nb);
-}
-
-__rust_helper int
-rust_helper_unregister_module_notifier(struct notifier_block *nb)
-{
-	return unregister_module_notifier(nb);
 }
 
 __rust_helper bool rust_helper_try_module_get(struct module *module)

@@ -139,6 +139,7 @@
 
 mod attributes;
 mod batch;
+mod callers;
 mod disk;
 mod disk_data;
 mod fops;
@@ -191,7 +192,10 @@ pub use limits::{
     Rule,
     Zoned, //
 };
-pub use major::Major;
+pub use major::{
+    Major,
+    MajorNumber, //
+};
 pub use new_disk::NewDisk;
 pub use op::{
     Flags,

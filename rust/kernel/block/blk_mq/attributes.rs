@@ -187,8 +187,8 @@ impl<T: Operations, A: Attribute<T>> DeviceAttribute<T, A> {
         let page = unsafe { core::slice::from_raw_parts_mut(buf, PAGE_SIZE) };
         let mut out = Contents { page, len: 0 };
 
-        match A::show(disk, &mut out) {
-            // CAST: At most a page was written.
+        match disk.tag_set().callers().enter(|| A::show(disk, &mut out)) {
+            // CAST: Less than a page was written.
             Ok(()) => out.len as isize,
             Err(error) => error.to_errno() as isize,
         }
@@ -211,7 +211,9 @@ impl<T: Operations, A: Attribute<T>> DeviceAttribute<T, A> {
 
         // INVARIANT: The attribute exists only while the disk is added: deleting the disk waits
         // for this function.
-        match A::store(&AddedDisk(disk), text) {
+        let added = AddedDisk(disk);
+
+        match disk.tag_set().callers().enter(|| A::store(&added, text)) {
             // CAST: At most a page is written.
             Ok(()) => count as isize,
             Err(error) => error.to_errno() as isize,

@@ -14,7 +14,6 @@ use super::{
     new_disk::check_capacity,
     watch::Watch,
     GenDisk,
-    Major,
     Operations,
     QueueLimits, //
 };
@@ -23,8 +22,10 @@ use crate::{
     module::this_module,
     prelude::*,
     sync::{
-        atomic::Relaxed,
-        Arc,
+        atomic::{
+            Full,
+            Relaxed, //
+        },
         Completion, //
     }, //
 };
@@ -47,15 +48,16 @@ use core::{
 /// be able to do that. In the init function of a module that may fail, it also waits for the last
 /// user to close the disk.
 ///
+/// In a function of the driver that the block layer has called for a disk of the same tag set in
+/// process context, `drop` does not wait, as that could be for itself: a worker removes the disk
+/// soon. So do what else waits for requests, [`freeze`](Self::freeze), [`quiesce`](Self::quiesce)
+/// and [`update_limits`](Self::update_limits), which must not be called there.
+///
 /// # Invariants
 ///
-/// - `disk` is a disk that was added, and a reference to it.
-/// - `watch` comes from `Watch::start`, with this disk and `remove`.
+/// `disk` is a disk that was added, and a reference to it. Its watch, with `remove`, was started.
 pub struct Disk<T: Operations> {
     disk: NonNull<GenDisk<T>>,
-    /// Removes the disk if it was lost; none if the driver is built in.
-    watch: Option<NonNull<Watch>>,
-    _major: Option<Arc<Major>>,
 }
 
 // SAFETY: `GenDisk<T>` is `Send` and `Sync`, and C synchronizes what `Disk` adds.
@@ -79,21 +81,13 @@ impl<T: Operations> Disk<T> {
     ///
     /// The disk must have been added, and the reference to it passes to the result. `watch` must be
     /// for this disk and [`remove`].
-    pub(super) unsafe fn from_raw(
-        disk: NonNull<GenDisk<T>>,
-        watch: Option<KBox<Watch>>,
-        major: Option<Arc<Major>>,
-    ) -> Self {
+    pub(super) unsafe fn from_raw(disk: NonNull<GenDisk<T>>, watch: KBox<Watch>) -> Self {
         // SAFETY: If the driver is a module, then `remove::<T>` is in it. The reference to the disk
         // belongs to `Self`, which ends the watch before it gives it up.
-        let watch = watch.map(|watch| unsafe { Watch::start(watch) });
+        unsafe { Watch::start(watch) };
 
-        // INVARIANT: By the requirement of this function.
-        Self {
-            disk,
-            watch,
-            _major: major,
-        }
+        // INVARIANT: By the requirement of this function, and just now.
+        Self { disk }
     }
 
     /// Sets the size in sectors of 512 bytes, and tells user space if it has changed. Returns
@@ -251,6 +245,9 @@ pub(super) unsafe fn remove<T: Operations>(disk: *mut bindings::gendisk) {
     let data = this.disk_data();
     let set = this.tag_set().as_raw();
 
+    // From here on the driver cannot let requests wait. Pairs with the barriers of
+    // `HwQueue::stop` and of `Request::requeue`.
+    this.is_going().xchg(1, Full);
     // Requests that wait could not be issued, and would be waited for below.
     while unquiesce(this) {}
     // SAFETY: The disk keeps its queue.
@@ -272,6 +269,20 @@ pub(super) unsafe fn remove<T: Operations>(disk: *mut bindings::gendisk) {
     // SAFETY: The queue was shut down, and no callback runs any more.
     unsafe { DiskData::<T>::drop_hw_data(data) };
 
+    // SAFETY: By the requirement of this function.
+    unsafe { put::<T>(disk) };
+}
+
+/// Gives up a reference to a disk, with which the data of the driver can go, which is freed by code
+/// of the driver.
+///
+/// # Safety
+///
+/// `disk` must be a `GenDisk<T>`, and a reference to it that is not used after this. This may be
+/// called once for a disk, when the driver does not use it any more.
+pub(super) unsafe fn put<T: Operations>(disk: *mut bindings::gendisk) {
+    // SAFETY: By the requirement of this function.
+    let data = unsafe { GenDisk::<T>::from_raw(disk) }.disk_data();
     let module = this_module::<T::OwnerModule>().as_ptr();
 
     if module.is_null() {
@@ -316,14 +327,18 @@ pub(super) unsafe fn keep_module(module: *mut bindings::module) -> bool {
 
 impl<T: Operations> Drop for Disk<T> {
     fn drop(&mut self) {
-        if let Some(watch) = self.watch {
-            // SAFETY: By the type invariant, it was started, and `self` is about to go.
-            if !unsafe { Watch::end(watch) } {
-                return;
-            }
-        }
+        let disk = self.disk.cast().as_ptr();
+        let Some(watch) = Watch::end(disk) else {
+            return;
+        };
 
-        // SAFETY: By the type invariant, the disk was added, and `self` has a reference.
-        unsafe { remove::<T>(self.disk.cast().as_ptr()) };
+        // The disk was not removed, so there is the reference of the type invariant.
+        if self.tag_set().callers().contain_current() {
+            // SAFETY: The module of the driver has `remove::<T>`, and the reference goes there.
+            unsafe { Watch::start_removal(watch) };
+        } else {
+            // SAFETY: By the type invariant, the disk was added, and `self` has a reference.
+            unsafe { remove::<T>(disk) };
+        }
     }
 }

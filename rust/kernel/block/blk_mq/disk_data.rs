@@ -5,6 +5,7 @@
 //! C header: [`include/linux/blkdev.h`](srctree/include/linux/blkdev.h)
 
 use super::{
+    MajorNumber,
     Operations,
     TagSet, //
 };
@@ -52,6 +53,10 @@ pub(super) struct DiskData<T: Operations> {
     hw_data: UnsafeCell<KVec<Pin<KBox<T::HwData>>>>,
     /// How often the queue was left quiesced.
     left_quiesced: Atomic<u32>,
+    /// Not zero from when the disk is about to be removed.
+    is_going: Atomic<u32>,
+    /// Keeps the device numbers; changes only before the disk was added.
+    major: UnsafeCell<Option<MajorNumber>>,
     #[pin]
     queue_data: T::QueueData,
 }
@@ -76,6 +81,8 @@ impl<T: Operations> DiskData<T> {
                 tag_set,
                 hw_data: UnsafeCell::new(hw_data),
                 left_quiesced: Atomic::new(0),
+                is_going: Atomic::new(0),
+                major: UnsafeCell::new(None),
                 queue_data <- queue_data,
             }),
             GFP_KERNEL,
@@ -125,6 +132,29 @@ impl<T: Operations> DiskData<T> {
     pub(super) unsafe fn left_quiesced<'a>(this: *mut c_void) -> &'a Atomic<u32> {
         // SAFETY: By the requirement of this function.
         unsafe { &(*this.cast::<Self>()).left_quiesced }
+    }
+
+    /// Returns whether the disk is about to be removed.
+    ///
+    /// # Safety
+    ///
+    /// As for [`queue_data`](Self::queue_data).
+    pub(super) unsafe fn is_going<'a>(this: *mut c_void) -> &'a Atomic<u32> {
+        // SAFETY: By the requirement of this function.
+        unsafe { &(*this.cast::<Self>()).is_going }
+    }
+
+    /// Keeps a major number as long as the data.
+    ///
+    /// # Safety
+    ///
+    /// `this` must point to a `DiskData<T>` of a disk that nobody else can find.
+    pub(super) unsafe fn set_major(this: *mut c_void, major: MajorNumber) {
+        // SAFETY: By the requirement of this function.
+        let cell = unsafe { &raw mut (*this.cast::<Self>()).major };
+
+        // SAFETY: By the requirement of this function, nobody else uses it.
+        unsafe { *(*cell).get() = Some(major) };
     }
 
     /// Makes the data of the next hardware queue.
@@ -188,29 +218,60 @@ pub(super) unsafe fn free(this: *mut c_void) {
     unsafe { free(header) };
 }
 
-/// `free_disk` of all drivers: the last user of a disk that was added is gone.
+/// Lets the data of a disk be freed along with it.
+///
+/// C has `free_disk` for this, which it calls only for disks that were added.
+///
+/// # Safety
+///
+/// `disk` must be new, nobody else may know of it, and `this` point to its [`DiskData`].
+pub(super) unsafe fn attach(disk: *mut bindings::gendisk, this: *mut c_void) {
+    // SAFETY: By the requirement of this function.
+    unsafe { (*disk).private_data = this };
+    // SAFETY: By the requirement of this function.
+    let dev = unsafe { bindings::disk_to_dev(disk) };
+
+    // SAFETY: As above. What C would call otherwise, `release_callback` calls.
+    unsafe { (*dev).release = Some(release_callback) };
+}
+
+/// `release` of the disks of all drivers: nobody has a reference any more.
 ///
 /// This is not generic in order to be built in: if the driver is a module, then it can go away as
 /// soon as its code is not needed any more, which would be inside of a generic function.
 ///
 /// # Safety
 ///
-/// `private_data` of `disk` must point to a [`DiskData`].
+/// `dev` must be the device of a disk that was passed to [`attach`], and have no users.
 #[inline(never)]
-pub(super) unsafe extern "C" fn free_disk(disk: *mut bindings::gendisk) {
+unsafe extern "C" fn release_callback(dev: *mut bindings::device) {
+    // SAFETY: By the requirement of this function.
+    let disk = unsafe { bindings::dev_to_disk(dev) };
     // SAFETY: By the requirement of this function.
     let this = unsafe { (*disk).private_data };
-    // SAFETY: By the requirement of this function; the header is the first field.
+    // SAFETY: By the requirement of this function.
+    let dev_type = unsafe { (*dev).type_ };
+    // SAFETY: The type of a disk is in static memory.
+    let release = unsafe { (*dev_type).release };
+
+    if let Some(release) = release {
+        // If the disk was not added, its queue is shut down here, for which the data is needed.
+        //
+        // SAFETY: C would call it for this device, were there none of its own.
+        unsafe { release(dev) };
+    }
+
+    // SAFETY: `this` is that of the disk; the header is the first field.
     let afterwards = unsafe { (*this.cast::<Header>()).afterwards };
 
-    // SAFETY: C calls this when nobody can use the disk any more.
+    // SAFETY: The disk is gone, so nobody uses the data any more.
     unsafe { free(this) };
 
     match afterwards {
         Afterwards::Nothing => {}
-        // SAFETY: `disk::remove` took the reference.
+        // SAFETY: `disk::put` took the reference.
         Afterwards::PutModule(module) => unsafe { bindings::module_put(module) },
-        // SAFETY: `disk::remove` waits for it.
+        // SAFETY: `disk::put` waits for it.
         Afterwards::Complete(completion) => unsafe { completion.as_ref() }.complete_all(),
     }
 }

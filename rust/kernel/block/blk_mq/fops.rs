@@ -5,7 +5,6 @@
 //! C header: [`include/linux/blkdev.h`](srctree/include/linux/blkdev.h)
 
 use super::{
-    disk_data::free_disk,
     GenDisk,
     Operations,
     ZoneReporter, //
@@ -43,7 +42,8 @@ impl<T: Operations> Fops<T> {
     ) -> c_int {
         from_result(|| {
             // SAFETY: By the requirement of this function.
-            let found = T::getgeo(unsafe { GenDisk::from_raw(disk) })?;
+            let disk = unsafe { GenDisk::<T>::from_raw(disk) };
+            let found = disk.tag_set().callers().enter(|| T::getgeo(disk))?;
             // SAFETY: By the requirement of this function.
             let geometry = unsafe { &mut *geometry };
 
@@ -70,7 +70,10 @@ impl<T: Operations> Fops<T> {
             let mut reporter = unsafe { ZoneReporter::new(disk, nr_zones, args) };
 
             // SAFETY: By the requirement of this function.
-            T::report_zones(unsafe { GenDisk::from_raw(disk) }, sector, &mut reporter)?;
+            let disk = unsafe { GenDisk::<T>::from_raw(disk) };
+            let callers = disk.tag_set().callers();
+
+            callers.enter(|| T::report_zones(disk, sector, &mut reporter))?;
             reporter.finish()
         })
     }
@@ -86,7 +89,6 @@ impl<T: Operations> Fops<T> {
         } else {
             None
         },
-        free_disk: Some(free_disk),
         owner: this_module::<T::OwnerModule>().as_ptr(),
         ..pin_init::zeroed()
     };

@@ -82,6 +82,12 @@ impl<T: Operations> GenDisk<T> {
         unsafe { DiskData::<T>::left_quiesced(self.disk_data()) }
     }
 
+    /// Whether the disk is about to be removed.
+    pub(super) fn is_going(&self) -> &Atomic<u32> {
+        // SAFETY: By the type invariant, it is a `DiskData<T>`, which lives as long as the disk.
+        unsafe { DiskData::<T>::is_going(self.disk_data()) }
+    }
+
     /// The smallest unit of access in bytes.
     pub fn logical_block_size(&self) -> u32 {
         // SAFETY: The disk keeps its queue. The word is read at once; who changes it replaces it.

@@ -9,6 +9,13 @@ use super::{
     queue_map::MapType,
     Operations, //
 };
+use crate::sync::{
+    atomic::Relaxed,
+    barrier::{
+        smp_mb,
+        Full, //
+    }, //
+};
 use core::{
     marker::PhantomData,
     ptr::NonNull, //
@@ -30,7 +37,7 @@ pub enum Kick {
     /// Soon.
     Now,
     /// After the next request that is requeued with [`Kick::Now`], or when
-    /// [`HwQueue::kick_requeue_list`] is called.
+    /// [`HwQueue::kick_requeue_list`] is called, or the disk is dropped; soon if it was.
     Later,
 }
 
@@ -134,10 +141,29 @@ impl<'a, T: Operations> HwQueue<'a, T> {
     /// [`Status::DEV_RESOURCE`](super::Status::DEV_RESOURCE) it would leave that to the end of
     /// another request, and a request that ends in a batch does not do it.
     ///
+    /// The queues of a disk that is being removed do not stop: what waits must end.
+    ///
     /// May be called in any context.
     pub fn stop(&self) {
         // SAFETY: By the type invariant, `hctx` is valid.
         unsafe { bindings::blk_mq_stop_hw_queue(self.as_raw()) };
+
+        // Pairs with `disk::remove`: either that starts the queue, or this sees that it must not
+        // be stopped.
+        smp_mb(Full);
+        if self.is_disk_going() {
+            self.start_stopped(Run::Async);
+        }
+    }
+
+    /// Whether the disk is about to be removed, so that requests must not wait.
+    fn is_disk_going(&self) -> bool {
+        // SAFETY: By the type invariant, the queue is valid; `queuedata` does not change.
+        let data = unsafe { (*self.queue()).queuedata };
+
+        // SAFETY: The queue is that of a `GenDisk<T>`, hence `queuedata` points to a
+        // `DiskData<T>`, which lives longer than callbacks and requests.
+        unsafe { DiskData::<T>::is_going(data) }.load(Relaxed) != 0
     }
 
     /// Undoes [`stop`](Self::stop) and issues what has waited; does nothing if the queue is not

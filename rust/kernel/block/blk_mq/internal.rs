@@ -101,7 +101,10 @@ impl<T: Operations> GenDisk<T> {
         let data = unsafe { &mut (*pdu).data };
 
         // SAFETY: The data stays where it is until `exit_request_callback` drops it.
-        prepare(unsafe { Pin::new_unchecked(data) });
+        let data = unsafe { Pin::new_unchecked(data) };
+
+        // The request is waited for when the disk is removed.
+        self.tag_set().callers().enter(|| prepare(data));
 
         if len > 0 {
             // SAFETY: The request is new. The memory has pages, as checked above, and stays

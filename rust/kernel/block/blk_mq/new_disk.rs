@@ -6,7 +6,10 @@
 
 use super::{
     attributes::AttributeList,
-    disk::remove,
+    disk::{
+        put,
+        remove, //
+    },
     disk_data::{
         self,
         DiskData, //
@@ -15,7 +18,7 @@ use super::{
     watch::Watch,
     Disk,
     GenDisk,
-    Major,
+    MajorNumber,
     Operations,
     QueueLimits,
     TagSet, //
@@ -37,11 +40,7 @@ use crate::{
     prelude::*,
     static_lock_class,
     str::NullTerminatedFormatter,
-    sync::Arc,
-    time::{
-        delay::fsleep,
-        Delta, //
-    }, //
+    sync::Arc, //
 };
 use core::{
     mem::ManuallyDrop,
@@ -52,11 +51,13 @@ use core::{
 /// A disk that was allocated, but not added.
 ///
 /// The driver can already issue requests of its own on it, with
-/// [`execute`](GenDisk::execute). Dropping it frees the disk.
+/// [`execute`](GenDisk::execute). Dropping it frees the disk, along with the data of the driver,
+/// unless somebody looks at its device just then.
 ///
 /// # Context
 ///
-/// Dropping it sleeps.
+/// Dropping it sleeps. In a function of the driver that the block layer has called for a disk of
+/// the same tag set in process context, a worker does it soon.
 ///
 /// # Invariants
 ///
@@ -65,7 +66,8 @@ use core::{
 pub struct NewDisk<T: Operations> {
     disk: NonNull<GenDisk<T>>,
     groups: *mut *const bindings::attribute_group,
-    major: Option<Arc<Major>>,
+    /// For when the disk was added; is there until then.
+    watch: Option<KBox<Watch>>,
 }
 
 // SAFETY: `GenDisk<T>` is `Send` and `Sync`, and `groups` is not written.
@@ -138,17 +140,21 @@ impl<T: Operations> NewDisk<T> {
         })?;
 
         // SAFETY: `disk` was allocated above, and nobody else knows of it.
-        unsafe { (*disk).private_data = data };
+        unsafe { disk_data::attach(disk, data) };
         // SAFETY: As above.
         unsafe { (*disk).fops = Fops::<T>::build() };
 
         // INVARIANT: C has returned the only reference, and nothing was added.
-        Ok(Self {
+        let mut this = Self {
             // SAFETY: `from_err_ptr` has excluded errors, and C does not return null.
             disk: unsafe { NonNull::new_unchecked(disk.cast()) },
             groups: core::ptr::null_mut(),
-            major: None,
-        })
+            watch: None,
+        };
+        let module = this_module::<T::OwnerModule>().as_ptr();
+
+        this.watch = Some(Watch::new(module, disk, remove::<T>)?);
+        Ok(this)
     }
 
     /// Sets the name, as it will be in `/dev` and `/sys/block`.
@@ -173,14 +179,13 @@ impl<T: Operations> NewDisk<T> {
     }
 
     /// Sets the device numbers: the disk gets `first_minor`, its partitions those that follow, up
-    /// to `minors` in all.
-    ///
-    /// Without this the block layer chooses numbers.
+    /// to `minors` in all. Those for which there are none left get numbers that the block layer
+    /// chooses, and without this all of them do.
     ///
     /// # Errors
     ///
     /// [`EINVAL`]: there are no such numbers, or not from 1 to 256 of them.
-    pub fn set_minors(&mut self, major: Arc<Major>, first_minor: u32, minors: u32) -> Result {
+    pub fn set_minors(&mut self, major: MajorNumber, first_minor: u32, minors: u32) -> Result {
         let end = first_minor.checked_add(minors).ok_or(EINVAL)?;
 
         if minors == 0 || minors > bindings::DISK_MAX_PARTS || end > 1 << bindings::MINORBITS {
@@ -192,12 +197,13 @@ impl<T: Operations> NewDisk<T> {
         // CAST: The numbers have at most 20 bits, the major less.
         //
         // SAFETY: By the type invariant, the disk is valid, and nobody else uses it.
-        unsafe { (*disk).major = major.number() as c_int };
+        unsafe { (*disk).major = major.get() as c_int };
         // SAFETY: As above.
         unsafe { (*disk).first_minor = first_minor as c_int };
         // SAFETY: As above.
         unsafe { (*disk).minors = minors as c_int };
-        self.major = Some(major);
+        // SAFETY: By the type invariant, nobody else can find the disk.
+        unsafe { DiskData::<T>::set_major(self.disk_data(), major) };
         Ok(())
     }
 
@@ -259,21 +265,23 @@ impl<T: Operations> NewDisk<T> {
         }
         self.revalidate_zones()?;
 
-        let module = this_module::<T::OwnerModule>().as_ptr();
-        let watch = if module.is_null() {
-            None
-        } else {
-            Some(Watch::new(module, self.as_raw(), remove::<T>)?)
-        };
+        let mut this = self;
+        let watch = this.watch.take().ok_or(EINVAL)?;
 
         // SAFETY: By the type invariant, the disk was not added, and `groups` is null or an array
         // that lives for ever. `parent` is null or borrowed from the caller.
-        to_result(unsafe { bindings::device_add_disk(parent, self.as_raw(), self.groups) })?;
+        let added =
+            to_result(unsafe { bindings::device_add_disk(parent, this.as_raw(), this.groups) });
 
-        let mut this = ManuallyDrop::new(self);
+        if let Err(error) = added {
+            this.watch = Some(watch);
+            return Err(error);
+        }
+
+        let this = ManuallyDrop::new(this);
 
         // SAFETY: The disk was added, and the reference is not used any more.
-        Ok(unsafe { Disk::from_raw(this.disk, watch, this.major.take()) })
+        Ok(unsafe { Disk::from_raw(this.disk, watch) })
     }
 
     /// Lets the block layer learn about the zones of a zoned disk.
@@ -297,31 +305,37 @@ impl<T: Operations> NewDisk<T> {
     }
 }
 
+/// Frees a disk that was not added, as soon as nobody looks at it.
+///
+/// # Safety
+///
+/// `disk` must be a `GenDisk<T>` that was not added, and a reference to it that is not used after
+/// this.
+unsafe fn discard<T: Operations>(disk: *mut bindings::gendisk) {
+    // SAFETY: By the requirement of this function.
+    let set = unsafe { GenDisk::<T>::from_raw(disk) }.tag_set().as_raw();
+
+    // `queue_rq` may still run for a request of the driver itself: see `disk::remove`.
+    //
+    // SAFETY: `DiskData` keeps the set.
+    unsafe { bindings::blk_mq_wait_quiesce_done(set) };
+    // SAFETY: By the requirement of this function.
+    unsafe { put::<T>(disk) };
+}
+
 impl<T: Operations> Drop for NewDisk<T> {
     fn drop(&mut self) {
-        let data = self.disk_data();
+        let disk = self.as_raw();
 
-        // `queue_rq` may still run for a request of the driver itself: see `disk::remove`.
-        //
-        // SAFETY: `DiskData` keeps the set.
-        unsafe { bindings::blk_mq_wait_quiesce_done(self.tag_set().as_raw()) };
-
-        // If adding the disk has failed half way, then somebody may still look at the device that
-        // was there for a while.
-        //
-        // SAFETY: By the type invariant, the disk is valid, and so is its device.
-        while unsafe { bindings::kref_read(&(*bindings::disk_to_dev(self.as_raw())).kobj.kref) } > 1
-        {
-            fsleep(Delta::from_millis(1));
+        match self.watch.take() {
+            Some(mut watch) if self.tag_set().callers().contain_current() => {
+                watch.set_remove(discard::<T>);
+                // SAFETY: The module of the driver has `discard::<T>`, and the reference goes
+                // there.
+                unsafe { Watch::start_removal(watch) };
+            }
+            // SAFETY: By the type invariant, the disk was not added, and `self` has a reference.
+            _ => unsafe { discard::<T>(disk) },
         }
-
-        // SAFETY: By the type invariant, `self` has a reference. It is the only one, as nobody can
-        // find the disk.
-        unsafe { bindings::put_disk(self.as_raw()) };
-
-        // C calls `free_disk` only for disks that were added.
-        //
-        // SAFETY: The disk is gone, so the data is not used any more.
-        unsafe { disk_data::free(data) };
     }
 }

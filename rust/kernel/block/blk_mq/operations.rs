@@ -230,6 +230,71 @@ impl<T: Operations> OperationsVTable<T> {
         T::commit_rqs(unsafe { HwQueue::from_raw(hctx) });
     }
 
+    /// [`queue_rq_callback`](Self::queue_rq_callback) for tag sets that may block.
+    ///
+    /// # Safety
+    ///
+    /// As there.
+    unsafe extern "C" fn queue_rq_blocking_callback(
+        hctx: *mut bindings::blk_mq_hw_ctx,
+        bd: *const bindings::blk_mq_queue_data,
+    ) -> bindings::blk_status_t {
+        // SAFETY: By the requirement of this function, `hctx` is valid.
+        let set = unsafe { Self::set_of((*hctx).queue) };
+
+        set.callers().enter(|| {
+            // SAFETY: By the requirement of this function.
+            unsafe { Self::queue_rq_callback(hctx, bd) }
+        })
+    }
+
+    /// [`queue_rqs_callback`](Self::queue_rqs_callback) for tag sets that may block.
+    ///
+    /// # Safety
+    ///
+    /// As there.
+    unsafe extern "C" fn queue_rqs_blocking_callback(list: *mut bindings::rq_list) {
+        // SAFETY: By the requirement of this function, `list` is valid.
+        let Some(first) = NonNull::new(unsafe { (*list).head }) else {
+            return;
+        };
+        // SAFETY: By the requirement of this function, the request is valid.
+        let set = unsafe { Self::set_of((*first.as_ptr()).q) };
+
+        set.callers().enter(|| {
+            // SAFETY: By the requirement of this function.
+            unsafe { Self::queue_rqs_callback(list) }
+        });
+    }
+
+    /// [`commit_rqs_callback`](Self::commit_rqs_callback) for tag sets that may block.
+    ///
+    /// # Safety
+    ///
+    /// As there.
+    unsafe extern "C" fn commit_rqs_blocking_callback(hctx: *mut bindings::blk_mq_hw_ctx) {
+        // SAFETY: By the requirement of this function, `hctx` is valid.
+        let set = unsafe { Self::set_of((*hctx).queue) };
+
+        set.callers().enter(|| {
+            // SAFETY: By the requirement of this function.
+            unsafe { Self::commit_rqs_callback(hctx) }
+        });
+    }
+
+    /// Returns the tag set of a queue.
+    ///
+    /// # Safety
+    ///
+    /// `queue` must be the queue of a `GenDisk<T>` that lives for `'a`.
+    unsafe fn set_of<'a>(queue: *mut bindings::request_queue) -> &'a TagSet<T> {
+        // SAFETY: By the requirement of this function.
+        let set = unsafe { (*queue).tag_set };
+
+        // SAFETY: By the requirement of this function. `DiskData` keeps the set.
+        unsafe { TagSet::from_raw(set) }
+    }
+
     /// # Safety
     ///
     /// `rq` must be a request that `Request::complete_remote` gave to the block layer.
@@ -410,7 +475,27 @@ impl<T: Operations> OperationsVTable<T> {
         ..pin_init::zeroed()
     };
 
-    pub(super) const fn build() -> &'static bindings::blk_mq_ops {
-        &Self::VTABLE
+    const BLOCKING_VTABLE: bindings::blk_mq_ops = bindings::blk_mq_ops {
+        queue_rq: Some(Self::queue_rq_blocking_callback),
+        queue_rqs: if T::HAS_QUEUE_RQS {
+            Some(Self::queue_rqs_blocking_callback)
+        } else {
+            None
+        },
+        commit_rqs: if T::HAS_COMMIT_RQS {
+            Some(Self::commit_rqs_blocking_callback)
+        } else {
+            None
+        },
+        ..Self::VTABLE
+    };
+
+    /// Returns the operations for a tag set that may block, or for one that may not.
+    pub(super) const fn build(blocking: bool) -> &'static bindings::blk_mq_ops {
+        if blocking {
+            &Self::BLOCKING_VTABLE
+        } else {
+            &Self::VTABLE
+        }
     }
 }

@@ -23,7 +23,19 @@ use super::{
     Ranges,
     Status, //
 };
-use crate::prelude::*;
+use crate::{
+    prelude::*,
+    sync::{
+        atomic::{
+            Relaxed,
+            Release, //
+        },
+        barrier::{
+            smp_mb,
+            Full, //
+        }, //
+    }, //
+};
 use core::{
     marker::PhantomData,
     mem::ManuallyDrop,
@@ -304,6 +316,25 @@ impl<T: Operations, S: State> Request<T, S> {
         unsafe { bindings::blk_mq_end_request(rq.as_ptr(), status.as_raw()) };
     }
 
+    /// Issues requeued requests if the disk is about to be removed.
+    ///
+    /// # Safety
+    ///
+    /// `queue` must be the queue of a [`GenDisk<T>`](super::GenDisk) that cannot go away.
+    #[cold]
+    unsafe fn kick_if_going(queue: *mut bindings::request_queue) {
+        // Pairs with `disk::remove`: either that kicks the list, or this sees that it must.
+        smp_mb(Full);
+        // SAFETY: By the requirement of this function.
+        let data = unsafe { (*queue).queuedata };
+
+        // SAFETY: By the requirement of this function, it is a `DiskData<T>`, which lives as long.
+        if unsafe { DiskData::<T>::is_going(data) }.load(Relaxed) != 0 {
+            // SAFETY: By the requirement of this function.
+            unsafe { bindings::blk_mq_kick_requeue_list(queue) };
+        }
+    }
+
     fn requeue_as(self, kick: Kick) {
         let rq = self.into_raw().as_ptr();
 
@@ -315,8 +346,15 @@ impl<T: Operations, S: State> Request<T, S> {
         //
         // SAFETY: The request holds a reference, so there is one to add to.
         unsafe { bindings::percpu_ref_get(usage) };
+        // SAFETY: As above.
+        let queue = unsafe { (*rq).q };
+
         // SAFETY: `rq` is valid and owned by the driver, and `self` is gone.
         unsafe { bindings::blk_mq_requeue_request(rq, kick == Kick::Now) };
+        if kick == Kick::Later {
+            // SAFETY: The reference that was taken above keeps the queue.
+            unsafe { Self::kick_if_going(queue) };
+        }
         // SAFETY: The reference was taken above.
         unsafe { bindings::percpu_ref_put(usage) };
     }

@@ -5,6 +5,7 @@
 //! C header: [`include/linux/blk-mq.h`](srctree/include/linux/blk-mq.h)
 
 use super::{
+    callers::Callers,
     operations::OperationsVTable,
     pdu::Pdu,
     queue_map::Maps,
@@ -117,6 +118,8 @@ pub struct TagSet<T: Operations> {
     inner: Opaque<bindings::blk_mq_tag_set>,
     construction: UnsafeCell<Construction>,
     #[pin]
+    callers: Callers,
+    #[pin]
     data: T::TagSetData,
 }
 
@@ -149,6 +152,7 @@ impl<T: Operations> TagSet<T> {
         try_pin_init!(&this in Self {
             data <- data,
             construction: UnsafeCell::new(Construction::Running),
+            callers <- Callers::new(),
             inner <- Opaque::try_ffi_init(move |slot: *mut bindings::blk_mq_tag_set| {
                 let timeout = options.check::<T>()?;
 
@@ -157,7 +161,7 @@ impl<T: Operations> TagSet<T> {
                 // SAFETY: Nobody else knows of `slot` yet.
                 let set = unsafe { &mut *slot };
 
-                set.ops = OperationsVTable::<T>::build();
+                set.ops = OperationsVTable::<T>::build(options.blocking);
                 set.nr_hw_queues = options.nr_hw_queues;
                 set.queue_depth = options.queue_depth;
                 set.nr_maps = options.maps.count();
@@ -194,6 +198,21 @@ impl<T: Operations> TagSet<T> {
                 }
             }),
         })
+    }
+
+    /// The tag set that C's part belongs to.
+    ///
+    /// # Safety
+    ///
+    /// `set` must be the inner part of a `TagSet<T>` that lives for `'a`, and is complete.
+    pub(super) unsafe fn from_raw<'a>(set: *mut bindings::blk_mq_tag_set) -> &'a Self {
+        // SAFETY: By the requirement of this function.
+        unsafe { &*container_of!(Opaque::cast_from(set), Self, inner) }
+    }
+
+    /// The threads that are in functions of the driver.
+    pub(super) fn callers(&self) -> &Callers {
+        &self.callers
     }
 
     /// Makes data for a request of a set. While the set itself is made, a failure is noted, and

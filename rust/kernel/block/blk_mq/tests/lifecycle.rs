@@ -27,11 +27,11 @@ use super::{
 };
 use crate::{
     block::blk_mq::{
-        disk::{
-            keep_module,
-            remove, //
+        disk::keep_module,
+        watch::{
+            module_callback,
+            Watch, //
         },
-        watch::Watch,
         GenDisk,
         Major,
         NewDisk,
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_disk_that_was_not_added_waits_for_who_looks_at_it() -> Result {
+    fn a_disk_that_was_not_added_stays_while_somebody_looks_at_it() -> Result {
         let census = Census::new()?;
         let disk = new_disk(&census, options(), &QueueLimits::new(), "rustkunit_looked")?;
         // SAFETY: The disk is valid.
@@ -159,16 +159,11 @@ mod tests {
         // SAFETY: The device is valid.
         let dev: &Device = unsafe { Device::from_raw(dev) };
         let dev = ARef::from(dev);
-        let seen = Arc::new(Atomic::new(0i32), GFP_KERNEL)?;
-        let (has_seen, witness) = (seen.clone(), census.clone());
 
-        workqueue::system().try_spawn(GFP_KERNEL, move || {
-            fsleep(Delta::from_millis(50));
-            has_seen.store(witness.queue.load(Relaxed), Release);
-            drop(dev);
-        })?;
+        // What the queue is shut down with must be there until then.
         drop(disk);
-        assert_eq!(seen.load(Acquire), 1);
+        assert!(census.all() == [1, 1, 1, 33]);
+        drop(dev);
         assert!(census.all() == [0; 4]);
         Ok(())
     }
@@ -284,18 +279,48 @@ mod tests {
     #[test]
     fn minors_come_from_the_major_that_was_given() -> Result {
         let census = Census::new()?;
-        let major = Arc::new(Major::new(c"rustkunit")?, GFP_KERNEL)?;
+        static MAJOR: Major = Major::new(c"rustkunit");
+
+        let major = MAJOR.register()?;
+        let number = major.get();
         let mut disk = new_disk(&census, options(), &QueueLimits::new(), "rustkunit_minor")?;
 
         for (first, count) in [(0, 0), (0, 257), (1 << 20, 1), (u32::MAX, 2)] {
-            assert!(disk.set_minors(major.clone(), first, count) == Err(EINVAL));
+            let major = MAJOR.get().ok_or(ENOENT)?;
+
+            assert!(disk.set_minors(major, first, count) == Err(EINVAL));
         }
-        disk.set_minors(major.clone(), 32, 16)?;
+        disk.set_minors(MAJOR.get().ok_or(ENOENT)?, 32, 16)?;
+        drop(major);
 
         let disk = disk.add_virtual()?;
         // SAFETY: The disk is valid.
         let dev = unsafe { (*(*disk.as_raw()).part0).bd_dev };
-        assert_eq!(dev, (major.number() << bindings::MINORBITS) | 32);
+        assert_eq!(dev, (number << bindings::MINORBITS) | 32);
+
+        // The number is kept as long as the disk is open, and no longer.
+        let open = OpenDisk::new(&disk)?;
+        drop(disk);
+        assert!(MAJOR.get().is_some_and(|major| major.get() == number));
+        drop(open);
+        census.wait_until_gone()?;
+        wait_until(|| MAJOR.get().is_none())?;
+        Ok(())
+    }
+
+    #[test]
+    fn a_major_is_registered_once() -> Result {
+        static MAJOR: Major = Major::new(c"rustkunit_once");
+
+        assert!(MAJOR.get().is_none());
+        let first = MAJOR.register()?;
+        let second = MAJOR.register()?;
+        assert!(first.get() != 0 && first.get() == second.get());
+        drop(first);
+        assert!(MAJOR.get().is_some());
+        drop(second);
+        assert!(MAJOR.get().is_none());
+        assert!(MAJOR.register().is_ok());
         Ok(())
     }
 
@@ -443,6 +468,50 @@ mod tests {
     }
 
     #[test]
+    fn a_disk_can_be_dropped_while_a_request_of_its_tag_set_is_issued() -> Result {
+        let census = Census::new()?;
+        let options = TagSetOptions {
+            blocking: true,
+            ..options()
+        };
+        let set = tag_set(&census, options)?;
+        let add = |name: &str| {
+            let data = QueueData::new(&census)?;
+            let mut disk = NewDisk::new(set.clone(), &QueueLimits::new(), data)?;
+
+            disk.set_capacity(SECTORS)?;
+            disk.set_name(fmt!("{name}"))?;
+            disk.add_virtual()
+        };
+        let disk = add("rustkunit_issuing")?;
+        let other = add("rustkunit_dropped")?;
+        let open = OpenDisk::new(&disk)?;
+        let open_other = OpenDisk::new(&other)?;
+
+        *disk.queue_data().other.lock() = Some(other);
+        disk.queue_data().set_mode(Mode::DropOther, Status::OK);
+        let read = Arc::new(Atomic::new(0u32), GFP_KERNEL)?;
+        let has_read = read.clone();
+        workqueue::system_unbound().try_spawn(GFP_KERNEL, move || {
+            let bio = Bio::submit(&open, READ, 0, 512, 0);
+            let is_served = bio.is_ok_and(|bio| bio.wait() == Status::OK);
+
+            drop(open);
+            has_read.store(1 + u32::from(is_served), Release);
+        })?;
+
+        assert!(wait_until(|| read.load(Acquire) != 0).is_ok());
+        assert_eq!(read.load(Acquire), 2);
+        // It goes, if not at once.
+        wait_until(|| open_other.ram().capacity() == 0)?;
+        drop(open_other);
+        drop(disk);
+        drop(set);
+        census.wait_until_gone()?;
+        Ok(())
+    }
+
+    #[test]
     fn a_disk_that_was_lost_goes_with_its_module() -> Result {
         let census = Census::new()?;
         let disk = disk(&census, "rustkunit_lost")?;
@@ -452,22 +521,57 @@ mod tests {
         let modules = [0u8; 2];
         let [other, own] = [&modules[0], &modules[1]].map(|at| core::ptr::from_ref(at).cast_mut());
 
-        let watch = Watch::new(own.cast(), disk.as_raw(), remove::<Ram>)?;
-        let nb = core::ptr::from_ref(&*watch).cast_mut().cast();
+        // Only the watch can remove it.
+        let mut watch = Watch::end(disk.as_raw()).ok_or(ENOENT)?;
+        watch.set_module(own.cast());
+        // SAFETY: The disk was added.
+        unsafe { Watch::start(watch) };
         core::mem::forget(disk);
 
         for (action, module) in [(going, other), (going - 1, own)] {
-            // SAFETY: The disk was added, and only the watch can remove it.
-            unsafe { Watch::callback(nb, action, module.cast()) };
+            // SAFETY: The stand-in does nothing any more.
+            unsafe { module_callback(core::ptr::null_mut(), action, module.cast()) };
             assert_eq!(Bio::submit(&open, READ, 0, 512, 0)?.wait(), Status::OK);
         }
         // The second time, it is another module at the same address.
         for _ in 0..2 {
             // SAFETY: As above.
-            unsafe { Watch::callback(nb, going, own.cast()) };
+            unsafe { module_callback(core::ptr::null_mut(), going, own.cast()) };
             assert_eq!(census.hw.load(Relaxed), 0);
             assert!(Bio::submit(&open, READ, 0, 512, 0)?.wait() != Status::OK);
         }
+        drop(open);
+        census.wait_until_gone()?;
+        Ok(())
+    }
+
+    #[test]
+    fn a_disk_that_was_lost_takes_others_along() -> Result {
+        let going = bindings::module_state_MODULE_STATE_GOING as c_ulong;
+        // A stand-in for a module: only the address counts.
+        let module = 0u8;
+        let module = core::ptr::from_ref(&module).cast_mut().cast::<c_void>();
+        let census = Census::new()?;
+
+        // One of them is its own owner.
+        let disks = ["rustkunit_losta", "rustkunit_lostb", "rustkunit_lostc"];
+        let [first, second, third] = disks.map(|name| disk(&census, name));
+        let (first, second, third) = (first?, second?, third?);
+        for disk in [&first, &second, &third] {
+            let mut watch = Watch::end(disk.as_raw()).ok_or(ENOENT)?;
+
+            watch.set_module(module.cast());
+            // SAFETY: The disk was added.
+            unsafe { Watch::start(watch) };
+        }
+        let open = OpenDisk::new(&third)?;
+        *open.ram().queue_data().other.lock() = Some(third);
+        *second.queue_data().other.lock() = Some(first);
+        core::mem::forget(second);
+
+        // SAFETY: The stand-in does nothing any more.
+        unsafe { module_callback(core::ptr::null_mut(), going, module) };
+        assert_eq!(census.hw.load(Relaxed), 0);
         drop(open);
         census.wait_until_gone()?;
         Ok(())

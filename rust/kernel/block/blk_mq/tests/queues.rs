@@ -533,6 +533,66 @@ mod tests {
         Ok(())
     }
 
+    /// Drops a disk that has one request, and lets `late` give that back when the disk waits for
+    /// it. Returns whether the request was served then, without help.
+    fn drop_and_give_back(name: &str, late: fn(Request<Ram>) -> ()) -> Result<bool> {
+        let census = Census::new()?;
+        let disk = disk(&census, name)?;
+        let open = Arc::new(OpenDisk::new(&disk)?, GFP_KERNEL)?;
+        let data = disk.queue_data();
+
+        data.set_mode(Mode::Park, Status::OK);
+        let bio = Bio::submit(&open, READ, 0, 512, 0)?;
+        data.wait_parked(1)?;
+        data.set_mode(Mode::Serve, Status::OK);
+        let rq = data.unpark().ok_or(ENOENT)?;
+
+        let helped = Arc::new(Atomic::new(0u32), GFP_KERNEL)?;
+        let (keeper, has_helped, served) =
+            (open.clone(), helped.clone(), data.queued.load(Relaxed));
+        workqueue::system_unbound().try_spawn(GFP_KERNEL, move || {
+            let disk = keeper.ram();
+
+            // `del_gendisk` has much to do before it waits for requests.
+            fsleep(Delta::from_millis(1000));
+            late(rq);
+            if wait_until(|| disk.queue_data().queued.load(Relaxed) > served).is_err() {
+                // SAFETY: The disk is open and keeps its queue.
+                unsafe { bindings::blk_mq_kick_requeue_list(disk.queue()) };
+                // SAFETY: As above.
+                unsafe { bindings::blk_mq_start_stopped_hw_queues(disk.queue(), true) };
+                has_helped.store(1, Release);
+            }
+            drop(keeper);
+        })?;
+
+        drop(disk);
+        assert_eq!(bio.wait(), Status::OK);
+        drop(bio);
+        drop(open);
+        census.wait_until_gone()?;
+        Ok(helped.load(Acquire) == 0)
+    }
+
+    #[test]
+    fn a_request_that_is_requeued_for_later_does_not_hold_up_its_disk() -> Result {
+        let served = drop_and_give_back("rustkunit_laterq", |rq| rq.requeue(Kick::Later))?;
+
+        assert!(served);
+        Ok(())
+    }
+
+    #[test]
+    fn a_queue_that_is_stopped_does_not_hold_up_its_disk() -> Result {
+        let served = drop_and_give_back("rustkunit_latestop", |rq| {
+            rq.hw_queue().stop();
+            rq.requeue(Kick::Now);
+        })?;
+
+        assert!(served);
+        Ok(())
+    }
+
     #[test]
     fn maps_cover_the_queues_that_there_are() -> Result {
         let census = Census::new()?;

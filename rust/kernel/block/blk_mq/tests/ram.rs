@@ -13,6 +13,7 @@ use crate::{
     block::blk_mq::{
         CompletionBatch,
         CpuQueues,
+        Disk,
         GenDisk,
         Geometry,
         HwQueue,
@@ -98,6 +99,8 @@ pub(super) enum Mode {
     /// Keeps it, and goes on using the data of the hardware queue until it is told to go on. For
     /// tag sets that may block.
     Linger,
+    /// Drops the disk that it keeps, and serves it. For tag sets that may block.
+    DropOther,
 }
 
 pub(super) struct Ram;
@@ -150,6 +153,9 @@ pub(super) struct QueueData {
     pub(super) idle: SpinLock<KVec<Request<Ram, Idle>>>,
     #[pin]
     pub(super) ranges: SpinLock<KVec<(u64, u32)>>,
+    /// A disk that goes along with this one, or before it.
+    #[pin]
+    pub(super) other: SpinLock<Option<Disk<Ram>>>,
     /// The last byte and length that an internal request has brought.
     pub(super) command: Atomic<u32>,
     pub(super) mode: Atomic<u32>,
@@ -169,7 +175,7 @@ pub(super) struct QueueData {
     counted: Counted,
 }
 
-const MODES: [Mode; 14] = [
+const MODES: [Mode; 15] = [
     Mode::Serve,
     Mode::Complete,
     Mode::Park,
@@ -184,6 +190,7 @@ const MODES: [Mode; 14] = [
     Mode::StopOnce,
     Mode::DropRejectedOnce,
     Mode::Linger,
+    Mode::DropOther,
 ];
 
 impl QueueData {
@@ -200,6 +207,7 @@ impl QueueData {
             parked <- new_spinlock!(parked),
             idle <- new_spinlock!(idle),
             ranges <- new_spinlock!(ranges),
+            other <- new_spinlock!(None),
             command: Atomic::new(0),
             mode: Atomic::new(Mode::Serve as u32),
             status: Atomic::new(0),
@@ -438,6 +446,14 @@ impl Operations for Ram {
                     }
                 }
                 census.lingered.fetch_add(1, Relaxed);
+            }
+            Mode::DropOther => {
+                let other = data.other.lock().take();
+                let rq = rq.start();
+                let status = data.serve(&rq);
+
+                drop(other);
+                rq.end(status);
             }
         }
         Ok(())
