@@ -34,6 +34,8 @@ use kernel::{
         blk_mq::{
             self,
             GenDisk,
+            Major,
+            MajorNumber,
             Maps,
             NewDisk,
             Size,
@@ -50,6 +52,7 @@ use kernel::{
         Bound,
         Core, //
     },
+    driver,
     fmt::{
         self,
         Write, //
@@ -65,7 +68,9 @@ use kernel::{
         IdTable,
         PendingQueue,
         VirtqueueSetup, //
-    }, //
+    },
+    InPlaceModule,
+    ModuleMetadata, //
 };
 
 use self::{
@@ -91,8 +96,17 @@ use self::{
 /// The id of block devices (virtio specification, section 5).
 const ID_BLOCK: u32 = 2;
 
-/// As many disks as C's driver has numbers for.
-const MAX_INDEX: u32 = (1 << 16) - 1;
+/// The major number, under the name that other programs know these disks by.
+static MAJOR: Major = Major::new(c"virtblk");
+
+/// Each disk has minor numbers for itself and 15 partitions; further ones get others.
+const PART_BITS: u32 = 4;
+
+/// As many disks as there are minor numbers for.
+const MAX_INDEX: u32 = (1 << (MINOR_BITS - PART_BITS)) - 1;
+
+/// The bits of a minor number.
+const MINOR_BITS: u32 = 20;
 
 kernel::virtio_device_table!(ID_TABLE, [DeviceId::new(ID_BLOCK)]);
 
@@ -280,6 +294,8 @@ impl VirtioBlk {
             GFP_KERNEL,
         )?;
         let name = Name(index.get());
+        let first_minor = index.get() << PART_BITS;
+        let major = MAJOR.get().ok_or(ENODEV)?;
         let data = DiskData {
             _index: index,
             dev: dev.handle()?,
@@ -289,6 +305,7 @@ impl VirtioBlk {
         let mut disk = NewDisk::new(tag_set, &limits, Ok::<_, Error>(data))?;
 
         disk.set_name(fmt!("{name}"))?;
+        disk.set_minors(major, first_minor, 1 << PART_BITS)?;
         disk.set_capacity(capacity)?;
         disk.set_read_only(features.has(wire::Ro));
         disk.set_attributes::<Attributes>();
@@ -393,8 +410,26 @@ impl virtio::Driver for VirtioBlk {
     }
 }
 
-kernel::module_virtio_driver! {
-    type: VirtioBlk,
+/// What is there as long as the module is loaded.
+#[pin_data]
+struct Module {
+    #[pin]
+    _driver: driver::Registration<virtio::Adapter<VirtioBlk>>,
+    /// Goes after the disks, which take their numbers from it.
+    _major: MajorNumber,
+}
+
+impl InPlaceModule for Module {
+    fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            _major: MAJOR.register()?,
+            _driver <- driver::Registration::new(<Self as ModuleMetadata>::NAME, module),
+        })
+    }
+}
+
+module! {
+    type: Module,
     name: "virtio_blk_rs",
     authors: ["The linux-virtio-rs developers"],
     description: "Virtio block driver in Rust",

@@ -27,7 +27,7 @@ pub struct Scenario {
 
 /// Every scenario.
 pub fn all() -> Vec<Scenario> {
-    vec![testdisk(), zoned(), limits(), faults(), failures(), usedlen(), unsupported()]
+    vec![testdisk(), zoned(), limits(), faults(), failures(), usedlen(), unsupported(), numbers()]
 }
 
 fn scenario(name: &'static str, about: &'static str, devices: &[(&'static str, &'static str)]) -> Scenario {
@@ -66,6 +66,11 @@ fn zoned() -> Scenario {
 fn limits() -> Scenario {
     let devices = [("main", "--feature size-max"), ("zoned", "--size 64M --zone-size 4M --conventional 1")];
     scenario("limits", "configurations that make no sense are refused in one line, or served", &devices)
+}
+
+fn numbers() -> Scenario {
+    let devices = [("main", ""), ("second", ""), ("third", "")];
+    scenario("numbers", "device numbers and names: as C's, and beside C's", &devices)
 }
 
 fn faults() -> Scenario {
