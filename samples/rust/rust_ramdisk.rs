@@ -122,7 +122,7 @@ impl kernel::Module for RamDiskModule {
             .set_synchronous(true)
             .set_max_hw_discard_sectors(MAX_DISCARD_SECTORS)
             .set_max_write_zeroes_sectors(MAX_DISCARD_SECTORS)
-            .set_physical_block_size(4096)?;
+            .set_physical_block_size(4096);
 
         let memory = pin_init!(Memory { bytes <- new_spinlock!(bytes) });
         let mut disk = NewDisk::new(tag_set, &limits, memory)?;

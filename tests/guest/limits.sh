@@ -9,7 +9,7 @@
 
 # Fields of the device `main`, and what the driver says; `serves` if it says nothing.
 MAIN='
-driver|blk_size=0|logical_block_size: 0 is not a power of two
+driver|blk_size=0|serves
 driver|blk_size=256|logical_block_size: 256 is not a power of two
 driver|blk_size=1536|logical_block_size: 1536 is not a power of two
 driver|blk_size=1048576|logical_block_size: 1048576 is not a power of two
@@ -30,7 +30,7 @@ both|seg_max=0|serves
 both|seg_max=1|serves
 both|seg_max=65536|serves
 both|seg_max=4294967295|serves
-driver|size_max=0|max_segment_size: 0 is not from 4096
+driver|size_max=0|serves
 driver|size_max=1|max_segment_size: 1 is not from 4096
 driver|size_max=4095|max_segment_size: 4095 is not from 4096
 both|size_max=4096|serves
@@ -62,8 +62,8 @@ driver|blk_size=4096 write_granularity=4096 zone_sectors=4|zone_sectors: 4 is no
 both|max_append_sectors=0|zone append of at most 0 sectors
 both|max_append_sectors=4294967295|serves
 driver|write_granularity=4096 max_append_sectors=7|7 is not from 8
-driver|write_granularity=0|zone_write_granularity: 0 is not from 512
-driver|write_granularity=513|zone_write_granularity: 513 is not a multiple of 512
+driver|write_granularity=0|write granularity of 0 bytes
+driver|write_granularity=513|physical_block_size: 513 is not a power of two
 both|write_granularity=4096|serves
 driver|max_open_zones=5 max_active_zones=3|max_open_zones: 5 is not from 0 to 3
 driver|max_open_zones=4294967295|serves

@@ -176,7 +176,7 @@ fn read_discard(
             "discard alignment of {granularity} bytes is taken as {rounded}\n"
         );
     }
-    logged(dev, limits.set_discard_granularity(rounded))?;
+    limits.set_discard_granularity(rounded);
     Ok(())
 }
 
@@ -211,19 +211,19 @@ fn read_topology(
             return Err(EINVAL);
         };
 
-        logged(dev, limits.set_physical_block_size(size))?;
+        limits.set_physical_block_size(size);
     }
     if let Some(size) = config
         .read_if(&Config::MIN_IO_SIZE)?
         .filter(|&size| size > 0)
     {
-        logged(dev, limits.set_io_min(blocks("smallest I/O", size.into())?))?;
+        limits.set_io_min(blocks("smallest I/O", size.into())?);
     }
     if let Some(size) = config
         .read_if(&Config::OPT_IO_SIZE)?
         .filter(|&size| size > 0)
     {
-        logged(dev, limits.set_io_opt(blocks("largest I/O", size)?))?;
+        limits.set_io_opt(blocks("largest I/O", size)?);
     }
     Ok(())
 }

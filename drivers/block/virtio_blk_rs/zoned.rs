@@ -75,6 +75,10 @@ pub(crate) fn read_limits(dev: &virtio::Device<Bound>, limits: &mut QueueLimits)
     let write_granularity = read(&Config::WRITE_GRANULARITY)?;
     let max_append_sectors = read(&Config::MAX_APPEND_SECTORS)?;
 
+    if write_granularity == 0 {
+        dev_warn!(dev, "a write granularity of 0 bytes is none\n");
+        return Err(ENODEV);
+    }
     if max_append_sectors == 0 {
         dev_warn!(dev, "a zone append of at most 0 sectors is none\n");
         return Err(ENODEV);
@@ -93,14 +97,13 @@ pub(crate) fn read_limits(dev: &virtio::Device<Bound>, limits: &mut QueueLimits)
         max_append_sectors,
         write_granularity,
     };
+    limits.set_zoned(zoned).map_err(|err| {
+        dev_err!(dev, "the limits of the zones make no sense: {}\n", err);
+        ENODEV
+    })?;
     limits
-        .set_zoned(zoned)
-        .and_then(|limits| limits.set_physical_block_size(write_granularity))
-        .and_then(|limits| limits.set_io_min(write_granularity))
-        .map_err(|err| {
-            dev_err!(dev, "the limits of the zones make no sense: {}\n", err);
-            ENODEV
-        })?;
+        .set_physical_block_size(write_granularity)
+        .set_io_min(write_granularity);
     if dev.features::<Features>().has(Discard) {
         dev_warn!(dev, "a zoned device has no discard, but offers it\n");
         limits.set_max_hw_discard_sectors(0);

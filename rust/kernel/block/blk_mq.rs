@@ -55,7 +55,7 @@
 //! | `struct blk_mq_hw_ctx` | [`HwQueue`] |
 //! | `struct blk_mq_queue_map` | [`QueueMaps`], [`CpuQueues`] |
 //! | `struct gendisk` | [`NewDisk`], [`Disk`], [`GenDisk`] |
-//! | `struct queue_limits` | [`QueueLimits`] |
+//! | `struct queue_limits` | [`QueueLimits`], [`Hints`] |
 //! | `struct request` | [`Request`], [`TimedOutRequest`] |
 //! | `blk_mq_rq_to_pdu()` | [`Request::data`], [`Request::parts`] |
 //! | `struct rq_list` | [`RequestList`] |
@@ -187,6 +187,8 @@ pub use hw_queue::{
 };
 pub use internal::Transfer;
 pub use limits::{
+    Adjusted,
+    Hints,
     LimitError,
     QueueLimits,
     Rule,

@@ -117,6 +117,9 @@ impl<T: Operations> Disk<T> {
 
     /// Changes limits of the queue, with no request in flight while they change.
     ///
+    /// `update` may also replace the limits as a whole: what the block layer and the user have set
+    /// is not lost.
+    ///
     /// May sleep. The driver must end what it has, and must not be frozen by the caller of
     /// `update`, which must not call this function either.
     ///
@@ -211,12 +214,14 @@ where
 
     // SAFETY: The disk keeps its queue.
     let mut limits = QueueLimits::from_raw(unsafe { bindings::queue_limits_start_update(queue) });
-    let zone_sectors = limits.zone_sectors();
+    let mut new = limits.clone();
 
-    let result = update(&mut limits).map_err(Error::from).and_then(|()| {
-        limits.check()?;
+    let updated = disk.tag_set().callers().enter(|| update(&mut new));
+    let result = updated.map_err(Error::from).and_then(|()| {
+        new.check()?;
         // The block layer has sized its own data by the zones.
-        if limits.zone_sectors() == zone_sectors {
+        if new.zone_sectors() == limits.zone_sectors() {
+            limits.update_from(&new);
             Ok(())
         } else {
             Err(EINVAL)

@@ -4,94 +4,21 @@
 //!
 //! C header: [`include/linux/blkdev.h`](srctree/include/linux/blkdev.h)
 
-use crate::{
-    fmt,
-    prelude::*, //
+mod hints;
+mod rule;
+
+pub use self::{
+    hints::{
+        Adjusted,
+        Hints, //
+    },
+    rule::{
+        LimitError,
+        Rule, //
+    },
 };
 
-/// A limit that was refused.
-///
-/// Its [`Display`](fmt::Display) form is a clear message for the log. As an [`Error`] it is
-/// [`EINVAL`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LimitError {
-    /// The limit.
-    pub field: &'static str,
-    /// The value that was refused.
-    pub value: u64,
-    /// The rule that it breaks.
-    pub rule: Rule,
-}
-
-/// What a limit must be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rule {
-    /// From the first to the second value.
-    Range(u64, u64),
-    /// A power of two from the first to the second value.
-    PowerOfTwo(u64, u64),
-    /// A multiple of the value.
-    MultipleOf(u64),
-    /// One less than a power of two, from the first to the second value.
-    Mask(u64, u64),
-    /// Zero, as the kernel is built without support for it.
-    Unsupported,
-}
-
-impl fmt::Display for LimitError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { field, value, rule } = *self;
-
-        match rule {
-            Rule::Range(min, max) => {
-                f.write_fmt(fmt!("{field}: {value} is not from {min} to {max}"))
-            }
-            Rule::PowerOfTwo(min, max) => f.write_fmt(fmt!(
-                "{field}: {value} is not a power of two from {min} to {max}"
-            )),
-            Rule::MultipleOf(unit) => {
-                f.write_fmt(fmt!("{field}: {value} is not a multiple of {unit}"))
-            }
-            Rule::Mask(min, max) => f.write_fmt(fmt!(
-                "{field}: {value} is not one less than a power of two, from {min} to {max}"
-            )),
-            Rule::Unsupported => {
-                f.write_fmt(fmt!("{field}: {value} needs support that is not built in"))
-            }
-        }
-    }
-}
-
-impl From<LimitError> for Error {
-    fn from(_: LimitError) -> Self {
-        EINVAL
-    }
-}
-
-impl Rule {
-    fn check(self, field: &'static str, value: u64) -> Result<(), LimitError> {
-        let holds = match self {
-            Self::Range(min, max) => (min..=max).contains(&value),
-            Self::PowerOfTwo(min, max) => value.is_power_of_two() && (min..=max).contains(&value),
-            Self::MultipleOf(unit) => unit != 0 && value % unit == 0,
-            Self::Mask(min, max) => {
-                value.checked_add(1).is_some_and(u64::is_power_of_two)
-                    && (min..=max).contains(&value)
-            }
-            Self::Unsupported => value == 0,
-        };
-
-        if holds {
-            Ok(())
-        } else {
-            Err(LimitError {
-                field,
-                value,
-                rule: self,
-            })
-        }
-    }
-}
+use crate::prelude::*;
 
 /// The unit of most limits in bytes.
 const SECTOR_SIZE: u64 = 1 << bindings::SECTOR_SHIFT;
@@ -118,7 +45,7 @@ pub struct Zoned {
     /// The greatest length of a zone append in sectors; zero if the device has no zone append, and
     /// the block layer emulates it.
     pub max_append_sectors: u32,
-    /// The unit of writes to zones in bytes.
+    /// The unit of writes to zones in bytes, at least a logical block.
     pub write_granularity: u32,
 }
 
@@ -126,8 +53,10 @@ pub struct Zoned {
 ///
 /// Equivalent to C's `struct queue_limits`. What is not set, the block layer fills in.
 ///
-/// A setter checks its value by itself. Whether all of them go together, [`check`](Self::check)
-/// says.
+/// A setter refuses what the block layer refuses by itself, and [`check`](Self::check) what it
+/// refuses in combination with others; what the block layer rounds, it may round. A value of zero
+/// stands for its default. Hints of a device, which may be anything, go through
+/// [`set_hints`](Self::set_hints).
 ///
 /// # Examples
 ///
@@ -200,14 +129,16 @@ impl QueueLimits {
         &mut self.0
     }
 
-    /// Sets the smallest unit of access in bytes.
+    /// Sets the smallest unit of access in bytes; zero for 512.
     ///
     /// # Errors
     ///
     /// It is not a power of two from 512 to [`MAX_BLOCK_SIZE`](Self::MAX_BLOCK_SIZE).
     pub fn set_logical_block_size(&mut self, bytes: u32) -> Result<&mut Self, LimitError> {
-        Rule::PowerOfTwo(512, Self::MAX_BLOCK_SIZE.into())
-            .check("logical_block_size", bytes.into())?;
+        if bytes != 0 {
+            Rule::PowerOfTwo(SECTOR_SIZE, Self::MAX_BLOCK_SIZE.into())
+                .check("logical_block_size", bytes.into())?;
+        }
         self.0.logical_block_size = bytes;
         Ok(self)
     }
@@ -217,15 +148,12 @@ impl QueueLimits {
         self.0.logical_block_size.max(512)
     }
 
-    /// Sets the unit in bytes that the medium writes as a whole.
+    /// Sets the unit in bytes that the medium writes as a whole, a power of two.
     ///
-    /// # Errors
-    ///
-    /// It is not a power of two, or less than 512.
-    pub fn set_physical_block_size(&mut self, bytes: u32) -> Result<&mut Self, LimitError> {
-        Rule::PowerOfTwo(SECTOR_SIZE, 1 << 31).check("physical_block_size", bytes.into())?;
+    /// What is less than the logical block size counts as that.
+    pub fn set_physical_block_size(&mut self, bytes: u32) -> &mut Self {
         self.0.physical_block_size = bytes;
-        Ok(self)
+        self
     }
 
     /// The unit in bytes that the medium writes as a whole.
@@ -233,7 +161,8 @@ impl QueueLimits {
         self.0.physical_block_size.max(self.logical_block_size())
     }
 
-    /// Sets the place in bytes of the first sector in its physical block.
+    /// Sets the place in bytes of the first sector in its physical block, of whose size the block
+    /// layer takes the remainder.
     pub fn set_alignment_offset(&mut self, bytes: u32) -> &mut Self {
         self.0.alignment_offset = bytes;
         self
@@ -241,73 +170,74 @@ impl QueueLimits {
 
     /// Sets the smallest transfer in bytes that is efficient.
     ///
-    /// # Errors
-    ///
-    /// It is not a multiple of 512.
-    pub fn set_io_min(&mut self, bytes: u32) -> Result<&mut Self, LimitError> {
-        Rule::MultipleOf(SECTOR_SIZE).check("io_min", bytes.into())?;
+    /// What is less than the physical block size counts as that.
+    pub fn set_io_min(&mut self, bytes: u32) -> &mut Self {
         self.0.io_min = bytes;
-        Ok(self)
+        self
     }
 
-    /// Sets the transfer in bytes that is the most efficient; zero if there is none.
-    ///
-    /// # Errors
-    ///
-    /// It is not a multiple of 512.
-    pub fn set_io_opt(&mut self, bytes: u32) -> Result<&mut Self, LimitError> {
-        Rule::MultipleOf(SECTOR_SIZE).check("io_opt", bytes.into())?;
+    /// Sets the transfer in bytes that is the most efficient; zero if there is none. The block
+    /// layer rounds it down to a multiple of the physical block size.
+    pub fn set_io_opt(&mut self, bytes: u32) -> &mut Self {
         self.0.io_opt = bytes;
-        Ok(self)
+        self
     }
 
-    /// Sets the number of segments that a request can have.
+    /// Sets the number of segments that a request can have; zero for 128.
     ///
     /// # Errors
     ///
-    /// It is not from 1 to 65535.
+    /// It is above 65535.
     pub fn set_max_segments(&mut self, count: u32) -> Result<&mut Self, LimitError> {
-        Rule::Range(1, U16_MAX).check("max_segments", count.into())?;
+        Rule::Range(0, U16_MAX).check("max_segments", count.into())?;
         // CAST: Checked above.
         self.0.max_segments = count as u16;
         Ok(self)
     }
 
-    /// Sets the greatest length of a segment in bytes.
+    /// Sets the greatest length of a segment in bytes; zero for 65536.
     ///
     /// # Errors
     ///
-    /// It is less than 4096.
+    /// It is from 1 to 4095.
     pub fn set_max_segment_size(&mut self, bytes: u32) -> Result<&mut Self, LimitError> {
-        Rule::Range(MIN_SEGMENT_SIZE, U32_MAX).check("max_segment_size", bytes.into())?;
+        if bytes != 0 {
+            Rule::Range(MIN_SEGMENT_SIZE, U32_MAX).check("max_segment_size", bytes.into())?;
+        }
         self.0.max_segment_size = bytes;
         Ok(self)
     }
 
-    /// Sets the boundary in memory that a segment must not cross, as a mask.
+    /// Sets the boundary in memory that a segment must not cross, as a mask; zero for none below
+    /// 4 GiB.
     ///
     /// # Errors
     ///
-    /// It is not one less than a power of two, or less than 4095.
+    /// It is neither zero nor one less than a power of two from 4096 on. Of those, the block layer
+    /// takes some, and then makes segments that are shorter than a sector.
     pub fn set_seg_boundary_mask(&mut self, mask: u32) -> Result<&mut Self, LimitError> {
-        Rule::Mask(MIN_SEGMENT_SIZE - 1, U32_MAX).check("seg_boundary_mask", mask.into())?;
+        if mask != 0 {
+            Rule::Mask(MIN_SEGMENT_SIZE - 1, U32_MAX).check("seg_boundary_mask", mask.into())?;
+        }
         // CAST: `c_ulong` has at least 32 bits.
         self.0.seg_boundary_mask = mask as c_ulong;
         Ok(self)
     }
 
-    /// Sets the alignment in memory that data needs, as a mask.
+    /// Sets the alignment in memory that data needs, as a mask; zero for 511.
     ///
     /// # Errors
     ///
-    /// It is not one less than a power of two, or above a page.
+    /// It is not one less than a power of two, or above a page. Of those, the block layer takes
+    /// some, and then lets data pass that is not aligned.
     pub fn set_dma_alignment(&mut self, mask: u32) -> Result<&mut Self, LimitError> {
         Rule::Mask(0, crate::page::PAGE_SIZE as u64 - 1).check("dma_alignment", mask.into())?;
         self.0.dma_alignment = mask;
         Ok(self)
     }
 
-    /// Sets the greatest length of a request in sectors of 512 bytes.
+    /// Sets the greatest length of a request in sectors of 512 bytes; zero for 255. The block
+    /// layer rounds it down to a multiple of the logical block size.
     ///
     /// # Errors
     ///
@@ -315,7 +245,9 @@ impl QueueLimits {
     pub fn set_max_hw_sectors(&mut self, sectors: u32) -> Result<&mut Self, LimitError> {
         let min = crate::page::PAGE_SIZE as u64 >> bindings::SECTOR_SHIFT;
 
-        Rule::Range(min, U32_MAX).check("max_hw_sectors", sectors.into())?;
+        if sectors != 0 {
+            Rule::Range(min, U32_MAX).check("max_hw_sectors", sectors.into())?;
+        }
         self.0.max_hw_sectors = sectors;
         Ok(self)
     }
@@ -327,13 +259,13 @@ impl QueueLimits {
         self
     }
 
-    /// Sets the number of ranges in a discard.
+    /// Sets the number of ranges in a discard; zero for 1.
     ///
     /// # Errors
     ///
-    /// It is not from 1 to 65535.
+    /// It is above 65535.
     pub fn set_max_discard_segments(&mut self, count: u32) -> Result<&mut Self, LimitError> {
-        Rule::Range(1, U16_MAX).check("max_discard_segments", count.into())?;
+        Rule::Range(0, U16_MAX).check("max_discard_segments", count.into())?;
         // CAST: Checked above.
         self.0.max_discard_segments = count as u16;
         Ok(self)
@@ -341,14 +273,10 @@ impl QueueLimits {
 
     /// Sets the unit in bytes that space is freed by.
     ///
-    /// # Errors
-    ///
-    /// It is zero, or not a multiple of 512.
-    pub fn set_discard_granularity(&mut self, bytes: u32) -> Result<&mut Self, LimitError> {
-        Rule::MultipleOf(SECTOR_SIZE).check("discard_granularity", bytes.into())?;
-        Rule::Range(SECTOR_SIZE, U32_MAX).check("discard_granularity", bytes.into())?;
+    /// What is less than the physical block size counts as that.
+    pub fn set_discard_granularity(&mut self, bytes: u32) -> &mut Self {
         self.0.discard_granularity = bytes;
-        Ok(self)
+        self
     }
 
     /// Sets the greatest length of a securely erased range in sectors of 512 bytes; zero if the
@@ -389,7 +317,6 @@ impl QueueLimits {
     /// # Errors
     ///
     /// - The zone size is not a power of two.
-    /// - The write granularity is zero or not a multiple of 512.
     /// - More zones can be open than active, or more than [`i32::MAX`] can be either.
     /// - A zone append cannot be as long as the write granularity.
     /// - The kernel is built without `CONFIG_BLK_DEV_ZONED`.
@@ -400,8 +327,6 @@ impl QueueLimits {
             Rule::Unsupported.check("zone_sectors", zoned.zone_sectors.into())?;
         }
         Rule::PowerOfTwo(1, 1 << 31).check("zone_sectors", zoned.zone_sectors.into())?;
-        Rule::Range(SECTOR_SIZE, U32_MAX).check("zone_write_granularity", granularity)?;
-        Rule::MultipleOf(SECTOR_SIZE).check("zone_write_granularity", granularity)?;
         // C counts what it sets aside for them in an `int`, and a negative one stops the machine.
         Rule::Range(0, MAX_ZONE_RESOURCES)
             .check("max_active_zones", zoned.max_active_zones.into())?;
@@ -411,7 +336,7 @@ impl QueueLimits {
                 .check("max_open_zones", zoned.max_open_zones.into())?;
         }
         if zoned.max_append_sectors != 0 {
-            Rule::Range(granularity / SECTOR_SIZE, U32_MAX)
+            Rule::Range(granularity.div_ceil(SECTOR_SIZE), U32_MAX)
                 .check("max_zone_append_sectors", zoned.max_append_sectors.into())?;
         }
 
@@ -429,35 +354,59 @@ impl QueueLimits {
     ///
     /// # Errors
     ///
-    /// - The physical block size, the smallest or best transfer, the greatest length of a request,
-    ///   the unit of a discard, or a zone or what is written to it, does not suit the logical block
-    ///   size.
-    /// - The alignment offset is not less than the physical block size.
+    /// - The physical block size is above the logical one, and not a power of two.
+    /// - A request cannot be as long as a logical block.
+    /// - A zone does not consist of logical blocks.
     pub fn check(&self) -> Result<(), LimitError> {
         let block = u64::from(self.logical_block_size());
         let raw = &self.0;
 
-        // Those that are zero were not set.
-        if raw.physical_block_size != 0 {
+        if u64::from(raw.physical_block_size) > block {
             Rule::PowerOfTwo(block, 1 << 31)
                 .check("physical_block_size", raw.physical_block_size.into())?;
         }
-        Rule::Range(0, u64::from(self.physical_block_size()) - 1)
-            .check("alignment_offset", raw.alignment_offset.into())?;
-        Rule::MultipleOf(block).check("io_min", raw.io_min.into())?;
-        Rule::MultipleOf(block).check("io_opt", raw.io_opt.into())?;
         if raw.max_hw_sectors != 0 {
             Rule::Range(block / SECTOR_SIZE, U32_MAX)
                 .check("max_hw_sectors", raw.max_hw_sectors.into())?;
         }
-        Rule::MultipleOf(block).check("discard_granularity", raw.discard_granularity.into())?;
         if self.is_zoned() {
             Rule::MultipleOf(block / SECTOR_SIZE)
                 .check("zone_sectors", raw.chunk_sectors.into())?;
-            Rule::MultipleOf(block)
-                .check("zone_write_granularity", raw.zone_write_granularity.into())?;
         }
         Ok(())
+    }
+
+    /// Takes over what [`Self::new`] and the setters say, and leaves what belongs to others as it
+    /// is: what the block layer has found out or computed, and what the user has chosen.
+    pub(super) fn update_from(&mut self, new: &Self) {
+        const OURS: bindings::blk_features_t = bindings::BLK_FEAT_WRITE_CACHE
+            | bindings::BLK_FEAT_FUA
+            | bindings::BLK_FEAT_ROTATIONAL
+            | bindings::BLK_FEAT_SYNCHRONOUS
+            | bindings::BLK_FEAT_ZONED;
+        let (to, from) = (&mut self.0, &new.0);
+
+        to.features = (to.features & !OURS) | (from.features & OURS);
+        to.logical_block_size = from.logical_block_size;
+        to.physical_block_size = from.physical_block_size;
+        to.alignment_offset = from.alignment_offset;
+        to.io_min = from.io_min;
+        to.io_opt = from.io_opt;
+        to.max_segments = from.max_segments;
+        to.max_segment_size = from.max_segment_size;
+        to.seg_boundary_mask = from.seg_boundary_mask;
+        to.dma_alignment = from.dma_alignment;
+        to.max_hw_sectors = from.max_hw_sectors;
+        to.max_hw_discard_sectors = from.max_hw_discard_sectors;
+        to.max_discard_segments = from.max_discard_segments;
+        to.discard_granularity = from.discard_granularity;
+        to.max_secure_erase_sectors = from.max_secure_erase_sectors;
+        to.max_write_zeroes_sectors = from.max_write_zeroes_sectors;
+        to.chunk_sectors = from.chunk_sectors;
+        to.max_open_zones = from.max_open_zones;
+        to.max_active_zones = from.max_active_zones;
+        to.max_hw_zone_append_sectors = from.max_hw_zone_append_sectors;
+        to.zone_write_granularity = from.zone_write_granularity;
     }
 
     /// The size of a zone, or zero.

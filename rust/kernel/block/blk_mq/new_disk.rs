@@ -118,7 +118,9 @@ impl<T: Operations> NewDisk<T> {
         }
         limits.check()?;
 
-        let mut limits = limits.clone();
+        // They may come from another disk, with what the user has chosen there.
+        let mut own = QueueLimits::new();
+        own.update_from(limits);
         let set = tag_set.as_raw();
         let data = DiskData::new(tag_set, queue_data)?
             .as_ptr()
@@ -129,7 +131,7 @@ impl<T: Operations> NewDisk<T> {
         let disk = from_err_ptr(unsafe {
             bindings::__blk_mq_alloc_disk(
                 set,
-                limits.as_raw_mut(),
+                own.as_raw_mut(),
                 data,
                 static_lock_class!().as_ptr(),
             )
