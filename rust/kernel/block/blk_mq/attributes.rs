@@ -73,7 +73,9 @@ impl<T: Operations> AddedDisk<'_, T> {
     }
 }
 
-/// What an attribute shows, up to a page. Text is written to it with [`fmt::Write`].
+/// What an attribute shows, less than a page. Text is written to it with [`fmt::Write`].
+///
+/// sysfs takes a whole page for a mistake, so there is room for one byte less.
 pub struct Contents<'a> {
     page: &'a mut [u8],
     len: usize,
@@ -141,7 +143,7 @@ pub trait Attribute<T: Operations>: 'static {
     /// Process context, while the disk is being added.
     fn access(disk: &GenDisk<T>) -> Access;
 
-    /// Writes the contents of the file, up to a page, with a newline at the end.
+    /// Writes the contents of the file, less than a page, with a newline at the end.
     ///
     /// # Context
     ///
@@ -184,7 +186,7 @@ impl<T: Operations, A: Attribute<T>> DeviceAttribute<T, A> {
         // SAFETY: By the requirement of this function.
         let disk = unsafe { disk_of::<T>(dev) };
         // SAFETY: By the requirement of this function. C has cleared the page.
-        let page = unsafe { core::slice::from_raw_parts_mut(buf, PAGE_SIZE) };
+        let page = unsafe { core::slice::from_raw_parts_mut(buf, PAGE_SIZE - 1) };
         let mut out = Contents { page, len: 0 };
 
         match disk.tag_set().callers().enter(|| A::show(disk, &mut out)) {

@@ -99,12 +99,29 @@ impl Attribute<Ram> for Bytes {
     }
 }
 
+/// Shows as much as there is room for.
+struct Endless;
+
+#[vtable]
+impl Attribute<Ram> for Endless {
+    const NAME: &'static CStr = c"endless";
+
+    fn access(_disk: &GenDisk<Ram>) -> Access {
+        Access::ReadOnly
+    }
+
+    fn show(_disk: &GenDisk<Ram>, out: &mut Contents<'_>) -> Result {
+        while out.write_bytes(b"y").is_ok() {}
+        Ok(())
+    }
+}
+
 /// A disk with all attributes.
 fn disk_with_attributes(name: &str) -> Result<Disk<Ram>> {
     let census = Census::new()?;
     let mut disk = new_disk(&census, options(), &QueueLimits::new(), name)?;
 
-    disk.set_attributes::<(Stored, Hidden, Bytes)>();
+    disk.set_attributes::<(Stored, Hidden, Bytes, Endless)>();
     disk.add_virtual()
 }
 
@@ -198,11 +215,21 @@ mod tests {
     }
 
     #[test]
-    fn contents_are_bytes_up_to_a_page() -> Result {
+    fn contents_are_bytes() -> Result {
         let disk = disk_with_attributes("rustkunit_bytes")?;
 
         disk.set_read_only(true);
         assert!(Raw::new(&disk, 2).show()?[..] == *b"\xe9\0x\xff");
+        Ok(())
+    }
+
+    #[test]
+    fn contents_are_shorter_than_a_page() -> Result {
+        let disk = disk_with_attributes("rustkunit_endless")?;
+
+        // sysfs complains about a whole page.
+        let len = Raw::new(&disk, 3).show()?.len();
+        assert_eq!(len, crate::page::PAGE_SIZE - 1);
         Ok(())
     }
 
@@ -218,7 +245,7 @@ mod tests {
         assert_eq!(hidden.mode()?, 0o444);
         assert!(hidden.show().err() == Some(ENODATA));
         assert!(hidden.store(b"1").err() == Some(ENOENT));
-        assert!(Raw::new(&disk, 3).attr.is_null());
+        assert!(Raw::new(&disk, 4).attr.is_null());
         Ok(())
     }
 }
