@@ -28,7 +28,8 @@ use crate::{
         from_result,
         VTABLE_DEFAULT_ERROR, //
     },
-    prelude::*, //
+    prelude::*,
+    sync::atomic::Atomic, //
 };
 use core::{
     marker::PhantomData,
@@ -138,7 +139,8 @@ pub trait Operations: Sized + 'static {
     /// Says what to do about a request that takes longer than the timeout of the tag set.
     ///
     /// The request still belongs to the device, and may end at any moment. A driver that has no
-    /// means to get it back lets the timer run again.
+    /// means to get it back lets the timer run again. Where faults are injected, the completion may
+    /// have been withheld from the block layer: see [`TimedOutRequest::take_withheld`].
     ///
     /// # Context
     ///
@@ -196,6 +198,11 @@ impl<T: Operations> OperationsVTable<T> {
         let bd = unsafe { &*bd };
         // SAFETY: By the requirement of this function, `bd.rq` is valid.
         let rq = unsafe { NonNull::new_unchecked(bd.rq) };
+        // SAFETY: By the requirement of this function, `rq` is followed by a `Pdu<T>`.
+        let pdu = unsafe { Pdu::<T>::of(rq) }.as_ptr();
+
+        // SAFETY: The request belongs to this function, and with it the PDU.
+        unsafe { (*pdu).issued_by = bd };
         // SAFETY: By the requirement of this function, the request is idle, and ownership passes
         // to the driver. `init_request_callback` has initialized its PDU.
         let rq = unsafe { Request::from_raw(rq) };
@@ -205,7 +212,7 @@ impl<T: Operations> OperationsVTable<T> {
 
         match T::queue_rq(hctx, rq, bd.last) {
             Ok(()) => Status::OK,
-            Err(rejected) => rejected.into_status(raw_hctx, bd.rq),
+            Err(rejected) => rejected.into_status(bd),
         }
         .as_raw()
     }
@@ -332,9 +339,19 @@ impl<T: Operations> OperationsVTable<T> {
         // SAFETY: By the requirement of this function, `rq` is valid.
         let rq = unsafe { NonNull::new_unchecked(rq) };
         // SAFETY: By the requirement of this function.
+        let set = unsafe { Self::set_of((*rq.as_ptr()).q) };
+        // SAFETY: By the requirement of this function.
         let rq = unsafe { TimedOutRequest::new(rq) };
 
-        T::timeout(&rq).as_raw()
+        if T::HAS_TIMEOUT {
+            set.callers().enter(|| T::timeout(&rq)).as_raw()
+        } else {
+            // Nobody else looks after what was withheld.
+            if let Some(rq) = rq.take_withheld() {
+                T::complete(rq);
+            }
+            TimeoutAction::ResetTimer.as_raw()
+        }
     }
 
     /// # Safety
@@ -383,6 +400,10 @@ impl<T: Operations> OperationsVTable<T> {
             // SAFETY: `pdu` is valid for writes and aligned: see `Pdu::CMD_SIZE`.
             let slot = unsafe { &raw mut (*pdu).ring_slot };
             // SAFETY: As above.
+            let issued_by = unsafe { &raw mut (*pdu).issued_by };
+            // SAFETY: As above.
+            let is_withheld = unsafe { &raw mut (*pdu).is_withheld };
+            // SAFETY: As above.
             let has_data = unsafe { &raw mut (*pdu).has_data };
             // SAFETY: As above.
             let data = unsafe { &raw mut (*pdu).data };
@@ -397,6 +418,10 @@ impl<T: Operations> OperationsVTable<T> {
 
             // SAFETY: `slot` is valid for writes.
             unsafe { slot.write(0) };
+            // SAFETY: `issued_by` is valid for writes.
+            unsafe { issued_by.write(core::ptr::null()) };
+            // SAFETY: `is_withheld` is valid for writes.
+            unsafe { is_withheld.write(Atomic::new(0)) };
             // SAFETY: `has_data` is valid for writes.
             unsafe { has_data.write(result.is_some()) };
             Ok(0)
@@ -457,11 +482,7 @@ impl<T: Operations> OperationsVTable<T> {
         } else {
             None
         },
-        timeout: if T::HAS_TIMEOUT {
-            Some(Self::timeout_callback)
-        } else {
-            None
-        },
+        timeout: Some(Self::timeout_callback),
         map_queues: if T::HAS_MAP_QUEUES {
             Some(Self::map_queues_callback)
         } else {

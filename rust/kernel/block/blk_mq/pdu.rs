@@ -5,6 +5,7 @@
 //! C header: [`include/linux/blk-mq.h`](srctree/include/linux/blk-mq.h)
 
 use super::Operations;
+use crate::sync::atomic::Atomic;
 use core::{
     mem::{
         align_of,
@@ -17,6 +18,11 @@ use core::{
 pub(super) struct Pdu<T: Operations> {
     /// Belongs to the ring that the request is in.
     pub(super) ring_slot: u32,
+    /// The call of [`Operations::queue_rq`] that has issued the request, null if it came in a list.
+    /// As long as that call lasts, no other has the same address.
+    pub(super) issued_by: *const bindings::blk_mq_queue_data,
+    /// Not zero while the completion of the request is withheld: then nobody else owns it.
+    pub(super) is_withheld: Atomic<u32>,
     /// Whether `data` is initialized. If not, then the tag set is about to be freed.
     pub(super) has_data: bool,
     /// Stays where it was initialized until it is dropped.

@@ -258,6 +258,34 @@ impl<T: Operations, S: State> Request<T, S> {
         unsafe { Pin::new_unchecked(data) }
     }
 
+    /// Sets the call that has issued the request.
+    #[cfg(CONFIG_RUST_BLK_MQ_KUNIT_TEST)]
+    pub(super) fn set_issued_by(&self, call: &bindings::blk_mq_queue_data) {
+        // SAFETY: By the type invariant, the PDU is initialized and owned by `self`.
+        unsafe { (*self.pdu().as_ptr()).issued_by = call };
+    }
+
+    /// The call that has issued the request, null if it came in a list.
+    fn issued_by(&self) -> *const bindings::blk_mq_queue_data {
+        // SAFETY: By the type invariant, the PDU is initialized and owned by `self`.
+        unsafe { (*self.pdu().as_ptr()).issued_by }
+    }
+
+    /// Takes ownership of a request that was issued in a list.
+    ///
+    /// # Safety
+    ///
+    /// As for [`from_raw`](Self::from_raw).
+    #[inline]
+    pub(super) unsafe fn from_list(rq: NonNull<bindings::request>) -> Self {
+        // SAFETY: By the requirement of this function.
+        let this = unsafe { Self::from_raw(rq) };
+
+        // SAFETY: By the type invariant, the PDU is initialized and owned by `this`.
+        unsafe { (*this.pdu().as_ptr()).issued_by = core::ptr::null() };
+        this
+    }
+
     /// A number in the request that belongs to the ring which the request is in.
     #[inline]
     pub(crate) fn ring_slot(&mut self) -> &mut u32 {
@@ -389,16 +417,21 @@ impl<T: Operations> Request<T, Started> {
     ///
     /// With this a driver can complete in a batch what it may complete here.
     ///
-    /// Where faults are injected (`io-timeout-fail` in `/sys/block`), the request may also stay as
-    /// if the device had not answered.
+    /// Where faults are injected (`io-timeout-fail` in `/sys/block`), the completion may also be
+    /// withheld, as if the device had not answered. Then the request waits for its timeout, where
+    /// the driver gets it with [`TimedOutRequest::take_withheld`]; if the driver has no
+    /// [`Operations::timeout`], it is completed then.
+    ///
+    /// [`TimedOutRequest::take_withheld`]: super::TimedOutRequest::take_withheld
     #[inline]
     pub fn complete_remote(self) -> Option<Self> {
-        let rq = self.into_raw();
-
-        // SAFETY: By the type invariant of the consumed `self`, `rq` and its queue are valid.
-        if unsafe { bindings::blk_should_fake_timeout((*rq.as_ptr()).q) } {
+        // SAFETY: By the type invariant, the request and its queue are valid.
+        if unsafe { bindings::blk_should_fake_timeout((*self.as_raw()).q) } {
+            self.withhold();
             return None;
         }
+
+        let rq = self.into_raw();
 
         // SAFETY: By the type invariant of the consumed `self`, `rq` is valid, started and owned
         // by the driver.
@@ -410,6 +443,19 @@ impl<T: Operations> Request<T, Started> {
         // SAFETY: The ownership that was given up above was not taken. A request that is marked
         // complete still counts as started.
         Some(unsafe { Self::from_raw(rq) })
+    }
+
+    /// Gives up ownership until the request times out.
+    #[cold]
+    pub(super) fn withhold(self) {
+        let rq = self.into_raw();
+        // SAFETY: By the type invariant of the consumed `self`, a `Pdu<T>` follows.
+        let pdu = unsafe { Pdu::<T>::of(rq) }.as_ptr();
+        // SAFETY: The PDU is initialized, and valid as long as the tag set.
+        let is_withheld = unsafe { &(*pdu).is_withheld };
+
+        // As soon as this is seen, the ownership is taken: see `TimedOutRequest::take_withheld`.
+        is_withheld.store(1, Release);
     }
 
     /// Ends the request.
@@ -461,22 +507,18 @@ pub struct Rejected<T: Operations> {
 }
 
 impl<T: Operations> Rejected<T> {
-    /// Returns the status for C if this is the request that C has asked for.
+    /// Returns the status for C if this is the request that C has asked for in this call of
+    /// [`Operations::queue_rq`].
     ///
     /// Otherwise, or if the block layer would take the status for success, the request goes its
     /// way on its own.
-    pub(super) fn into_status(
-        self,
-        hctx: *mut bindings::blk_mq_hw_ctx,
-        asked: *mut bindings::request,
-    ) -> Status {
-        if self.rq.as_raw() != asked || self.status.is_ok() {
+    pub(super) fn into_status(self, call: &bindings::blk_mq_queue_data) -> Status {
+        if self.rq.as_raw() != call.rq || self.status.is_ok() {
             return Status::OK;
         }
-        // The request may have ended and be another one by now, which was issued on another queue.
-        //
-        // SAFETY: By the type invariant of `Request`, it is valid and nobody changes it.
-        if unsafe { (*asked).mq_hctx } != hctx {
+        // The request may have ended meanwhile and be another one by now, which was issued by
+        // another call.
+        if self.rq.issued_by() != call {
             return Status::OK;
         }
 

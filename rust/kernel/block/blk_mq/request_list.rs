@@ -77,7 +77,7 @@ impl<'a, T: Operations> RequestList<'a, T> {
         let rq = pop_front(self.list)?;
 
         // SAFETY: By the type invariant, the request is idle, and now it is not in the list.
-        Some(unsafe { Request::from_raw(rq) })
+        Some(unsafe { Request::from_list(rq) })
     }
 
     /// Takes the first request if it is for the hardware queue number `index`.
@@ -105,7 +105,7 @@ impl<'a, T: Operations> RequestList<'a, T> {
             next = unsafe { (*this.as_ptr()).__bindgen_anon_1.rq_next };
             // SAFETY: By the type invariant, the request is idle. It is in the list still, but
             // nobody looks at that before it is linked again below.
-            let mut rq = unsafe { Request::from_raw(this) };
+            let mut rq = unsafe { Request::from_list(this) };
             let result = prepare(&mut rq);
 
             // `prepare` may have put another request there, and even this one again after it has

@@ -7,8 +7,14 @@
 use super::{
     disk_data::DiskData,
     op::Op,
+    pdu::Pdu,
     HwQueue,
-    Operations, //
+    Operations,
+    Request, //
+};
+use crate::sync::atomic::{
+    Acquire,
+    Atomic, //
 };
 use crate::{
     prelude::*,
@@ -95,6 +101,27 @@ impl<'a, T: Operations> TimedOutRequest<'a, T> {
 
         // SAFETY: The queue stays for `'a`, and with it the hardware queue.
         unsafe { HwQueue::from_raw(hctx) }
+    }
+
+    /// Takes the request, if its completion was withheld to see what becomes of that; see
+    /// [`Request::complete_remote`]. This is the only way in which it can end then.
+    ///
+    /// The device has served the request, and the driver has taken it from there. To be tested is
+    /// what the driver does about a request that it would still wait for, so it treats the request
+    /// as if it had got it back by force: ends it, or requeues it.
+    pub fn take_withheld(&self) -> Option<Request<T>> {
+        // SAFETY: By the type invariant, it is a request of a `GenDisk<T>`.
+        let pdu = unsafe { Pdu::<T>::of(self.rq) }.as_ptr();
+        // SAFETY: The PDU was initialized along with the tag. This part of it can be used by
+        // others than the owner.
+        let is_withheld: &Atomic<u32> = unsafe { &(*pdu).is_withheld };
+
+        if is_withheld.xchg(0, Acquire) == 0 {
+            return None;
+        }
+        // SAFETY: `Request::withhold` has given up the ownership of a started request, and nobody
+        // else has seen it do so.
+        Some(unsafe { Request::from_raw(self.rq) })
     }
 
     /// The data of the driver for the disk.

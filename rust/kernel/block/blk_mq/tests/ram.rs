@@ -168,9 +168,15 @@ pub(super) struct QueueData {
     pub(super) put_back: Atomic<u32>,
     /// Which requests of a list are refused: a bit for each 32 sectors.
     pub(super) refused: Atomic<u32>,
+    /// Whether the requests of a list are kept.
+    pub(super) park_list: Atomic<u32>,
     /// The [`Exchange`] that the next request of a list meets.
     pub(super) exchange: Atomic<u32>,
     pub(super) timeouts: Atomic<u32>,
+    /// Whether a request whose completion was withheld is taken when it times out.
+    pub(super) take_withheld: Atomic<u32>,
+    /// How often there was one more to be taken.
+    pub(super) taken_twice: Atomic<u32>,
     pub(super) stored: Atomic<u32>,
     counted: Counted,
 }
@@ -217,8 +223,11 @@ impl QueueData {
             lists: Atomic::new(0),
             put_back: Atomic::new(0),
             refused: Atomic::new(0),
+            park_list: Atomic::new(0),
             exchange: Atomic::new(Exchange::Nothing as u32),
             timeouts: Atomic::new(0),
+            take_withheld: Atomic::new(0),
+            taken_twice: Atomic::new(0),
             stored: Atomic::new(0),
             counted,
         }))
@@ -495,6 +504,11 @@ impl Operations for Ram {
             }
 
             let rq = rq.start();
+
+            if data.park_list.load(Relaxed) != 0 {
+                data.park(rq);
+                continue;
+            }
             let status = data.serve(&rq);
 
             rq.end(status);
@@ -531,6 +545,15 @@ impl Operations for Ram {
 
         if rq.op() == Op::Read && rq.hw_queue().index() == rq.hw_queue().data().index {
             data.timeouts.fetch_add(1, Relaxed);
+        }
+        if data.take_withheld.load(Relaxed) != 0 {
+            if let Some(taken) = rq.take_withheld() {
+                if rq.take_withheld().is_some() {
+                    data.taken_twice.fetch_add(1, Relaxed);
+                }
+                taken.end(Status::TIMEOUT);
+                return TimeoutAction::Done;
+            }
         }
         TimeoutAction::ResetTimer
     }

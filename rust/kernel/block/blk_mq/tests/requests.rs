@@ -46,6 +46,11 @@ fn read_sector(open: &OpenDisk) -> Result<Status> {
     Ok(Bio::submit(open, READ, 0, 512, 0)?.wait())
 }
 
+/// The arguments of a call of `queue_rq` for a request.
+fn call(rq: *mut bindings::request) -> bindings::blk_mq_queue_data {
+    bindings::blk_mq_queue_data { rq, last: true }
+}
+
 #[kunit_tests(rust_blk_mq_requests)]
 mod tests {
     use super::*;
@@ -201,12 +206,54 @@ mod tests {
         let rq = data.unpark().ok_or(ENOENT)?;
         let asked = rq.as_raw();
 
-        // As if C had asked for it on another hardware queue.
-        let status = rq
-            .reject(Status::MEDIUM)
-            .into_status(core::ptr::dangling_mut(), asked);
+        // As if another call of the block layer had asked for it.
+        let status = rq.reject(Status::MEDIUM).into_status(&call(asked));
         assert_eq!(status, Status::OK);
         assert_eq!(bio.wait(), Status::MEDIUM);
+        Ok(())
+    }
+
+    #[test]
+    fn rejecting_a_request_that_was_issued_anew_ends_it() -> Result {
+        let census = Census::new()?;
+        let options = TagSetOptions {
+            queue_depth: 1,
+            ..options()
+        };
+
+        // It comes back by itself, or in a list.
+        for in_list in [false, true] {
+            let disk =
+                new_disk(&census, options, &QueueLimits::new(), "rustkunit_anew")?.add_virtual()?;
+            let open = OpenDisk::new(&disk)?;
+            let data = disk.queue_data();
+
+            // The block layer asks for it, and it ends meanwhile.
+            data.set_mode(Mode::Park, Status::OK);
+            let first = Bio::submit(&open, READ, 0, 512, 0)?;
+            data.wait_parked(1)?;
+            let rq = data.unpark().ok_or(ENOENT)?;
+            let asked = call(rq.as_raw());
+            rq.set_issued_by(&asked);
+            rq.end(Status::OK);
+            assert_eq!(first.wait(), Status::OK);
+
+            // The next request has the same tag, and goes the same way.
+            if in_list {
+                data.park_list.store(1, Relaxed);
+            }
+            let submit = || Bio::submit(&open, READ, 32, 512, 0);
+            let second = if in_list { plugged(submit)? } else { submit()? };
+            data.wait_parked(1)?;
+            let rq = data.unpark().ok_or(ENOENT)?;
+            assert_eq!(rq.as_raw(), asked.rq);
+
+            // The call that is over cannot take it back.
+            data.set_mode(Mode::Serve, Status::OK);
+            let status = rq.reject(Status::MEDIUM).into_status(&asked);
+            assert_eq!(status, Status::OK);
+            assert_eq!(second.wait(), Status::MEDIUM);
+        }
         Ok(())
     }
 
