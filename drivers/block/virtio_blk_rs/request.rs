@@ -209,7 +209,7 @@ pub(crate) fn finish(used: Used<Request<Disk>>, context: &QueueContext) -> Reque
         _ => finish_other(&mut rq, context),
     };
 
-    let data = rq.data_mut();
+    let data = rq.data_mut().get_mut();
     data.outcome = outcome;
     data.reset_retries();
     rq

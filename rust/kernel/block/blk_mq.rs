@@ -58,6 +58,7 @@
 //! | `struct queue_limits` | [`QueueLimits`], [`Hints`] |
 //! | `struct request` | [`Request`], [`TimedOutRequest`] |
 //! | `blk_mq_rq_to_pdu()` | [`Request::data`], [`Request::parts`] |
+//! | `blk_mq_tag_to_rq()` | [`RequestTable`] |
 //! | `struct rq_list` | [`RequestList`] |
 //! | `struct io_comp_batch`, `blk_mq_add_to_batch()` | [`CompletionBatch`] |
 //! | `blk_status_t` | [`Status`] |
@@ -158,6 +159,7 @@ mod queue_map;
 mod ranges;
 mod request;
 mod request_list;
+mod request_table;
 mod size;
 mod status;
 mod tag_set;
@@ -228,6 +230,7 @@ pub use request::{
     State, //
 };
 pub use request_list::RequestList;
+pub use request_table::RequestTable;
 pub use size::Size;
 pub use status::Status;
 pub use tag_set::{
