@@ -15,7 +15,6 @@
 #include <linux/virtio.h>
 #include <linux/virtio_blk.h>
 #include <linux/virtio_config.h>
-#include <linux/virtio_config_len.h>
 #include <linux/virtio_disk_index.h>
 #include <linux/virtio_ids.h>
 #include <linux/virtio_ring.h>

@@ -6,8 +6,12 @@
 //! order, and the feature that makes the field exist. A field without a feature is read with
 //! [`Config::read`]; one with a feature only with [`Config::read_if`], which answers [`None`] where
 //! the feature was not negotiated. Width, alignment and overlaps are checked at compile time, the
-//! length of the space before probe and at each access. virtio-pci and virtio-mmio know it; with
-//! other transports it counts as 256 bytes.
+//! length of the space before probe and at each access. virtio-pci, virtio-mmio and vDPA know it;
+//! with other transports it counts as 256 bytes.
+//!
+//! A field is a number or an array of bytes. No read mixes bytes from before and after a change of
+//! the configuration; where several fields have to fit together, they are read with
+//! [`Config::read_together`].
 //!
 //! All accesses may sleep.
 //!
@@ -27,15 +31,36 @@ use crate::{
 };
 use core::marker::PhantomData;
 
-/// How often a multi-byte read is tried again while the device changes its configuration.
+mod wire;
+
+pub use self::wire::{
+    ByteOrder,
+    Bytes,
+    Le16,
+    Le32,
+    Le64,
+    Virtio16,
+    Virtio32,
+    Virtio64,
+    Wire,
+    U8, //
+};
+
+/// How often a read is tried again while the device changes its configuration.
 ///
 /// C tries for ever. A device that changes its configuration without end gets an error instead.
 const GENERATION_RETRIES: u32 = 1000;
 
+/// The bytes that no configuration space has more of.
+const SPACE_LEN: u32 = 4096;
+
 /// The layout of a configuration space.
 ///
-/// To be implemented by [`virtio_config!`](crate::virtio_config).
-pub trait ConfigSpace: 'static {
+/// # Safety
+///
+/// To be implemented by [`virtio_config!`](crate::virtio_config), which has [`check`] look at the
+/// fields: each is naturally aligned, and none is over another.
+pub unsafe trait ConfigSpace: 'static {
     /// The features that make fields exist.
     type Features: FeatureSet;
 
@@ -46,7 +71,8 @@ pub trait ConfigSpace: 'static {
 /// The configuration space of devices that have none.
 pub struct NoConfig<S: FeatureSet>(PhantomData<fn() -> S>);
 
-impl<S: FeatureSet> ConfigSpace for NoConfig<S> {
+// SAFETY: There are no fields.
+unsafe impl<S: FeatureSet> ConfigSpace for NoConfig<S> {
     type Features = S;
     const FIELDS: &'static [FieldInfo] = &[];
 }
@@ -58,6 +84,8 @@ pub struct FieldInfo {
     pub offset: u32,
     /// Width in bytes.
     pub size: u32,
+    /// What `offset` must be a multiple of.
+    pub align: u32,
     /// The feature bit without which the field does not exist.
     pub feature: Option<u32>,
 }
@@ -77,119 +105,6 @@ pub(super) fn required_len<C: ConfigSpace>(features: Negotiated<C::Features>) ->
         .map(FieldInfo::end)
         .max()
         .unwrap_or(0)
-}
-
-/// The byte order of multi-byte fields that is only known when the device is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum ByteOrder {
-    /// Modern devices.
-    Little,
-    /// Legacy devices: the order of the guest.
-    Native,
-}
-
-macro_rules! byte_order {
-    ($($to:ident, $from:ident: $int:ty;)*) => {
-        impl ByteOrder {
-            $(
-                /// Converts to the order of the device (C: `cpu_to_virtio16` and so on).
-                #[inline]
-                pub const fn $to(self, value: $int) -> [u8; size_of::<$int>()] {
-                    match self {
-                        Self::Little => value.to_le_bytes(),
-                        Self::Native => value.to_ne_bytes(),
-                    }
-                }
-
-                /// Converts from the order of the device (C: `virtio16_to_cpu` and so on).
-                #[inline]
-                pub const fn $from(self, bytes: [u8; size_of::<$int>()]) -> $int {
-                    match self {
-                        Self::Little => <$int>::from_le_bytes(bytes),
-                        Self::Native => <$int>::from_ne_bytes(bytes),
-                    }
-                }
-            )*
-        }
-    };
-}
-
-byte_order! {
-    to_bytes8, from_bytes8: u8;
-    to_bytes16, from_bytes16: u16;
-    to_bytes32, from_bytes32: u32;
-    to_bytes64, from_bytes64: u64;
-}
-
-/// The type of a field on the wire.
-///
-/// Sealed: the types of this module are all there are.
-pub trait Wire: private::Sealed {
-    /// What the driver sees.
-    type Value: Copy;
-
-    /// The bytes of the field.
-    type Bytes: AsRef<[u8]> + AsMut<[u8]> + Default + Copy;
-
-    /// The width in bytes: 1, 2, 4 or 8.
-    const SIZE: u32;
-
-    /// Converts from the wire.
-    fn decode(bytes: Self::Bytes, order: ByteOrder) -> Self::Value;
-
-    /// Converts to the wire.
-    fn encode(value: Self::Value, order: ByteOrder) -> Self::Bytes;
-}
-
-mod private {
-    pub trait Sealed {}
-}
-
-macro_rules! wire {
-    ($($(#[$doc:meta])* $name:ident: $value:ty, $to:ident, $from:ident $(, $order:ident)?;)*) => {
-        $(
-            $(#[$doc])*
-            pub struct $name;
-
-            impl private::Sealed for $name {}
-
-            impl Wire for $name {
-                type Value = $value;
-                type Bytes = [u8; size_of::<$value>()];
-                const SIZE: u32 = size_of::<$value>() as u32;
-
-                fn decode(bytes: Self::Bytes, order: ByteOrder) -> $value {
-                    wire!(@order order $($order)?).$from(bytes)
-                }
-
-                fn encode(value: $value, order: ByteOrder) -> Self::Bytes {
-                    wire!(@order order $($order)?).$to(value)
-                }
-            }
-        )*
-    };
-    (@order $given:ident) => { $given };
-    (@order $given:ident $fixed:ident) => {{
-        let _ = $given;
-        ByteOrder::$fixed
-    }};
-}
-
-wire! {
-    /// One byte.
-    U8: u8, to_bytes8, from_bytes8, Little;
-    /// `__le16`: little-endian on every device.
-    Le16: u16, to_bytes16, from_bytes16, Little;
-    /// `__le32`: little-endian on every device.
-    Le32: u32, to_bytes32, from_bytes32, Little;
-    /// `__le64`: little-endian on every device.
-    Le64: u64, to_bytes64, from_bytes64, Little;
-    /// `__virtio16`: little-endian on modern devices, native on legacy ones.
-    Virtio16: u16, to_bytes16, from_bytes16;
-    /// `__virtio32`: little-endian on modern devices, native on legacy ones.
-    Virtio32: u32, to_bytes32, from_bytes32;
-    /// `__virtio64`: little-endian on modern devices, native on legacy ones.
-    Virtio64: u64, to_bytes64, from_bytes64;
 }
 
 /// A field that every device has.
@@ -217,8 +132,12 @@ impl<C: ConfigSpace, W: Wire, Gate, Access> Field<C, W, Gate, Access> {
     /// # Panics
     ///
     /// At compile time, where the macro calls it: the space has no such field.
+    ///
+    /// # Safety
+    ///
+    /// `Gate` and `Access` must be those of the field of `C` at this offset.
     #[doc(hidden)]
-    pub const fn new(offset: u32) -> Self {
+    pub const unsafe fn new(offset: u32) -> Self {
         let fields = C::FIELDS;
         let mut i = 0;
 
@@ -285,14 +204,15 @@ impl<'a, C: ConfigSpace> Config<'a, C> {
         }
     }
 
-    /// Reads a field that every device has (C: `virtio_cread`, `virtio_cread_le`).
+    /// Reads a field that every device has (C: `virtio_cread`, `virtio_cread_le`,
+    /// `virtio_cread_bytes`).
     ///
     /// # Errors
     ///
     /// - [`EINVAL`]: the device has no such bytes.
     /// - [`EAGAIN`]: the device kept changing its configuration.
     pub fn read<W: Wire, A>(&self, field: &Field<C, W, Always, A>) -> Result<W::Value> {
-        self.read_at::<W>(field.offset)
+        self.read_together(|fields| fields.read(field))
     }
 
     /// Reads a field that depends on a feature; [`None`] where the feature was not negotiated
@@ -308,8 +228,62 @@ impl<'a, C: ConfigSpace> Config<'a, C> {
         if !self.features.has_bit(F::BIT) {
             return Ok(None);
         }
+        self.read_together(|fields| fields.read_if(field))
+    }
 
-        self.read_at::<W>(field.offset).map(Some)
+    /// Reads several fields that fit together: `read` is called again if the device has changed its
+    /// configuration meanwhile, as far as the transport counts changes.
+    ///
+    /// What `read` returns is that of the last call, an error too, of which the calls before can
+    /// have had others.
+    ///
+    /// # Errors
+    ///
+    /// - [`EAGAIN`]: the device kept changing its configuration.
+    /// - Those of `read`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kernel::{device::Bound, prelude::*, virtio};
+    ///
+    /// kernel::virtio_features! { pub struct Features {} }
+    ///
+    /// kernel::virtio_config! {
+    ///     /// A network device.
+    ///     pub struct Space: Features {
+    ///         /// The address.
+    ///         MAC: Bytes<6> @ 0;
+    ///         /// 1: the link is up.
+    ///         STATUS: Le16 @ 6;
+    ///     }
+    /// }
+    ///
+    /// fn link(dev: &virtio::Device<Bound>) -> Result<([u8; 6], bool)> {
+    ///     dev.config::<Space>().read_together(|fields| {
+    ///         Ok((fields.read(&Space::MAC)?, fields.read(&Space::STATUS)? & 1 != 0))
+    ///     })
+    /// }
+    /// # let _ = link;
+    /// ```
+    pub fn read_together<R>(&self, mut read: impl FnMut(&Fields<'_, C>) -> Result<R>) -> Result<R> {
+        let fields = Fields { config: self };
+
+        for _ in 0..GENERATION_RETRIES {
+            let before = self.dev.config_generation();
+            let result = read(&fields);
+
+            if self.dev.config_generation() == before {
+                return result;
+            }
+        }
+
+        dev_err!(
+            self.dev,
+            "configuration changed {} times while it was read\n",
+            GENERATION_RETRIES
+        );
+        Err(EAGAIN)
     }
 
     /// Writes a field that every device has (C: `virtio_cwrite`, `virtio_cwrite_le`).
@@ -343,52 +317,79 @@ impl<'a, C: ConfigSpace> Config<'a, C> {
         self.write_at::<W>(field.offset, value)
     }
 
-    /// Reads a field in one piece where the transport can, and otherwise between two reads of the
-    /// same generation.
     fn read_at<W: Wire>(&self, offset: u32) -> Result<W::Value> {
-        self.check(offset, W::SIZE)?;
+        self.check(offset, W::SIZE, W::ALIGN)?;
 
-        for _ in 0..GENERATION_RETRIES {
-            let mut bytes = W::Bytes::default();
-            let before = self.dev.config_generation();
+        let mut bytes = W::ZERO;
+        let mut at = offset;
 
-            self.dev.config_get(offset, bytes.as_mut())?;
-            if self.dev.config_generation() == before {
-                return Ok(W::decode(bytes, self.dev.byte_order()));
-            }
+        for unit in bytes.as_mut().chunks_mut(W::UNIT as usize) {
+            self.dev.config_get(at, unit)?;
+            at = at.wrapping_add(W::UNIT);
         }
-
-        dev_err!(
-            self.dev,
-            "configuration changed {} times while {} bytes at {} were read\n",
-            GENERATION_RETRIES,
-            W::SIZE,
-            offset
-        );
-        Err(EAGAIN)
+        Ok(W::decode(bytes, self.dev.byte_order()))
     }
 
     fn write_at<W: Wire>(&self, offset: u32, value: W::Value) -> Result {
-        self.check(offset, W::SIZE)?;
-        self.dev
-            .config_set(offset, W::encode(value, self.dev.byte_order()).as_ref())
+        self.check(offset, W::SIZE, W::ALIGN)?;
+
+        let bytes = W::encode(value, self.dev.byte_order());
+        let mut at = offset;
+
+        for unit in bytes.as_ref().chunks(W::UNIT as usize) {
+            self.dev.config_set(at, unit)?;
+            at = at.wrapping_add(W::UNIT);
+        }
+        Ok(())
     }
 
-    /// Checks the end of a field against the length of the space.
-    fn check(&self, offset: u32, size: u32) -> Result {
+    /// Checks the end of a field against the length of the space, and its alignment.
+    fn check(&self, offset: u32, size: u32, align: u32) -> Result {
         let len = self.dev.config_len();
 
-        if offset.checked_add(size).is_some_and(|end| end <= len) {
+        if offset.checked_add(size).is_some_and(|end| end <= len) && offset % align == 0 {
             return Ok(());
         }
         dev_err!(
             self.dev,
-            "configuration space of {} bytes has no {} bytes at {}\n",
+            "configuration space of {} bytes has no {} bytes at {}, a multiple of {}\n",
             len,
             size,
-            offset
+            offset,
+            align
         );
         Err(EINVAL)
+    }
+}
+
+/// The fields of a configuration space while several of them are read.
+pub struct Fields<'a, C: ConfigSpace> {
+    config: &'a Config<'a, C>,
+}
+
+impl<C: ConfigSpace> Fields<'_, C> {
+    /// Reads a field that every device has.
+    ///
+    /// # Errors
+    ///
+    /// [`EINVAL`]: the device has no such bytes.
+    pub fn read<W: Wire, A>(&self, field: &Field<C, W, Always, A>) -> Result<W::Value> {
+        self.config.read_at::<W>(field.offset)
+    }
+
+    /// Reads a field that depends on a feature; [`None`] where the feature was not negotiated.
+    ///
+    /// # Errors
+    ///
+    /// As for [`read`](Self::read).
+    pub fn read_if<W: Wire, F: Feature<C::Features>, A>(
+        &self,
+        field: &Field<C, W, If<F>, A>,
+    ) -> Result<Option<W::Value>> {
+        if !self.config.features.has_bit(F::BIT) {
+            return Ok(None);
+        }
+        self.config.read_at::<W>(field.offset).map(Some)
     }
 }
 
@@ -398,13 +399,13 @@ pub const fn check(fields: &[FieldInfo]) {
     let mut i = 0;
     while i < fields.len() {
         let field = &fields[i];
-        let align = if field.size > 4 { 4 } else { field.size };
+        assert!(field.size > 0, "configuration field is empty");
         assert!(
-            field.offset & (align - 1) == 0,
+            field.offset % field.align == 0,
             "configuration field is not aligned"
         );
         assert!(
-            field.end() <= 4096,
+            field.end() <= SPACE_LEN,
             "configuration field beyond the largest space"
         );
         let mut j = 0;
@@ -423,7 +424,8 @@ pub const fn check(fields: &[FieldInfo]) {
 ///
 /// `NAME: Wire @ offset;` is a field that every device has, `NAME: Wire @ offset, if Feature;` one
 /// that exists with a feature, and `=> rw` before the semicolon makes a field writable. The wire
-/// types are those of [`kernel::virtio::config`](crate::virtio::config).
+/// types are those of [`kernel::virtio::config`](crate::virtio::config): `Virtio16`, `Le32`,
+/// `Bytes<6>`.
 ///
 /// See [`Config`](crate::virtio::config::Config) for an example.
 #[macro_export]
@@ -433,7 +435,7 @@ macro_rules! virtio_config {
         $vis:vis struct $space:ident: $features:ty {
             $(
                 $(#[$field_doc:meta])*
-                $field:ident: $wire:ident @ $offset:literal
+                $field:ident: $wire:ident $(<$len:literal>)? @ $offset:literal
                 $(, if $feature:ident)?
                 $(=> $access:ident)?;
             )*
@@ -447,20 +449,27 @@ macro_rules! virtio_config {
                 $(#[$field_doc])*
                 $vis const $field: $crate::virtio::config::Field<
                     Self,
-                    $crate::virtio::config::$wire,
+                    $crate::virtio::config::$wire $(<$len>)?,
                     $crate::virtio_config!(@gate $($feature)?),
                     $crate::virtio_config!(@access $($access)?),
-                > = $crate::virtio::config::Field::new($offset);
+                // SAFETY: The list of fields below is made from the same line.
+                > = unsafe { $crate::virtio::config::Field::new($offset) };
             )*
         }
 
-        impl $crate::virtio::config::ConfigSpace for $space {
+        // SAFETY: `check` looks at the fields below.
+        unsafe impl $crate::virtio::config::ConfigSpace for $space {
             type Features = $features;
 
             const FIELDS: &'static [$crate::virtio::config::FieldInfo] = &[
                 $($crate::virtio::config::FieldInfo {
                     offset: $offset,
-                    size: <$crate::virtio::config::$wire as $crate::virtio::config::Wire>::SIZE,
+                    size: <
+                        $crate::virtio::config::$wire $(<$len>)? as $crate::virtio::config::Wire
+                    >::SIZE,
+                    align: <
+                        $crate::virtio::config::$wire $(<$len>)? as $crate::virtio::config::Wire
+                    >::ALIGN,
                     feature: $crate::virtio_config!(@bit $features $(, $feature)?),
                 }),*
             ];

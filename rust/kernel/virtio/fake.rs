@@ -29,6 +29,7 @@ use crate::{
             Atomic, //
         },
         new_mutex,
+        new_spinlock_irq,
         Arc, //
     },
     types::Opaque, //
@@ -76,6 +77,9 @@ impl Fake {
         if !options.config_writable {
             ops.set = None;
         }
+        if options.config_len.is_none() {
+            ops.config_len = None;
+        }
         if !options.has_generation {
             ops.generation = None;
         }
@@ -96,9 +100,12 @@ impl Fake {
                 finalized: Atomic::new(0),
                 config_reads: Atomic::new(0),
                 config_overruns: Atomic::new(0),
+                config_misfits: Atomic::new(0),
                 mappings: Atomic::new(0),
                 rcu_state: Atomic::new(0),
                 grace_before_reset: Atomic::new(false),
+                bad_unmaps: Atomic::new(0),
+                mapped <- new_spinlock_irq!(KVec::new()),
                 config <- new_mutex!(config),
                 queues <- new_mutex!(KVec::new()),
             }),
@@ -221,17 +228,6 @@ unsafe fn from_vdev<'a>(vdev: *mut bindings::virtio_device) -> Option<&'a FakeDe
     }
     // SAFETY: `release` tells software devices from others.
     Some(unsafe { ops::from_vdev(vdev) })
-}
-
-/// Returns the length of the configuration space of a software device, if that tells; [`None`] for
-/// other devices.
-///
-/// # Safety
-///
-/// `vdev` must be valid.
-pub(super) unsafe fn config_len(vdev: *mut bindings::virtio_device) -> Option<u32> {
-    // SAFETY: `vdev` is valid by the requirement of this function.
-    unsafe { from_vdev(vdev) }?.options.config_len
 }
 
 /// Whether a device is a software device that is not to be recovered.

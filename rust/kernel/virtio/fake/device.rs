@@ -35,7 +35,8 @@ use crate::{
         Arc,
         ArcBorrow,
         Mutex,
-        MutexGuard, //
+        MutexGuard,
+        SpinLockIrq, //
     },
     types::Opaque, //
 };
@@ -67,10 +68,14 @@ pub(crate) struct FakeDevice {
     pub(super) finalized: Atomic<u32>,
     pub(super) config_reads: Atomic<u32>,
     pub(super) config_overruns: Atomic<u32>,
+    pub(super) config_misfits: Atomic<u32>,
     pub(super) mappings: Atomic<i32>,
     /// The state of RCU when [`FakeDevice::await_grace`] was called.
     pub(super) rcu_state: Atomic<u64>,
     pub(super) grace_before_reset: Atomic<bool>,
+    pub(super) bad_unmaps: Atomic<i32>,
+    #[pin]
+    pub(super) mapped: SpinLockIrq<KVec<map::Mapping>>,
     #[pin]
     pub(super) config: Mutex<KVec<u8>>,
     #[pin]
@@ -215,6 +220,11 @@ impl FakeDevice {
         self.config_overruns.load(Relaxed)
     }
 
+    /// How many accesses to the configuration space were not of 1, 2, 4 or 8 bytes, or not aligned.
+    pub(crate) fn config_misfits(&self) -> u32 {
+        self.config_misfits.load(Relaxed)
+    }
+
     /// Copies the configuration space.
     pub(crate) fn config(&self) -> Result<KVec<u8>> {
         let mut copy = KVec::new();
@@ -226,6 +236,11 @@ impl FakeDevice {
     /// How many mappings exist.
     pub(crate) fn mappings(&self) -> i32 {
         self.mappings.load(Relaxed)
+    }
+
+    /// How many mappings were taken away that did not exist.
+    pub(crate) fn bad_unmaps(&self) -> i32 {
+        self.bad_unmaps.load(Relaxed)
     }
 
     /// How many rings exist.
@@ -295,6 +310,12 @@ impl FakeDevice {
     /// Returns a buffer that may not exist.
     pub(crate) fn push_bogus(&self, queue: usize, id: u32, len: u32) -> Result {
         self.with_ring(queue, |ring| ring.push(id, 1, len))
+    }
+
+    /// Claims that a descriptor has a next one, or that it has not, whichever is wrong. Split rings
+    /// only.
+    pub(crate) fn flip_next(&self, queue: usize, descriptor: usize) -> Result {
+        self.with_ring(queue, |ring| ring.flip_next(descriptor))
     }
 
     /// Asks for no notifications, or for some.

@@ -3,7 +3,8 @@
 //! Mappings of a software device behind `VIRTIO_F_ACCESS_PLATFORM`.
 //!
 //! Addresses on its bus are not physical ones, so that a driver which gives the device an unmapped
-//! address is found out, and mappings are counted, so that one which is left behind is too.
+//! address is found out. Mappings are recorded, so that one which is left behind is too, and one
+//! that is taken away without having been made, or twice.
 
 use super::FakeDevice;
 use crate::{
@@ -11,6 +12,9 @@ use crate::{
     prelude::*,
     sync::atomic::ordering::Relaxed, //
 };
+
+/// A mapping: its address on the bus, and its size.
+pub(super) type Mapping = (u64, usize);
 
 /// What addresses on the bus have in excess of physical ones.
 pub(super) const BUS_OFFSET: u64 = 1 << 44;
@@ -56,7 +60,7 @@ unsafe extern "C" fn map_page(
     map: bindings::virtio_map,
     page: *mut bindings::page,
     offset: c_ulong,
-    _size: usize,
+    size: usize,
     _dir: bindings::dma_data_direction,
     _attrs: c_ulong,
 ) -> bindings::dma_addr_t {
@@ -66,11 +70,42 @@ unsafe extern "C" fn map_page(
     if device.knobs.fail_maps.load(Relaxed) {
         return ERROR;
     }
-    device.mappings.fetch_add(1, Relaxed);
     // SAFETY: The ring passes a valid page.
     let phys = unsafe { bindings::page_to_phys(page) };
+    let addr = phys + offset as u64 + BUS_OFFSET;
 
-    phys + offset as u64 + BUS_OFFSET
+    if device.map(addr, size).is_err() {
+        return ERROR;
+    }
+    addr
+}
+
+impl FakeDevice {
+    /// Records a mapping.
+    fn map(&self, addr: u64, size: usize) -> Result {
+        self.mapped.lock().push((addr, size), GFP_ATOMIC)?;
+        self.mappings.fetch_add(1, Relaxed);
+        Ok(())
+    }
+
+    /// Takes a mapping out of the record, or counts a mistake if it is not there.
+    fn unmap(&self, addr: u64, size: usize) {
+        let mut mapped = self.mapped.lock();
+
+        match mapped.iter().position(|&mapping| mapping == (addr, size)) {
+            Some(index) => {
+                let last = mapped.pop();
+
+                if let (Some(slot), Some(last)) = (mapped.get_mut(index), last) {
+                    *slot = last;
+                }
+                self.mappings.fetch_sub(1, Relaxed);
+            }
+            None => {
+                self.bad_unmaps.fetch_add(1, Relaxed);
+            }
+        }
+    }
 }
 
 /// Takes a mapping away.
@@ -80,13 +115,13 @@ unsafe extern "C" fn map_page(
 /// As for [`map_page`].
 unsafe extern "C" fn unmap_page(
     map: bindings::virtio_map,
-    _addr: bindings::dma_addr_t,
-    _size: usize,
+    addr: bindings::dma_addr_t,
+    size: usize,
     _dir: bindings::dma_data_direction,
     _attrs: c_ulong,
 ) {
     // SAFETY: The ring passes the map of its device.
-    unsafe { device(map) }.mappings.fetch_sub(1, Relaxed);
+    unsafe { device(map) }.unmap(addr, size);
 }
 
 /// Hands memory over, for which there is nothing to do.

@@ -27,6 +27,7 @@ pub(super) const OPS: bindings::virtio_config_ops = bindings::virtio_config_ops 
     get: Some(get),
     set: Some(set),
     generation: Some(generation),
+    config_len: Some(config_len),
     get_status: Some(get_status),
     set_status: Some(set_status),
     reset: Some(reset),
@@ -73,6 +74,7 @@ unsafe extern "C" fn get(
     let gone = this.knobs.gone.load(Relaxed);
 
     this.config_reads.fetch_add(1, Relaxed);
+    this.check_access(offset, len);
     if left > 0 {
         this.knobs.config_changes.store(left - 1, Relaxed);
         this.generation.fetch_add(1, Relaxed);
@@ -109,6 +111,7 @@ unsafe extern "C" fn set(
     let this = unsafe { from_vdev(vdev) };
     let mut config = this.config.lock();
 
+    this.check_access(offset, len);
     for i in 0..len as usize {
         // SAFETY: `buf` is valid for reads of `len` bytes.
         let byte = unsafe { buf.cast::<u8>().add(i).read() };
@@ -130,6 +133,16 @@ unsafe extern "C" fn set(
 unsafe extern "C" fn generation(vdev: *mut bindings::virtio_device) -> u32 {
     // SAFETY: The core passes the device.
     unsafe { from_vdev(vdev) }.generation.load(Relaxed)
+}
+
+/// Tells the length of the configuration space.
+///
+/// # Safety
+///
+/// As for [`get`].
+unsafe extern "C" fn config_len(vdev: *mut bindings::virtio_device) -> u32 {
+    // SAFETY: The core passes the device.
+    unsafe { from_vdev(vdev) }.options.config_len.unwrap_or(0)
 }
 
 /// Reads the device status.
@@ -247,6 +260,15 @@ unsafe extern "C" fn find_vqs(
 }
 
 impl FakeDevice {
+    /// Counts accesses to the configuration space that a transport need not be able to do.
+    fn check_access(&self, offset: c_uint, len: c_uint) {
+        let fits = matches!(len, 1 | 2 | 4 | 8) && offset % len.min(4) == 0;
+
+        if !fits {
+            self.config_misfits.fetch_add(1, Relaxed);
+        }
+    }
+
     /// Makes a ring.
     fn add_queue(
         &self,

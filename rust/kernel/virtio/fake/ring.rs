@@ -156,6 +156,17 @@ impl Ring {
         }
     }
 
+    /// Writes into a descriptor, which the device must not, that there is a next one, or that there
+    /// is none, whichever is wrong. Split rings only.
+    pub(super) fn flip_next(&mut self, descriptor: usize) {
+        if let Self::Split(ring) = self {
+            let at = descriptor * DESC + Split::FLAGS;
+            let flags = ring.areas.desc.u16(at);
+
+            ring.areas.desc.set_u16(at, flags ^ NEXT);
+        }
+    }
+
     /// Asks the driver for no notifications, or for some. Split rings without event index only.
     pub(super) fn set_no_notify(&mut self, no_notify: bool) {
         if let Self::Split(ring) = self {

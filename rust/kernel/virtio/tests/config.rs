@@ -4,7 +4,16 @@
 
 use super::{
     super::{
-        config::ByteOrder,
+        config::{
+            Always,
+            ByteOrder,
+            ConfigSpace,
+            Field,
+            FieldInfo,
+            Le32,
+            Le64,
+            ReadWrite, //
+        },
         fake::{
             Event,
             Options, //
@@ -19,6 +28,7 @@ use super::{
     driver::{
         Features,
         Minimal,
+        Optional,
         Space, //
     },
 };
@@ -311,6 +321,132 @@ mod cases {
         ensure_eq!(bound.config::<Space>().read(&Space::BYTE), Ok(0x40));
         ensure!(bound.config::<Long>().read(&Long::LAST).is_ok());
         ensure_eq!(bound.config::<Long>().read(&Long::BEYOND), Err(EINVAL));
+        Ok(())
+    }
+
+    #[test]
+    fn an_array_of_bytes_is_read_and_written_byte_by_byte() -> Result {
+        kernel::virtio_config! {
+            struct Arrays: Features {
+                MAC: Bytes<6> @ 1 => rw;
+                NAME: Bytes<20> @ 7;
+                OPTIONAL: Bytes<3> @ 33, if Optional;
+            }
+        }
+
+        for (bits, optional) in [(&[][..], None), (&[OPTIONAL], Some([0x61, 0x62, 0x63]))] {
+            let options = with_space(MODERN).with_features(bits);
+            let session = Session::new(Plan::DEFAULT, options)?;
+            let device = session.device();
+            let config = session.fake()?.bound()?.config::<Arrays>();
+            let mut expected = BYTES;
+
+            ensure_eq!(config.read(&Arrays::MAC)?[..], BYTES[1..7]);
+            ensure_eq!(config.read(&Arrays::NAME)?[..], BYTES[7..27]);
+            ensure_eq!(config.read_if(&Arrays::OPTIONAL), Ok(optional));
+
+            expected[1..7].copy_from_slice(b"abcdef");
+            ensure_eq!(config.write(&Arrays::MAC, *b"abcdef"), Ok(()));
+            ensure_eq!(device.config()?[..], expected);
+
+            // A change while the last byte is read.
+            let reads = device.config_reads();
+
+            device.knobs.config_changes.store(1, Relaxed);
+            ensure_eq!(config.read(&Arrays::MAC), Ok(*b"abcdef"));
+            ensure_eq!(device.config_reads() - reads, 12);
+            ensure_eq!((device.config_overruns(), device.config_misfits()), (0, 0));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn fields_that_are_read_together_are_of_one_generation() -> Result {
+        let options = with_space(MODERN).with_features(&[OPTIONAL]);
+        let session = Session::new(Plan::DEFAULT, options)?;
+        let device = session.device();
+        let config = session.fake()?.bound()?.config::<Space>();
+        let mut calls = 0;
+
+        // The device changes both fields between the two reads, twice.
+        let both = config.read_together(|fields| {
+            let first = fields.read(&Space::LE16)?;
+
+            calls += 1;
+            if calls <= 2 {
+                device.set_config(2, &[calls, 0]);
+                device.set_config(32, &[calls, 0, 0, 0]);
+            }
+            Ok((first, fields.read_if(&Space::OPTIONAL)?))
+        });
+
+        ensure_eq!(both, Ok((2, Some(2))));
+        ensure_eq!(calls, 3);
+
+        // What is wrong with a mixture is not the last word.
+        let mut calls = 0;
+        let ret = config.read_together(|fields| {
+            calls += 1;
+            if calls == 1 {
+                device.set_config(2, &[9, 0]);
+                return Err(EDOM);
+            }
+            fields.read(&Space::LE16)
+        });
+
+        ensure_eq!((ret, calls), (Ok(9), 2));
+        // But it is if nothing has changed.
+        ensure_eq!(config.read_together(|_| Err::<(), _>(EDOM)), Err(EDOM));
+
+        device.knobs.config_changes.store(u32::MAX, Relaxed);
+        let ret = config.read_together(|fields| fields.read_if(&Space::SWITCH));
+
+        // That field does not exist, so nothing was read that could have changed.
+        ensure_eq!(ret, Ok(None));
+        let ret = config.read_together(|fields| fields.read(&Space::BYTE));
+
+        ensure_eq!(ret, Err(EAGAIN));
+        Ok(())
+    }
+
+    #[test]
+    fn a_field_that_is_not_aligned_is_not_touched() -> Result {
+        struct Crooked;
+
+        // SAFETY: None. This is what the check at run time is for.
+        unsafe impl ConfigSpace for Crooked {
+            type Features = Features;
+            const FIELDS: &'static [FieldInfo] = &[
+                FieldInfo {
+                    offset: 1,
+                    size: 4,
+                    align: 4,
+                    feature: None,
+                },
+                FieldInfo {
+                    offset: 5,
+                    size: 8,
+                    align: 4,
+                    feature: None,
+                },
+            ];
+        }
+
+        // SAFETY: As above.
+        const LE32: Field<Crooked, Le32, Always, ReadWrite> = unsafe { Field::new(1) };
+        // SAFETY: As above.
+        const LE64: Field<Crooked, Le64> = unsafe { Field::new(5) };
+
+        let session = Session::new(Plan::DEFAULT, with_space(MODERN))?;
+        let config = session.fake()?.bound()?.config::<Crooked>();
+        let reads = session.device().config_reads();
+
+        ensure_eq!(config.read(&LE32), Err(EINVAL));
+        ensure_eq!(config.write(&LE32, 0), Err(EINVAL));
+        ensure_eq!(config.read(&LE64), Err(EINVAL));
+        ensure_eq!(session.device().config_reads(), reads);
+        ensure_eq!(session.device().config()?[..], BYTES);
+        ensure_eq!(session.device().config_misfits(), 0);
         Ok(())
     }
 
