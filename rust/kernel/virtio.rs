@@ -14,7 +14,7 @@
 //! 2. For each kind of queue, implement [`Handler`]: it names the [`Token`] that travels through
 //!    the queue, and what happens when the device has used a buffer.
 //! 3. Implement [`Driver`]. Its [`probe`](Driver::probe) reads features and configuration, adds
-//!    queues to a [`VirtqueueSetup`], finds them in the device, tells the device to start
+//!    queues to the [`VirtqueueSetup`] that it gets, finds them in the device, tells the device to start
 //!    ([`Found::ready`]), and registers what the rest of the kernel uses.
 //! 4. Name the devices with [`virtio_device_table!`] and the module with
 //!    [`module_virtio_driver!`].
@@ -25,21 +25,40 @@
 //!   part of it, so nobody can touch or free it until the device has used it.
 //! - A queue that is not [`Ready`] cannot be used, and a [`Virtqueue`] without a ring, because its
 //!   device is gone or frozen, answers with an error.
-//! - Operations on a ring need its lock; [`Virtqueue::notify`] does not.
+//! - Operations on a ring need its lock, or the one handle of a queue without a lock;
+//!   [`Virtqueue::notify`] does not.
 //! - When a driver leaves its device, for whatever reason, the device is reset, what it still had
 //!   goes back to the [`Handler`], and only then are the rings deleted.
 //! - A device that has failed is recovered, and one that cannot be recovered is given up; see
 //!   [`Driver::recovery_prepare`]. Nobody waits for what will not come.
+//! - What C says about a ring is compared with what the driver has added. Where they differ,
+//!   because the device has changed descriptors, the queue is broken, and what was added comes back
+//!   by the driver's own record.
 //!
-//! What they cannot see to is C's own trust in a device:
+//! What they cannot see to is C's own trust in a device, and C's own races. The folder `patches/c`
+//! of the project has patches for these; they are not applied.
 //!
-//! - `virtqueue_detach_unused_buf()`, which every teardown and restart calls, ends in a `BUG_ON()`
-//!   if a device has unlinked descriptors of a split ring.
-//! - PCI waits without end for a device to stop a queue. An interrupt of a queue that is delivered
-//!   late, or sent after the stop, makes C look at the ring that [`Virtqueue::resize`] has freed.
+//! - C finds the end of a buffer in a split ring by flags that the device can write. That this went
+//!   wrong is found out afterwards, when mappings of other buffers are gone already; and a device
+//!   that links all descriptors in a circle makes C go round without end. In a restart
+//!   ([`Virtqueue::resize`]), C takes back all buffers like that before anybody can stop it.
+//!   (`0001-virtio_ring-don-t-let-the-device-say-where-a-buffer-`)
+//! - The core looks at the driver without a lock before it calls back when it wakes up a device, or
+//!   resets it, so the module can be unloaded just then.
+//!   (`0002-virtio-hold-the-device-lock-over-freeze-restore-and-`; then the callbacks of this
+//!   abstraction must not take that lock themselves)
+//! - A ring with [`InOrder`](feature::InOrder) that is reset, and does not get new memory, keeps its
+//!   place. [`Virtqueue::reset`] refuses to do it.
+//!   (`0003-virtio_ring-start-in-order-rings-at-the-beginning-af`)
+//! - An interrupt of a queue that is delivered late, or sent after the stop, makes C look at the
+//!   ring that [`Virtqueue::resize`] has freed.
+//!   (`0005-virtio_ring-ignore-interrupts-of-a-queue-that-was-st`)
+//! - PCI waits without end for a device to stop a queue.
+//!   (`0007-virtio_pci-do-not-wait-for-ever-for-a-device-to-stop`)
 //!
-//! Nor to a module that is unloaded just when the core wakes up a device, or resets it: the core
-//! looks at the driver without a lock before it calls back.
+//! Two others are made up for here: that packed rings call a lack of memory a broken queue
+//! (`0004-virtio_ring-say-that-memory-is-short-when-a-packed-r`), and that indirect tables can be
+//! longer than C can count (`0006-virtio_ring-limit-the-length-of-an-indirect-table`).
 //!
 //! # From C to Rust
 //!
@@ -68,12 +87,13 @@
 //! | `virtio_has_feature`, `__virtio_test_bit` | [`Negotiated::has`] |
 //! | `__virtio_clear_bit` | [`Negotiation::clear`] |
 //! | `virtio_cread`, `virtio_cread_le` | [`Config::read`] |
+//! | `virtio_cread_bytes` | [`Config::read`] of [`Bytes`](config::Bytes) |
 //! | `virtio_cread_feature`, `virtio_cread_le_feature` | [`Config::read_if`] |
 //! | `virtio_cwrite`, `virtio_cwrite_le` | [`Config::write`], [`Config::write_if`] |
 //! | `virtio_is_little_endian` | [`Device::byte_order`] |
 //! | `cpu_to_virtio16`, `cpu_to_virtio32`, `cpu_to_virtio64` | [`ByteOrder`] |
 //! | `virtio16_to_cpu`, `virtio32_to_cpu`, `virtio64_to_cpu` | [`ByteOrder`] |
-//! | `virtio_find_vqs`, `virtio_find_single_vq` | [`Device::virtqueues`], [`VirtqueueSetup`] |
+//! | `virtio_find_vqs`, `virtio_find_single_vq` | [`VirtqueueSetup::find`] |
 //! | `struct virtqueue_info` | [`VirtqueueSetup::add`] |
 //! | `struct irq_affinity` | [`Affinity`] |
 //! | `virtio_config_ops::get_vq_affinity` | [`Ready::vq_affinity`] |
@@ -89,6 +109,7 @@
 //! | `virtqueue_kick_prepare` | [`LockedVirtqueue::kick_prepare`] |
 //! | `virtqueue_notify` | [`Virtqueue::notify`] |
 //! | `virtqueue_get_buf` | [`LockedVirtqueue::pop`] |
+//! | a virtqueue under a lock of the driver | [`ExclusiveVirtqueue`] |
 //! | `vq_callback_t` | [`Handler::done`] |
 //! | `virtqueue_disable_cb`, `virtqueue_enable_cb` | [`LockedVirtqueue::drain`], or one by one |
 //! | `virtqueue_enable_cb_delayed` | [`LockedVirtqueue::enable_cb_delayed`] |
@@ -100,8 +121,8 @@
 //! For drivers, but not here:
 //!
 //! - `virtqueue_kick`: notifies under the lock; use its two halves.
-//! - `virtqueue_add_inbuf_ctx`, `virtqueue_get_buf_ctx`: an extra pointer for each buffer, which
-//!   the token makes unnecessary.
+//! - `virtqueue_add_inbuf_ctx`, and the context of `virtqueue_get_buf_ctx`: an extra pointer for
+//!   each buffer, which the token makes unnecessary.
 //! - `virtqueue_add_inbuf_premapped`, `virtqueue_add_outbuf_premapped`, `virtqueue_map_*`,
 //!   `virtqueue_unmap_*`, `virtqueue_dma_dev`: for drivers that map memory themselves; no such
 //!   driver is here yet.
@@ -111,7 +132,7 @@
 //!   `virtio_config_driver_disable`, `virtio_config_driver_enable`, `virtio_bus_name`,
 //!   `virtqueue_add_inbuf_cache_clean`: without a user.
 //! - `virtio_has_dma_quirk`: `virtio_ring` maps all buffers here, and looks at it itself.
-//! - `virtio_cread8`, `virtio_cread16`, `virtio_cread32`, `virtio_cread64`, `virtio_cread_bytes`,
+//! - `virtio_cread8`, `virtio_cread16`, `virtio_cread32`, `virtio_cread64`,
 //!   `virtio_cwrite8`, `virtio_cwrite16`, `virtio_cwrite32`, `virtio_cwrite64`: access at any
 //!   offset; fields know theirs, and their type.
 //! - `__virtio_cread_many`, `__virtio_native_type`, `virtio_to_cpu`, `cpu_to_virtio`,
@@ -201,9 +222,13 @@ pub use self::{
         Segments, //
     },
     queue::{
+        Access,
         AddError,
         Callback,
+        Exclusive,
+        ExclusiveVirtqueue,
         Handler,
+        Locked,
         LockedVirtqueue,
         Used,
         Virtqueue, //
@@ -287,6 +312,8 @@ pub trait Driver {
 
     /// Binds the driver to a device (C: `virtio_driver::probe`).
     ///
+    /// `setup` is where the queues of the device come from, here and nowhere else.
+    ///
     /// If this fails, at whatever step, the device is reset and its queues are deleted.
     ///
     /// # Context
@@ -294,6 +321,7 @@ pub trait Driver {
     /// Process context; the lock of the device is held.
     fn probe<'bound>(
         dev: &'bound Device<Core<'_>>,
+        setup: VirtqueueSetup<'bound>,
     ) -> impl PinInit<Self::Data<'bound>, Error> + 'bound;
 
     /// Runs after probe, when the device was told to start (C: `virtio_driver::scan`).
@@ -651,15 +679,6 @@ impl<'core> Device<Core<'core>> {
     /// [`ENODEV`]: the device is not being bound by a driver of this abstraction.
     pub fn handle(&self) -> Result<Arc<DeviceHandle>> {
         Ok(self.state().ok_or(ENODEV)?.handle().clone())
-    }
-
-    /// Starts to set up the queues of the device.
-    ///
-    /// # Errors
-    ///
-    /// [`ENODEV`]: the device is not being bound by a driver of this abstraction.
-    pub fn virtqueues(&self) -> Result<VirtqueueSetup<'_, 'core>> {
-        Ok(VirtqueueSetup::new(self, self.state().ok_or(ENODEV)?))
     }
 }
 

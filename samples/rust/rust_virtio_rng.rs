@@ -116,7 +116,10 @@ impl virtio::Driver for RngDriver {
 
     const ID_TABLE: virtio::IdTable = &ID_TABLE;
 
-    fn probe<'bound>(dev: &'bound virtio::Device<Core<'_>>) -> impl PinInit<Data, Error> + 'bound {
+    fn probe<'bound>(
+        dev: &'bound virtio::Device<Core<'_>>,
+        mut setup: virtio::VirtqueueSetup<'bound>,
+    ) -> impl PinInit<Data, Error> + 'bound {
         pin_init::pin_init_scope(move || {
             let exchange = Arc::pin_init(
                 pin_init!(Exchange {
@@ -128,8 +131,9 @@ impl virtio::Driver for RngDriver {
             )?;
 
             // Name the queue, find it in the device, tell the device to start, use it.
-            let mut setup = dev.virtqueues()?;
-            let vq = setup.add::<RequestQueue>(c"input", Callback::Interrupt, 1, exchange)?;
+            let class = kernel::static_lock_class!();
+            let vq: virtio::PendingQueue<'_, RequestQueue> =
+                setup.add(c"input", Callback::Interrupt, 1, exchange, class)?;
             let queue = vq.into_ready(&setup.find(Affinity::Default)?.ready());
             let name = CString::try_from_fmt(fmt!("rust_virtio_rng-{}", dev.index()))?;
             let dir = debugfs::Dir::new(&name);

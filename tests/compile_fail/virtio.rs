@@ -9,6 +9,7 @@ use kernel::{
         Affinity,
         Callback,
         DeviceId,
+        Exclusive,
         Handler,
         IdTable,
         RingBox,
@@ -67,7 +68,24 @@ kernel::virtio_config! {
     }
 }
 
-#[cfg(not(any(case = "overlapping_fields", case = "unaligned_field")))]
+// A field has bytes.
+//@ case: empty_field
+//@ error: E0080
+//@ message: configuration field is empty
+#[cfg(case = "empty_field")]
+kernel::virtio_config! {
+    struct Space: Features {
+        CAPACITY: Virtio64 @ 0;
+        BLK_SIZE: Virtio32 @ 20, if BlkSize;
+        NAME: Bytes<0> @ 30;
+    }
+}
+
+#[cfg(not(any(
+    case = "overlapping_fields",
+    case = "unaligned_field",
+    case = "empty_field"
+)))]
 kernel::virtio_config! {
     struct Space: Features {
         /// Every device has it.
@@ -76,6 +94,31 @@ kernel::virtio_config! {
         BLK_SIZE: Virtio32 @ 20, if BlkSize;
     }
 }
+
+// A space is what `virtio_config!` has checked.
+//@ case: handmade_space
+//@ error: E0200
+//@ message: requires an `unsafe impl` declaration
+#[cfg(case = "handmade_space")]
+struct Handmade;
+#[cfg(case = "handmade_space")]
+impl virtio::config::ConfigSpace for Handmade {
+    type Features = Features;
+    const FIELDS: &'static [virtio::config::FieldInfo] = &[virtio::config::FieldInfo {
+        offset: 1,
+        size: 4,
+        align: 4,
+        feature: None,
+    }];
+}
+
+// Nor is there another way to a field.
+//@ case: handmade_field
+//@ error: E0133
+//@ message: call to unsafe function
+#[cfg(case = "handmade_field")]
+const HANDMADE: virtio::config::Field<Space, virtio::config::Virtio32> =
+    virtio::config::Field::new(20);
 
 // Id 0 would end the table.
 //@ case: device_id_zero
@@ -109,6 +152,25 @@ impl Handler for Queue {
     }
 }
 
+/// A queue without a lock.
+struct Alone;
+
+impl Handler<Exclusive> for Alone {
+    type Token = RingBox<[u8; 16]>;
+    type Context = ();
+
+    fn done(_queue: &Virtqueue<Self, Exclusive>) {}
+
+    // The other users of a queue do not get at its ring.
+    //@ case: ring_of_another_user
+    //@ error: E0599
+    //@ message: no method named `ring` found for reference `&Virtqueue<
+    #[cfg(case = "ring_of_another_user")]
+    fn detached(queue: &Virtqueue<Self, Exclusive>, _token: Self::Token) {
+        let _ = queue.ring();
+    }
+}
+
 struct Driver;
 
 #[vtable]
@@ -119,8 +181,31 @@ impl virtio::Driver for Driver {
 
     const ID_TABLE: IdTable = &ID_TABLE;
 
-    fn probe<'bound>(dev: &'bound virtio::Device<Core<'_>>) -> impl PinInit<(), Error> + 'bound {
-        probe(dev)
+    // What the core has negotiated for the rings is not the driver's to withdraw.
+    //@ case: withdraw_transport_feature
+    //@ error: E0277
+    //@ message: `AccessPlatform: Declared<Features>`
+    #[cfg(case = "withdraw_transport_feature")]
+    fn validate(negotiation: &mut virtio::feature::Negotiation<'_, Features>) -> Result {
+        negotiation.clear(virtio::feature::AccessPlatform);
+        Ok(())
+    }
+
+    // Queues are set up by probe and not again.
+    //@ case: set_up_queues_again
+    //@ error: E0599
+    //@ message: no method named `virtqueues` found
+    #[cfg(case = "set_up_queues_again")]
+    fn restore<'bound>(dev: &'bound virtio::Device<Core<'_>>, _this: Pin<&()>) -> Result {
+        let _ = dev.virtqueues()?;
+        Ok(())
+    }
+
+    fn probe<'bound>(
+        dev: &'bound virtio::Device<Core<'_>>,
+        setup: virtio::VirtqueueSetup<'bound>,
+    ) -> impl PinInit<(), Error> + 'bound {
+        probe(dev, setup)
     }
 }
 
@@ -132,12 +217,21 @@ kernel::module_virtio_driver! {
     license: "GPL v2",
 }
 
-fn probe(dev: &virtio::Device<Core<'_>>) -> Result {
+fn probe(dev: &virtio::Device<Core<'_>>, mut setup: virtio::VirtqueueSetup<'_>) -> Result {
     let features = dev.features::<Features>();
     let config = dev.config::<Space>();
-    let mut setup = dev.virtqueues()?;
-    let pending = setup.add::<Queue>(c"queue", Callback::Interrupt, 1, ())?;
+    let class = kernel::static_lock_class!();
+    let pending = setup.add::<Queue>(c"queue", Callback::Interrupt, 1, (), class)?;
+    let alone = setup.add_exclusive::<Alone>(c"alone", Callback::Polled, 1, ())?;
     let found = setup.find(Affinity::Default)?;
+
+    // A device is asked for its queues once.
+    //@ case: find_twice
+    //@ error: E0382
+    //@ message: use of moved value: `setup`
+    #[cfg(case = "find_twice")]
+    let _ = setup.find(Affinity::Default)?;
+
     let token = RingBox::new([0u8; 16], GFP_KERNEL)?;
 
     let _ = features.has(BlkSize);
@@ -180,7 +274,36 @@ fn probe(dev: &virtio::Device<Core<'_>>) -> Result {
     #[cfg(case = "ready_twice")]
     let _ = found.ready();
 
-    let queue = pending.into_ready(&found.ready());
+    let ready = found.ready();
+    let queue = pending.into_ready(&ready);
+    let mut alone = alone.into_ready(&ready);
+
+    // A queue without a lock has none that could be taken.
+    //@ case: lock_of_a_queue_without_one
+    //@ error: E0599
+    //@ message: no method named `lock` found for struct `ExclusiveVirtqueue
+    #[cfg(case = "lock_of_a_queue_without_one")]
+    let _ = alone.lock();
+
+    // And its handle has one user at a time.
+    //@ case: two_users_of_a_handle
+    //@ error: E0499
+    //@ message: cannot borrow `alone` as mutable more than once
+    #[cfg(case = "two_users_of_a_handle")]
+    let _ = {
+        let mut first = alone.ring();
+        let mut second = alone.ring();
+        first.kick_prepare() && second.kick_prepare()
+    };
+
+    // There is one handle.
+    //@ case: second_handle
+    //@ error: E0599
+    //@ message: no method named `clone` found for struct `ExclusiveVirtqueue
+    #[cfg(case = "second_handle")]
+    let _ = alone.clone();
+
+    let _ = alone.ring().pop();
 
     // The ring cannot be reached without its lock.
     //@ case: ring_without_lock
@@ -244,6 +367,21 @@ pub fn keep(ready: virtio::Ready<'static>) -> impl Send {
 //@ error: E0277
 //@ message: `*const ()` cannot be sent between threads safely
 #[cfg(case = "keep_pending_queue")]
-pub fn keep(queue: virtio::PendingQueue<Queue>) -> impl Send {
+pub fn keep(queue: virtio::PendingQueue<'static, Queue>) -> impl Send {
     queue
+}
+
+// Nor is it made ready by that.
+//@ case: proof_of_another_device
+//@ error: none
+//@ message: lifetime may not live long enough
+#[cfg(case = "proof_of_another_device")]
+pub fn mix<'a, 'b>(
+    queue: virtio::PendingQueue<'a, Queue>,
+    ready: &virtio::Ready<'b>,
+) -> kernel::sync::Arc<Virtqueue<Queue>>
+where
+    'a: 'b,
+{
+    queue.into_ready(ready)
 }

@@ -58,6 +58,7 @@ use kernel::{
         Write, //
     },
     prelude::*,
+    static_lock_class,
     str::CString,
     sync::Arc,
     virtio::{
@@ -180,12 +181,12 @@ impl QueueCounts {
     }
 
     /// Adds the queues.
-    fn add(
+    fn add<'q>(
         &self,
-        setup: &mut VirtqueueSetup<'_, '_>,
+        setup: &mut VirtqueueSetup<'q>,
         max_parts: usize,
         context: impl Fn() -> QueueContext,
-    ) -> Result<KVec<PendingQueue<RequestQueue>>> {
+    ) -> Result<KVec<PendingQueue<'q, RequestQueue>>> {
         let mut queues = KVec::new();
 
         for i in 0..self.default + self.poll {
@@ -198,10 +199,10 @@ impl QueueCounts {
                 )
             };
 
-            queues.push(
-                setup.add(&name, callback, max_parts, context())?,
-                GFP_KERNEL,
-            )?;
+            let class = static_lock_class!();
+            let queue = setup.add(&name, callback, max_parts, context(), class)?;
+
+            queues.push(queue, GFP_KERNEL)?;
         }
         Ok(queues)
     }
@@ -234,7 +235,7 @@ fn log_capacity(dev: &virtio::Device<Bound>, disk: &GenDisk<Disk>, prefix: &str,
 
 impl VirtioBlk {
     /// Brings up the queues and the disk (C: `virtblk_probe`).
-    fn set_up(dev: &virtio::Device<Core<'_>>) -> Result<Data> {
+    fn set_up(dev: &virtio::Device<Core<'_>>, mut setup: VirtqueueSetup<'_>) -> Result<Data> {
         let features = dev.features::<Features>();
         let index = DiskIndex::new(MAX_INDEX)?;
         let zone_sectors = zoned::zone_sectors(dev)?;
@@ -249,7 +250,6 @@ impl VirtioBlk {
         };
         // The data, and how a zone append ends; header and status describe themselves.
         let max_parts = usize::try_from(seg_max + 1)?;
-        let mut setup = dev.virtqueues()?;
         let pending = counts.add(&mut setup, max_parts, context)?;
         let found = setup.find(Affinity::Spread {
             pre_vectors: 0,
@@ -357,8 +357,9 @@ impl virtio::Driver for VirtioBlk {
 
     fn probe<'bound>(
         dev: &'bound virtio::Device<Core<'_>>,
+        setup: VirtqueueSetup<'bound>,
     ) -> impl PinInit<Self::Data<'bound>, Error> + 'bound {
-        Self::set_up(dev)
+        Self::set_up(dev, setup)
     }
 
     fn config_changed<'bound>(dev: &'bound virtio::Device<Bound>, disk: Pin<&Data>) {

@@ -27,6 +27,7 @@ use super::{
         DriverOps, //
     },
     recovery::Patience,
+    setup::VirtqueueSetup,
     state::DeviceState,
     transport,
     Device,
@@ -254,9 +255,12 @@ impl<T: Driver> Adapter<T> {
 
             {
                 let _calling = state.calling(Patience::Some);
+                // SAFETY: `priv` points to the state of this device, which has no queues. It is
+                // probed here, once.
+                let setup = unsafe { VirtqueueSetup::new(dev, dev.state().ok_or(ENODEV)?) };
 
                 // SAFETY: This is probe.
-                unsafe { private.init(T::probe(dev)) }?;
+                unsafe { private.init(T::probe(dev, setup)) }?;
             }
 
             if !state.is_live() {

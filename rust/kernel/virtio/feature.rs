@@ -51,6 +51,18 @@ pub trait Feature<S: FeatureSet> {
     const BIT: u32;
 }
 
+/// A feature bit that a driver with the feature set `S` offers itself, and so can withdraw.
+///
+/// # Safety
+///
+/// To be implemented by [`virtio_features!`](crate::virtio_features), for what it declares. Bits of
+/// the transport and of the rings are none of these: whether memory is mapped, and accesses are
+/// ordered, depends on them.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a feature that the driver offers: `{Self}: Declared<{S}>`"
+)]
+pub unsafe trait Declared<S: FeatureSet>: Feature<S> {}
+
 /// The features that device and driver have agreed on.
 ///
 /// The bits do not change while the driver is bound, so this is a copy of them.
@@ -140,8 +152,9 @@ impl<'a, S: FeatureSet> Negotiation<'a, S> {
         test_bit(self.bits, F::BIT)
     }
 
-    /// Withdraws the offer of a feature (C: `__virtio_clear_bit`).
-    pub fn clear<F: Feature<S>>(&mut self, _feature: F) {
+    /// Withdraws the offer of a feature (C: `__virtio_clear_bit`). Only what the driver has declared
+    /// is its own to withdraw.
+    pub fn clear<F: Declared<S>>(&mut self, _feature: F) {
         if let Some(word) = self.bits.get_mut((F::BIT / u64::BITS) as usize) {
             *word &= !(1 << (F::BIT % u64::BITS));
         }
@@ -292,6 +305,9 @@ macro_rules! virtio_features {
             impl $crate::virtio::feature::Feature<$set> for $name {
                 const BIT: u32 = $bit;
             }
+
+            // SAFETY: It is declared here; `check` refuses bits of the transport.
+            unsafe impl $crate::virtio::feature::Declared<$set> for $name {}
         )*
 
         const _: () = $crate::virtio::feature::check(&[$(($bit, $legacy)),*]);

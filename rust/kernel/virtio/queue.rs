@@ -14,16 +14,17 @@
 //! interrupts. [`Virtqueue::notify`] needs no lock and belongs outside of it: it is an exit to the
 //! hypervisor on most transports.
 //!
+//! A driver that serializes the use of its queues anyway does without that lock: it adds a queue
+//! as [`Exclusive`], and gets an [`ExclusiveVirtqueue`], whose operations need `&mut`.
+//!
 //! C header: [`include/linux/virtio.h`](srctree/include/linux/virtio.h)
 
 use super::{
-    parts::MAX_LISTS,
     state::DeviceState,
     token::Token, //
 };
 use crate::{
     prelude::*,
-    static_lock_class,
     str::CString,
     sync::{
         atomic::{
@@ -35,22 +36,40 @@ use crate::{
         },
         rcu,
         Arc,
-        LockClassKey,
-        SpinLockIrq, //
+        LockClassKey, //
     }, //
 };
-use core::{
-    marker::PhantomData,
-    ptr::NonNull, //
+use core::ptr::NonNull;
+
+mod access;
+mod exclusive;
+mod locked;
+mod record;
+mod reset;
+mod ring;
+
+pub(super) use self::ring::MAX_INDIRECT;
+pub use self::{
+    access::{
+        Access,
+        Exclusive,
+        Locked, //
+    },
+    exclusive::ExclusiveVirtqueue,
+    locked::LockedVirtqueue, //
 };
 
-mod locked;
-mod reset;
-
-pub use self::locked::LockedVirtqueue;
+use self::{
+    access::RingCell,
+    record::Record,
+    ring::Ring, //
+};
 
 /// What a driver does with a virtqueue.
-pub trait Handler: Sized + 'static {
+///
+/// `A` says how the driver has the ring of the queue for itself: by the lock of the queue, or as the
+/// only user of a queue without one.
+pub trait Handler<A: Access = Locked>: Sized + 'static {
     /// The owner of the memory that a buffer describes.
     type Token: Token;
 
@@ -60,13 +79,16 @@ pub trait Handler: Sized + 'static {
     /// The device has used buffers (C: `vq_callback_t`).
     ///
     /// Not called before the device is told to start, by [`Found::ready`](super::Found::ready) or
-    /// else after probe, nor after the driver's data is gone, and not at all for polled queues.
+    /// else after probe, and not at all for polled queues. It is called until the device was reset
+    /// at the end, when the driver's data is gone already: what it needs is in the
+    /// [`Context`](Self::Context).
     ///
     /// # Context
     ///
-    /// Hard interrupt; no lock held. The same queue is not called back on two CPUs at once by
-    /// sane transports, but do not count on it: the lock of the queue is the guarantee.
-    fn done(queue: &Virtqueue<Self>);
+    /// Hard interrupt. Transports hold locks of their own where queues share an interrupt. The same
+    /// queue is not called back on two CPUs at once by sane transports, but do not count on it: the
+    /// lock of the queue is the guarantee.
+    fn done(queue: &Virtqueue<Self, A>);
 
     /// A buffer that was not popped comes back, because the device was reset, or the queue.
     ///
@@ -78,7 +100,7 @@ pub trait Handler: Sized + 'static {
     ///
     /// Process context; the lock of the queue is not held. That of the device is, but may be held
     /// by another thread, which waits for the token. Must not wait for the device.
-    fn detached(queue: &Virtqueue<Self>, token: Self::Token) {
+    fn detached(queue: &Virtqueue<Self, A>, token: Self::Token) {
         let _ = queue;
         drop(token);
     }
@@ -100,42 +122,15 @@ pub enum Callback {
 /// `raw` is null or points to a `struct virtqueue` that exists for at least one RCU grace period
 /// after `raw` became null.
 #[pin_data]
-pub struct Virtqueue<H: Handler> {
+pub struct Virtqueue<H: Handler<A>, A: Access = Locked> {
     #[pin]
-    ring: SpinLockIrq<Ring<H>>,
+    ring: A::Cell<Ring<H::Token>>,
     raw: Atomic<*mut bindings::virtqueue>,
     name: CString,
     index: u32,
     callback: Callback,
     context: H::Context,
 }
-
-/// What the lock of a queue protects.
-///
-/// # Invariants
-///
-/// - `vq` points to a live `struct virtqueue`, of which nobody else calls operations that need
-///   serialization.
-/// - All entries of `sgl` were initialized by `sg_init_table`.
-/// - Every token in the ring comes from `H::Token::into_raw`.
-struct Ring<H: Handler> {
-    vq: Option<NonNull<bindings::virtqueue>>,
-    /// Whether buffers may be added. Cleared before teardown takes them out.
-    open: bool,
-    /// Whether C has taken all buffers out of the ring since it was last taken away for a restart.
-    recycled: bool,
-    /// The descriptors that the ring has.
-    size: usize,
-    /// The descriptors that one buffer can have at all.
-    max_entries: usize,
-    /// What [`Parts`](super::Parts) works with.
-    sgl: KVVec<bindings::scatterlist>,
-    lists: [*mut bindings::scatterlist; MAX_LISTS],
-    _handler: PhantomData<fn(H::Token)>,
-}
-
-// SAFETY: Nothing in a `Ring` belongs to a thread; the tokens in it are `Send`.
-unsafe impl<H: Handler> Send for Ring<H> {}
 
 /// Why a buffer could not be added, with its token.
 #[must_use]
@@ -178,58 +173,32 @@ impl<T> Used<T> {
     }
 }
 
-/// The name of the lock of all rings.
-static RING_LOCK_NAME: &CStr = c"Virtqueue::ring";
-
-/// The class of the lock of all rings.
-///
-/// In a generic function, each module would have a copy of the name, but all of them the same key,
-/// which lockdep takes for a mistake.
-#[inline(never)]
-fn ring_lock_class() -> Pin<&'static LockClassKey> {
-    static_lock_class!()
+/// How a queue is set up.
+pub(super) struct Setup<'a> {
+    pub(super) name: &'a CStr,
+    pub(super) index: u32,
+    pub(super) callback: Callback,
+    /// The largest number of scatterlist entries in one buffer, without those that parts have
+    /// themselves.
+    pub(super) max_parts: usize,
+    /// The class of the lock, if there is one.
+    pub(super) class: Pin<&'static LockClassKey>,
 }
 
-impl<H: Handler> Virtqueue<H> {
+impl<H: Handler<A>, A: Access> Virtqueue<H, A> {
     /// Creates a queue without a ring.
-    ///
-    /// `max_parts` is the largest number of scatterlist entries in one buffer, without those that
-    /// parts have themselves.
-    pub(super) fn new(
-        name: &CStr,
-        index: u32,
-        callback: Callback,
-        max_parts: usize,
-        context: H::Context,
-    ) -> Result<Arc<Self>> {
-        let name = CString::try_from(name)?;
-        let mut sgl = KVVec::from_elem(bindings::scatterlist::default(), max_parts, GFP_KERNEL)?;
-
-        // SAFETY: `sgl` has `max_parts` entries that may be written.
-        unsafe { bindings::sg_init_table(sgl.as_mut_ptr(), u32::try_from(max_parts)?) };
+    pub(super) fn new(setup: Setup<'_>, context: H::Context) -> Result<Arc<Self>> {
+        let name = CString::try_from(setup.name)?;
+        let ring = Ring::<H::Token>::new(setup.max_parts)?;
 
         Arc::pin_init(
             pin_init!(Self {
-                // INVARIANT: There is no ring, and `sg_init_table` was called just above.
-                ring <- SpinLockIrq::new(
-                    Ring {
-                        vq: None,
-                        open: false,
-                        recycled: false,
-                        size: 0,
-                        max_entries: 0,
-                        sgl,
-                        lists: [core::ptr::null_mut(); MAX_LISTS],
-                        _handler: PhantomData,
-                    },
-                    RING_LOCK_NAME,
-                    ring_lock_class(),
-                ),
+                ring <- A::Cell::new(ring, setup.class),
                 // INVARIANT: Null.
                 raw: Atomic::new(core::ptr::null_mut()),
                 name,
-                index,
-                callback,
+                index: setup.index,
+                callback: setup.callback,
                 context,
             }),
             GFP_KERNEL,
@@ -253,12 +222,34 @@ impl<H: Handler> Virtqueue<H> {
         &self.name
     }
 
-    /// Takes the lock of the queue.
+    /// Begins with the exclusive use of the ring.
+    ///
+    /// # Safety
+    ///
+    /// If the ring has no lock, there must be no other user as long as this exists.
+    #[inline(always)]
+    pub(super) unsafe fn begin(&self) -> LockedVirtqueue<'_, H, A> {
+        // SAFETY: As required of this function. By the type invariant the adapter waits for a grace
+        // period between the end of `raw` and that of the ring, and uses the ring after it.
+        LockedVirtqueue::new(unsafe { A::guard(&self.ring, &self.raw) })
+    }
+
+    /// Calls `f` with the ring of C, if there is one, which exists until `f` returns.
     #[inline]
-    pub fn lock(&self) -> LockedVirtqueue<'_, H> {
-        LockedVirtqueue {
-            ring: self.ring.lock(),
-        }
+    fn with_raw<T>(&self, f: impl FnOnce(*mut bindings::virtqueue) -> T) -> Option<T> {
+        let _guard = rcu::read_lock();
+        let vq = self.raw.load(Acquire);
+
+        (!vq.is_null()).then(|| f(vq))
+    }
+
+    /// The descriptors that the ring has; 0 without a ring.
+    pub(super) fn vring_size(&self) -> u32 {
+        self.with_raw(|vq| {
+            // SAFETY: `with_raw` passes a live ring.
+            unsafe { bindings::virtqueue_get_vring_size(vq) }
+        })
+        .unwrap_or(0)
     }
 
     /// Tells the device that there are new buffers (C: `virtqueue_notify`).
@@ -271,20 +262,25 @@ impl<H: Handler> Virtqueue<H> {
     /// - [`EIO`]: the queue is broken.
     #[inline]
     pub fn notify(&self) -> Result {
-        let _guard = rcu::read_lock();
-        let vq = self.raw.load(Acquire);
-
-        if vq.is_null() {
-            return Err(ENODEV);
-        }
-        // SAFETY: By the type invariant `vq` exists until the end of this RCU section.
-        if unsafe { bindings::virtqueue_notify(vq) } {
-            Ok(())
-        } else {
-            // SAFETY: As above, and so does the state of the device.
+        self.with_raw(|vq| {
+            // SAFETY: `with_raw` passes a live ring.
+            if unsafe { bindings::virtqueue_notify(vq) } {
+                return Ok(());
+            }
+            // SAFETY: As above. While there is a ring, so is the state of the device.
             unsafe { DeviceState::accuse_if_broken(vq) };
             Err(EIO)
-        }
+        })
+        .unwrap_or(Err(ENODEV))
+    }
+}
+
+impl<H: Handler> Virtqueue<H> {
+    /// Takes the lock of the queue.
+    #[inline]
+    pub fn lock(&self) -> LockedVirtqueue<'_, H> {
+        // SAFETY: The ring has a lock.
+        unsafe { self.begin() }
     }
 }
 
@@ -298,12 +294,17 @@ pub(super) trait AnyVirtqueue: Send + Sync {
 
     /// Gives the queue its ring.
     ///
+    /// # Errors
+    ///
+    /// [`ENOMEM`]: there is no memory. The queue has no ring then.
+    ///
     /// # Safety
     ///
-    /// `vq` must be live, and operations on it must be left to this queue, until the rings of the
-    /// device are deleted. Before that, [`close`](Self::close) must have been called, an RCU grace
-    /// period have ended, and [`detach`](Self::detach) have returned.
-    unsafe fn attach(&self, vq: NonNull<bindings::virtqueue>);
+    /// `vq` must be live and empty, and operations on it must be left to this queue, until the
+    /// rings of the device are deleted. Before that, [`close`](Self::close) must have been called,
+    /// an RCU grace period have ended, and [`detach`](Self::detach) have returned. The same if the
+    /// queue had another ring before.
+    unsafe fn attach(&self, vq: NonNull<bindings::virtqueue>) -> Result;
 
     /// Lets no more buffers in, and no more notifications out after an RCU grace period.
     fn close(&self);
@@ -312,10 +313,11 @@ pub(super) trait AnyVirtqueue: Send + Sync {
     ///
     /// # Safety
     ///
-    /// The device must have been reset.
+    /// The device must have been reset. Called by one thread at a time, as for
+    /// [`attach`](Self::attach) and [`detach`](Self::detach).
     unsafe fn reclaim(&self) -> usize;
 
-    /// Gives a buffer that was taken out of the ring to the handler.
+    /// Gives a buffer that C has taken out of the ring to the handler.
     ///
     /// # Safety
     ///
@@ -332,27 +334,7 @@ pub(super) trait AnyVirtqueue: Send + Sync {
     fn is_broken(&self) -> bool;
 }
 
-impl<H: Handler> Virtqueue<H> {
-    /// Takes a buffer out of the ring that the device has not used (C:
-    /// `virtqueue_detach_unused_buf`).
-    ///
-    /// # Safety
-    ///
-    /// The device must have been reset.
-    unsafe fn detach_unused(&self) -> Option<H::Token> {
-        let ring = self.ring.lock();
-        let vq = ring.vq?;
-
-        // SAFETY: By the type invariant `vq` is live, and the lock serializes the call. The queue
-        // is not active by the requirement of this function.
-        let data = unsafe { bindings::virtqueue_detach_unused_buf(vq.as_ptr()) };
-
-        // SAFETY: By the type invariant the pointer comes from `into_raw`; C clears its slot.
-        NonNull::new(data).map(|data| unsafe { H::Token::from_raw(data) })
-    }
-}
-
-impl<H: Handler> AnyVirtqueue for Virtqueue<H> {
+impl<H: Handler<A>, A: Access> AnyVirtqueue for Virtqueue<H, A> {
     fn interrupt(&self) {
         H::done(self);
     }
@@ -361,55 +343,86 @@ impl<H: Handler> AnyVirtqueue for Virtqueue<H> {
         (self.name.as_char_ptr(), self.callback)
     }
 
-    unsafe fn attach(&self, vq: NonNull<bindings::virtqueue>) {
-        // SAFETY: `vq` is live by the requirement of this function, and so is its device.
-        let low = unsafe { (*(*vq.as_ptr()).vdev).__bindgen_anon_1.features_array[0] };
-        let indirect = low & (1 << bindings::VIRTIO_RING_F_INDIRECT_DESC) != 0;
-        let mut ring = self.ring.lock();
-
-        // INVARIANT: `vq` is live by the requirement of this function.
-        ring.vq = Some(vq);
-        ring.open = true;
+    unsafe fn attach(&self, vq: NonNull<bindings::virtqueue>) -> Result {
+        // SAFETY: `vq` is live by the requirement of this function.
+        let size = unsafe { bindings::virtqueue_get_vring_size(vq.as_ptr()) };
+        // What the ring can grow to.
+        //
         // SAFETY: As above.
-        ring.size = unsafe { bindings::virtqueue_get_vring_size(vq.as_ptr()) } as usize;
-        ring.max_entries = if indirect { usize::MAX } else { ring.size };
-        // INVARIANT: As above, until after `close` and a grace period.
+        let size = size.max(unsafe { (*vq.as_ptr()).num_max });
+        // SAFETY: By the requirement of this function, the queue has no ring, and the adapter calls
+        // for one queue on one thread.
+        let has_room = unsafe { self.ring.with(|ring| ring.has_room_for(size)) };
+
+        if !has_room {
+            let slots = Record::slots(size)?;
+
+            // SAFETY: As above.
+            drop(unsafe { self.ring.with(|ring| ring.replace_slots(slots)) });
+        }
+        // SAFETY: As above, and as required of this function.
+        unsafe { self.ring.with(|ring| ring.attach(vq)) };
+        // INVARIANT: By the requirement of this function, until after `close` and a grace period.
         self.raw.store(vq.as_ptr(), Release);
+        Ok(())
     }
 
     fn close(&self) {
-        self.ring.lock().open = false;
+        A::close(&self.ring, Ring::close);
         // INVARIANT: Null.
         self.raw.store(core::ptr::null_mut(), Release);
     }
 
     unsafe fn reclaim(&self) -> usize {
+        if A::CLOSE_FIRST && !self.raw.load(Acquire).is_null() {
+            // INVARIANT: Null.
+            self.raw.store(core::ptr::null_mut(), Release);
+            rcu::synchronize_rcu();
+        }
+
+        // SAFETY: If the ring has no lock, its user is kept out since a grace period ago.
+        let mut reclaim = unsafe { self.ring.with(Ring::start_reclaim) };
         let mut count = 0;
 
-        // SAFETY: The device was reset, by the requirement of this function.
-        while let Some(token) = unsafe { self.detach_unused() } {
+        loop {
+            // SAFETY: As above. The device was reset, by the requirement of this function, and the
+            // reclaim has begun just above.
+            let token = unsafe { self.ring.with(|ring| ring.detach_unused(&mut reclaim)) };
+            let Some(token) = token else {
+                break;
+            };
+
             H::detached(self, token);
             count += 1;
         }
+        // SAFETY: As above.
+        unsafe { self.ring.with(|ring| ring.end_reclaim(reclaim)) };
         count
     }
 
     unsafe fn recycle(&self, data: NonNull<c_void>) {
-        // SAFETY: By the type invariant the pointer comes from `into_raw`, and by the requirement
-        // of this function it is used once.
-        H::detached(self, unsafe { H::Token::from_raw(data) });
+        // SAFETY: By the requirement of this function. The ring was taken away for a restart, whose
+        // caller is the only user of a ring without a lock.
+        if let Some(token) = unsafe { self.ring.with(|ring| ring.recycle(data)) } {
+            H::detached(self, token);
+        }
     }
 
     fn recycle_done(&self) {
-        self.ring.lock().recycled = true;
+        // SAFETY: As in `recycle`.
+        unsafe { self.ring.with(Ring::recycle_done) };
     }
 
     fn detach(&self) {
-        // INVARIANT: None.
-        self.ring.lock().vq = None;
+        // SAFETY: The queue was closed, and a grace period has passed.
+        unsafe { self.ring.with(Ring::detach) };
     }
 
     fn is_broken(&self) -> bool {
-        self.lock().is_broken()
+        self.with_raw(|vq| {
+            // SAFETY: `with_raw` passes a live ring.
+            unsafe { bindings::virtqueue_is_broken(vq) }
+        })
+        .unwrap_or(true)
     }
 }

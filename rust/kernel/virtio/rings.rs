@@ -110,7 +110,7 @@ impl DeviceState {
 
             // SAFETY: The transport has just made `vq` for this queue. `teardown` closes and
             // detaches the queues before it deletes the rings.
-            unsafe { queue.attach(vq) };
+            unsafe { queue.attach(vq) }?;
         }
         Ok(())
     }
@@ -128,6 +128,8 @@ impl DeviceState {
             return;
         }
         self.set_live(true);
+        // SAFETY: The device of a state is valid.
+        unsafe { bindings::virtio_prepare_ready(self.vdev()) };
         self.add_status(bindings::VIRTIO_CONFIG_S_DRIVER_OK);
     }
 

@@ -48,6 +48,7 @@ mod driver;
 mod config;
 mod config_changed;
 mod feature;
+mod flags;
 mod handle;
 mod interrupt;
 mod notify;
@@ -55,6 +56,7 @@ mod parts;
 mod pause;
 #[cfg(CONFIG_VIRTIO_PCI)]
 mod pci;
+mod port;
 mod probe;
 mod queue;
 mod recovery;

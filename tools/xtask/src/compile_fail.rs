@@ -6,7 +6,8 @@
 //!
 //! ```text
 //! //@ case: NAME            the code below has #[cfg(case = "NAME")]
-//! //@ error: E0277          the code of the one error; `build_error` for a failed build-time assertion
+//! //@ error: E0277          the code of the one error, `none` if it has none; `build_error` for a failed build-time
+//!                           assertion
 //! //@ message: some words   part of the error's text, its labels or its notes; what it is about is named there
 //! ```
 
@@ -180,7 +181,7 @@ impl Expectation {
             Self::Compiles | Self::BuildError => bail!("does not compile:\n{}", rendered()),
             Self::Error { .. } if success => bail!("compiles, but must not"),
             Self::Error { code, message } => match errors[..] {
-                [error] if error.code.as_ref().is_none_or(|found| found.code != *code) => {
+                [error] if error.code.as_ref().map_or("none", |found| &found.code) != code => {
                     bail!("expected the error {code}, but the compiler says:\n{}", rendered())
                 }
                 [error] if !error.says(message) => {

@@ -7,9 +7,12 @@ use super::{
         state::DeviceState,
         Device, //
     },
-    AnyVirtqueue,
+    access::RingCell,
+    ring::Ring,
+    Access,
     Handler,
-    Ring,
+    Locked,
+    Token,
     Virtqueue, //
 };
 use crate::{
@@ -18,13 +21,12 @@ use crate::{
     prelude::*,
     sync::{
         atomic::ordering::Release,
-        lock::spinlock::SpinLockIrqGuard,
         rcu, //
     },
 };
 use core::ptr::NonNull;
 
-impl<H: Handler> Virtqueue<H> {
+impl<H: Handler> Virtqueue<H, Locked> {
     /// Gives the ring at most `num` descriptors (C: `virtqueue_resize`). If it has `num` already,
     /// nothing happens.
     ///
@@ -49,7 +51,8 @@ impl<H: Handler> Virtqueue<H> {
     ///
     /// With these, the queue is broken, and only a reset of the device helps:
     ///
-    /// - [`EIO`]: the queue was broken before, or the device has not stopped it.
+    /// - [`EIO`]: the queue was broken before, or the device has not stopped it, or it has changed
+    ///   descriptors of the ring.
     /// - [`EBUSY`]: the device has not started it again.
     ///
     /// With [`ENOMEM`] the ring works; it has its old size, and is empty. But if [`InOrder`] was
@@ -68,32 +71,8 @@ impl<H: Handler> Virtqueue<H> {
     /// [`InOrder`]: crate::virtio::feature::InOrder
     /// [`RingReset`]: crate::virtio::feature::RingReset
     pub fn resize(&self, dev: &Device<Core<'_>>, num: u32) -> Result {
-        let ring = self.ring.lock();
-        let vq = ring.resettable(dev)?;
-
-        // SAFETY: By the type invariant of `Ring` `vq` is live; `num_max` does not change.
-        if num > unsafe { (*vq.as_ptr()).num_max } {
-            return Err(E2BIG);
-        }
-        if num == 0 || !num.is_power_of_two() && !dev.has_bit(bindings::VIRTIO_F_RING_PACKED) {
-            return Err(EINVAL);
-        }
-        if num as usize == ring.size {
-            return Ok(());
-        }
-
-        self.restart(dev, ring, |vq| {
-            // SAFETY: `restart` passes a live queue that nobody else uses. It is this one, whose
-            // state the callbacks find in `priv` as long as there is a ring.
-            unsafe {
-                bindings::virtqueue_resize(
-                    vq,
-                    num,
-                    Some(DeviceState::recycle),
-                    Some(DeviceState::recycle_done),
-                )
-            }
-        })
+        // SAFETY: The ring has a lock.
+        unsafe { self.resize_exclusive(dev, num) }
     }
 
     /// Empties the ring (C: `virtqueue_reset`).
@@ -115,15 +94,65 @@ impl<H: Handler> Virtqueue<H> {
     ///
     /// [`InOrder`]: crate::virtio::feature::InOrder
     pub fn reset(&self, dev: &Device<Core<'_>>) -> Result {
-        let ring = self.ring.lock();
+        // SAFETY: The ring has a lock.
+        unsafe { self.reset_exclusive(dev) }
+    }
+}
 
-        ring.resettable(dev)?;
-        if dev.has_bit(bindings::VIRTIO_F_IN_ORDER) {
-            return Err(EOPNOTSUPP);
-        }
+impl<H: Handler<A>, A: Access> Virtqueue<H, A> {
+    /// Does what [`resize`](Self::resize) says.
+    ///
+    /// # Safety
+    ///
+    /// If the ring has no lock, the caller must be its only user.
+    pub(super) unsafe fn resize_exclusive(&self, dev: &Device<Core<'_>>, num: u32) -> Result {
+        let check = |ring: &Ring<H::Token>| {
+            let vq = ring.resettable(dev)?;
 
-        self.restart(dev, ring, |vq| {
-            // SAFETY: As in `resize`.
+            // SAFETY: By the type invariant of `Ring` `vq` is live; `num_max` does not change.
+            if num > unsafe { (*vq.as_ptr()).num_max } {
+                return Err(E2BIG);
+            }
+            if num == 0 || !num.is_power_of_two() && !dev.has_bit(bindings::VIRTIO_F_RING_PACKED) {
+                return Err(EINVAL);
+            }
+            Ok((num != ring.size()).then_some(vq))
+        };
+
+        let operation = |vq| {
+            // SAFETY: `restart` passes a live queue that nobody else uses. It is this one, whose
+            // state the callbacks find in `priv` as long as there is a ring.
+            unsafe {
+                bindings::virtqueue_resize(
+                    vq,
+                    num,
+                    Some(DeviceState::recycle),
+                    Some(DeviceState::recycle_done),
+                )
+            }
+        };
+
+        // SAFETY: As required of this function.
+        unsafe { self.restart(dev, check, operation) }
+    }
+
+    /// Does what [`reset`](Self::reset) says.
+    ///
+    /// # Safety
+    ///
+    /// As for [`resize_exclusive`](Self::resize_exclusive).
+    pub(super) unsafe fn reset_exclusive(&self, dev: &Device<Core<'_>>) -> Result {
+        let check = |ring: &Ring<H::Token>| {
+            let vq = ring.resettable(dev)?;
+
+            if dev.has_bit(bindings::VIRTIO_F_IN_ORDER) {
+                return Err(EOPNOTSUPP);
+            }
+            Ok(Some(vq))
+        };
+
+        let operation = |vq| {
+            // SAFETY: As in `resize_exclusive`.
             unsafe {
                 bindings::virtqueue_reset(
                     vq,
@@ -131,32 +160,53 @@ impl<H: Handler> Virtqueue<H> {
                     Some(DeviceState::recycle_done),
                 )
             }
-        })
+        };
+
+        // SAFETY: As required of this function.
+        unsafe { self.restart(dev, check, operation) }
     }
 
-    /// Takes the ring away for as long as `operation` runs.
-    fn restart(
+    /// If `check` agrees, takes the ring away for as long as `operation` runs.
+    ///
+    /// # Safety
+    ///
+    /// As for [`resize_exclusive`](Self::resize_exclusive).
+    unsafe fn restart(
         &self,
         dev: &Device<Core<'_>>,
-        mut ring: SpinLockIrqGuard<'_, Ring<H>>,
+        check: impl FnOnce(&Ring<H::Token>) -> Result<Option<NonNull<bindings::virtqueue>>>,
         operation: impl FnOnce(*mut bindings::virtqueue) -> c_int,
     ) -> Result {
-        // A `Device<Core>` exists only under the lock of the device, and stays on its thread. The
-        // rings are deleted under that lock, too, so this one is live until the end.
-        //
-        // INVARIANT: None.
-        let vq = ring.vq.take().ok_or(ENODEV)?;
+        // The rings are deleted, and what is in them taken back, under this lock, so this one is live
+        // until the end.
+        let _rings = dev.state().ok_or(ENODEV)?.rings.lock();
+
+        // SAFETY: By the requirement of this function there is no other user, and under that lock the
+        // adapter is none.
+        let vq = unsafe {
+            self.ring.with(|ring| {
+                let vq = check(ring)?;
+
+                if vq.is_some() {
+                    ring.take_for_restart();
+                }
+                Ok::<_, Error>(vq)
+            })
+        }?;
+        let Some(vq) = vq else {
+            return Ok(());
+        };
 
         // INVARIANT: Null.
         self.raw.store(core::ptr::null_mut(), Release);
-        ring.recycled = false;
-        drop(ring);
         // A notification that has read the pointer before is over after this.
         rcu::synchronize_rcu();
 
         let mut result = to_result(operation(vq.as_ptr()));
+        // SAFETY: As above.
+        let is_empty = unsafe { self.ring.with(Ring::settle) };
 
-        if result.is_err() && !self.ring.lock().recycled {
+        if !is_empty {
             result = Err(EIO);
         }
         // Without memory, C empties the old ring, and starts the queue with that.
@@ -167,18 +217,19 @@ impl<H: Handler> Virtqueue<H> {
             // SAFETY: `vq` is live, see above.
             unsafe { bindings::__virtqueue_break(vq.as_ptr()) };
         }
-        // SAFETY: `vq` is live, see above, and whoever deletes it takes it away from the queue
-        // before.
-        unsafe { self.attach(vq) };
+        // SAFETY: As above.
+        unsafe { self.ring.with(Ring::open) };
+        // INVARIANT: `vq` is live until after `close` and a grace period.
+        self.raw.store(vq.as_ptr(), Release);
         result
     }
 }
 
-impl<H: Handler> Ring<H> {
+impl<T: Token> Ring<T> {
     /// Returns the C queue, if it can be restarted. A broken one cannot: a device that is gone
     /// would be waited for without end.
     fn resettable(&self, dev: &Device<Core<'_>>) -> Result<NonNull<bindings::virtqueue>> {
-        let vq = self.vq.filter(|_| self.open).ok_or(ENODEV)?;
+        let vq = self.vq().ok_or(ENODEV)?;
 
         // SAFETY: By the type invariant `vq` is live.
         if unsafe { (*vq.as_ptr()).vdev } != dev.as_raw() {

@@ -19,7 +19,8 @@ use super::{
         Driver,
         RingBox,
         Used,
-        Virtqueue, //
+        Virtqueue,
+        VirtqueueSetup, //
     },
     driver::{
         Buffer,
@@ -27,7 +28,8 @@ use super::{
         TestDriver,
         Testable, //
     },
-    parts::Scratch, //
+    parts::Scratch,
+    port::Port, //
 };
 use crate::{
     bindings,
@@ -75,6 +77,9 @@ pub(super) enum Step {
     Data,
 }
 
+/// Sets up queues.
+pub(super) type SetUp = fn(&Device<Core<'_>>, &Arc<Bench>, VirtqueueSetup<'_>) -> Result;
+
 /// What the driver under test does.
 #[derive(Clone, Copy)]
 pub(super) struct Plan {
@@ -100,6 +105,8 @@ pub(super) struct Plan {
     pub(super) in_probe: fn(&Device<Core<'_>>, &Arc<Bench>) -> Result,
     /// Code that runs at the end of probe, when the device was told to start.
     pub(super) in_scan: fn(&Device<Core<'_>>, &Bench),
+    /// Code that sets up queues in place of the driver's own.
+    pub(super) set_up: Option<SetUp>,
     /// Code that runs when the configuration has changed.
     pub(super) in_config_changed: fn(&Device<Bound>, &Bench),
     /// Code that runs in freeze, restore, unbind, and when the device was recovered.
@@ -124,6 +131,7 @@ impl Plan {
         fail_at: None,
         in_probe: |_, _| Ok(()),
         in_scan: |_, _| (),
+        set_up: None,
         in_config_changed: |_, _| (),
         in_callback: |_, _| (),
         in_detached: |_| (),
@@ -179,6 +187,9 @@ pub(super) struct Bench {
     /// The queue of the cases about parts.
     #[pin]
     pub(super) scratch: Mutex<Option<Arc<Virtqueue<Scratch>>>>,
+    /// What the cases about queues without locks use.
+    #[pin]
+    pub(super) port: Mutex<Option<Arc<Port>>>,
     #[pin]
     used: SpinLockIrq<KVec<Used<RingBox<Buffer>>>>,
 }
@@ -201,6 +212,7 @@ impl Bench {
                 queues <- new_mutex!(KVec::new()),
                 handle <- new_mutex!(None),
                 scratch <- new_mutex!(None),
+                port <- new_mutex!(None),
                 used <- new_spinlock_irq!(KVec::new()),
             }),
             GFP_KERNEL,

@@ -16,9 +16,11 @@ use super::{
         Driver,
         Handler,
         IdTable,
+        Part as PartOf,
         Parts,
         RingBox,
-        Virtqueue, //
+        Virtqueue,
+        VirtqueueSetup, //
     },
     bench::{
         Bench,
@@ -34,6 +36,7 @@ use crate::{
     },
     device_id::IdArray,
     prelude::*,
+    static_lock_class,
     sync::{
         atomic::{
             ordering::Relaxed,
@@ -91,6 +94,8 @@ pub(super) struct Buffer {
     pub(super) request: [u8; 8],
     /// What the device writes.
     pub(super) answer: [u8; 16],
+    /// Another byte that the device writes, with a description of its own.
+    pub(super) tail: PartOf<u8>,
     /// The number that the case gave to the buffer.
     pub(super) id: u32,
     alive: Arc<Atomic<i32>>,
@@ -102,6 +107,7 @@ impl Buffer {
         Self {
             request: [id as u8; 8],
             answer: [0; 16],
+            tail: PartOf::new(0),
             id,
             alive,
         }
@@ -191,9 +197,9 @@ impl PinnedDrop for Data {
 }
 
 impl Data {
-    fn new(dev: &Device<Core<'_>>) -> impl PinInit<Self, Error> {
+    fn new(dev: &Device<Core<'_>>, queues: VirtqueueSetup<'_>) -> impl PinInit<Self, Error> {
         let bench = Bench::of(dev);
-        let setup = Self::set_up(dev, &bench);
+        let setup = Self::set_up(dev, &bench, queues);
 
         pin_init::pin_init_scope(move || {
             setup?;
@@ -213,7 +219,7 @@ impl Data {
     }
 
     /// Goes through the steps of probe, up to the one at which it is to fail.
-    fn set_up(dev: &Device<Core<'_>>, bench: &Arc<Bench>) -> Result {
+    fn set_up(dev: &Device<Core<'_>>, bench: &Arc<Bench>, mut setup: VirtqueueSetup<'_>) -> Result {
         let plan = &bench.plan;
         let reach = |step| {
             if plan.fail_at == Some(step) {
@@ -230,11 +236,13 @@ impl Data {
         }
         (plan.in_probe)(dev, bench)?;
         reach(Step::Start)?;
+        if let Some(set_up) = plan.set_up {
+            return set_up(dev, bench, setup);
+        }
         if plan.queues == 0 {
             return Ok(());
         }
 
-        let mut setup = dev.virtqueues()?;
         let mut pending = KVec::new();
 
         for i in 0..plan.queues {
@@ -244,6 +252,7 @@ impl Data {
                 plan.callback,
                 plan.max_parts,
                 Context(bench.clone()),
+                static_lock_class!(),
             )?;
 
             pending.push(queue, GFP_KERNEL)?;
@@ -252,7 +261,7 @@ impl Data {
 
         let found = setup.find(plan.affinity)?;
 
-        for queue in &pending {
+        for queue in &mut pending {
             for id in 0..plan.fill {
                 queue
                     .fill(&found, bench.buffer(id)?, Buffer::describe)
@@ -282,8 +291,11 @@ impl Driver for TestDriver {
 
     const ID_TABLE: IdTable = &IDS;
 
-    fn probe<'bound>(dev: &'bound Device<Core<'_>>) -> impl PinInit<Data, Error> + 'bound {
-        Data::new(dev)
+    fn probe<'bound>(
+        dev: &'bound Device<Core<'_>>,
+        setup: VirtqueueSetup<'bound>,
+    ) -> impl PinInit<Data, Error> + 'bound {
+        Data::new(dev, setup)
     }
 
     fn scan<'bound>(dev: &'bound Device<Core<'_>>, this: Pin<&Data>) {
@@ -364,8 +376,11 @@ impl Driver for Minimal {
 
     const ID_TABLE: IdTable = &IDS;
 
-    fn probe<'bound>(dev: &'bound Device<Core<'_>>) -> impl PinInit<Data, Error> + 'bound {
-        Data::new(dev)
+    fn probe<'bound>(
+        dev: &'bound Device<Core<'_>>,
+        setup: VirtqueueSetup<'bound>,
+    ) -> impl PinInit<Data, Error> + 'bound {
+        Data::new(dev, setup)
     }
 }
 
@@ -394,8 +409,11 @@ impl Driver for Picky {
         Ok(())
     }
 
-    fn probe<'bound>(dev: &'bound Device<Core<'_>>) -> impl PinInit<Data, Error> + 'bound {
-        Data::new(dev)
+    fn probe<'bound>(
+        dev: &'bound Device<Core<'_>>,
+        setup: VirtqueueSetup<'bound>,
+    ) -> impl PinInit<Data, Error> + 'bound {
+        Data::new(dev, setup)
     }
 
     fn reset_prepare<'bound>(dev: &'bound Device<Core<'_>>, this: Pin<&Data>) -> Result {
@@ -429,8 +447,11 @@ impl Driver for Foreign {
 
     const ID_TABLE: IdTable = &FOREIGN_IDS;
 
-    fn probe<'bound>(dev: &'bound Device<Core<'_>>) -> impl PinInit<Data, Error> + 'bound {
-        Data::new(dev)
+    fn probe<'bound>(
+        dev: &'bound Device<Core<'_>>,
+        setup: VirtqueueSetup<'bound>,
+    ) -> impl PinInit<Data, Error> + 'bound {
+        Data::new(dev, setup)
     }
 }
 

@@ -10,7 +10,8 @@ use super::{
         },
         Affinity,
         Callback,
-        Device, //
+        Device,
+        VirtqueueSetup, //
     },
     bench::{
         Bench,
@@ -28,6 +29,7 @@ use super::{
 use crate::{
     device::Core,
     prelude::*,
+    static_lock_class,
     sync::{
         atomic::ordering::Relaxed,
         Arc, //
@@ -168,10 +170,14 @@ mod cases {
     #[test]
     fn interrupts_come_as_soon_as_the_device_is_ready() -> Result {
         // The driver's data does not exist yet.
-        fn probe(dev: &Device<Core<'_>>, bench: &Arc<Bench>) -> Result {
-            let mut setup = dev.virtqueues()?;
-            let queue =
-                setup.add::<Echo>(c"own", Callback::Interrupt, 4, Context(bench.clone()))?;
+        fn set_up(
+            _dev: &Device<Core<'_>>,
+            bench: &Arc<Bench>,
+            mut setup: VirtqueueSetup<'_>,
+        ) -> Result {
+            let context = Context(bench.clone());
+            let class = static_lock_class!();
+            let mut queue = setup.add::<Echo>(c"own", Callback::Interrupt, 4, context, class)?;
             let found = setup.find(Affinity::Default)?;
 
             for id in 0..2 {
@@ -194,7 +200,7 @@ mod cases {
 
         let plan = Plan {
             queues: 0,
-            in_probe: probe,
+            set_up: Some(set_up),
             ..DRAIN
         };
         let session = Session::new(plan, MODERN)?;

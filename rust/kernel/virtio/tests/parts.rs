@@ -14,7 +14,8 @@ use super::{
         Parts,
         RingBox,
         Segments,
-        Virtqueue, //
+        Virtqueue,
+        VirtqueueSetup, //
     },
     bench::{
         Bench,
@@ -27,6 +28,7 @@ use crate::{
     bindings,
     device::Core,
     prelude::*,
+    static_lock_class,
     sync::Arc, //
 };
 
@@ -96,7 +98,7 @@ impl Setup {
     fn new() -> Result<Self> {
         let plan = Plan {
             queues: 0,
-            in_probe: Self::probe,
+            set_up: Some(Self::set_up),
             ..Plan::DEFAULT
         };
         let session = Session::new(plan, MODERN)?;
@@ -105,9 +107,13 @@ impl Setup {
         Ok(Self { session, queue })
     }
 
-    fn probe(dev: &Device<Core<'_>>, bench: &Arc<Bench>) -> Result {
-        let mut setup = dev.virtqueues()?;
-        let queue = setup.add::<Scratch>(c"scratch", Callback::Polled, MAX_PARTS, ())?;
+    fn set_up(
+        _dev: &Device<Core<'_>>,
+        bench: &Arc<Bench>,
+        mut setup: VirtqueueSetup<'_>,
+    ) -> Result {
+        let class = static_lock_class!();
+        let queue = setup.add::<Scratch>(c"scratch", Callback::Polled, MAX_PARTS, (), class)?;
         let ready = setup.find(Affinity::Default)?.ready();
 
         *bench.scratch.lock() = Some(queue.into_ready(&ready));

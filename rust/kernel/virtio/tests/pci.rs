@@ -16,7 +16,8 @@ use super::{
         Handler,
         IdTable,
         RingBox,
-        Virtqueue, //
+        Virtqueue,
+        VirtqueueSetup, //
     },
     bench::skip, //
 };
@@ -26,6 +27,7 @@ use crate::{
     driver,
     module::this_module,
     prelude::*,
+    static_lock_class,
     sync::atomic::{
         ordering::Relaxed,
         Atomic, //
@@ -124,13 +126,13 @@ fn none_is_lost(queue: &Virtqueue<RequestQueue>, restart: impl FnOnce() -> Resul
 }
 
 /// Uses the queue of a device while it is restarted.
-fn exercise(dev: &Device<Core<'_>>) -> Result {
-    let mut setup = dev.virtqueues()?;
+fn exercise(dev: &Device<Core<'_>>, mut setup: VirtqueueSetup<'_>) -> Result {
     let counts = Counts {
         filled: Atomic::new(0),
         detached: Atomic::new(0),
     };
-    let queue = setup.add::<RequestQueue>(c"entropy", Callback::Interrupt, 1, counts)?;
+    let class = static_lock_class!();
+    let queue = setup.add::<RequestQueue>(c"entropy", Callback::Interrupt, 1, counts, class)?;
     let queue = queue.into_ready(&setup.find(Affinity::Default)?.ready());
     let size = queue.lock().vring_size();
 
@@ -154,12 +156,15 @@ impl Driver for Entropy {
 
     const ID_TABLE: IdTable = &IDS;
 
-    fn probe<'bound>(dev: &'bound Device<Core<'_>>) -> impl PinInit<(), Error> + 'bound {
+    fn probe<'bound>(
+        dev: &'bound Device<Core<'_>>,
+        setup: VirtqueueSetup<'bound>,
+    ) -> impl PinInit<(), Error> + 'bound {
         let features = dev.features::<Features>();
         let result = if !features.has(feature::RingReset) || features.has(feature::InOrder) {
             Err(ENODEV)
         } else {
-            exercise(dev).inspect_err(|err| OUTCOME.store(err.to_errno(), Relaxed))
+            exercise(dev, setup).inspect_err(|err| OUTCOME.store(err.to_errno(), Relaxed))
         };
 
         if result.is_ok() {

@@ -9,11 +9,15 @@ use super::{
             Event,
             Options, //
         },
+        Affinity,
         Callback,
-        Virtqueue, //
+        Device,
+        Virtqueue,
+        VirtqueueSetup, //
     },
     bench::{
         count_warnings,
+        Bench,
         Plan,
         Session,
         LEGACY,
@@ -21,13 +25,19 @@ use super::{
     },
     driver::{
         Buffer,
+        Context,
         Echo, //
     },
 };
 use crate::{
     bindings,
+    device::Core,
     prelude::*,
-    sync::atomic::ordering::Relaxed, //
+    static_lock_class,
+    sync::{
+        atomic::ordering::Relaxed,
+        Arc, //
+    }, //
 };
 
 /// A driver that looks for used buffers by itself.
@@ -287,6 +297,61 @@ mod cases {
     }
 
     #[test]
+    fn the_locks_of_two_kinds_of_queues_are_held_at_once() -> Result {
+        fn set_up(
+            _dev: &Device<Core<'_>>,
+            bench: &Arc<Bench>,
+            mut setup: VirtqueueSetup<'_>,
+        ) -> Result {
+            let context = || Context(bench.clone());
+            let first =
+                setup.add::<Echo>(c"rx", Callback::Polled, 4, context(), static_lock_class!())?;
+            let second =
+                setup.add::<Echo>(c"tx", Callback::Polled, 4, context(), static_lock_class!())?;
+            let ready = setup.find(Affinity::Default)?.ready();
+            let mut queues = KVec::new();
+
+            queues.push(first.into_ready(&ready), GFP_KERNEL)?;
+            queues.push(second.into_ready(&ready), GFP_KERNEL)?;
+            bench.publish(queues);
+            Ok(())
+        }
+
+        let plan = Plan {
+            set_up: Some(set_up),
+            ..POLLED
+        };
+        let session = Session::new(plan, MODERN)?;
+        let (first, second) = (session.queue(0)?, session.queue(1)?);
+        let buffer = session.buffer(1)?;
+        let mut held = first.lock();
+        let mut inner = second.lock();
+        let ret = held.add(buffer, Buffer::describe);
+        let is_empty = inner.pop().is_none();
+
+        // Not in the order of a stack.
+        drop(held);
+
+        let num_free = inner.num_free();
+
+        drop(inner);
+        ret.map_err(|err| err.error)?;
+        ensure!(is_empty && num_free == 8);
+        // Sleeps, which it must not with interrupts disabled.
+        add(&session, &second, 2)?;
+        ensure_eq!(session.buffers(), 2);
+        // Lockdep turns itself off when it finds something.
+        #[cfg(CONFIG_PROVE_LOCKING)]
+        {
+            // SAFETY: A number that is only looked at.
+            let debug_locks = unsafe { bindings::debug_locks };
+
+            ensure_eq!(debug_locks, 1);
+        }
+        Ok(())
+    }
+
+    #[test]
     fn a_full_ring_gives_the_token_back() -> Result {
         let session = Session::new(POLLED, MODERN)?;
         let queue = session.queue(0)?;
@@ -351,6 +416,60 @@ mod cases {
     }
 
     #[test]
+    fn an_indirect_buffer_has_no_more_entries_than_c_counts() -> Result {
+        let options = MODERN.with_features(&[
+            bindings::VIRTIO_RING_F_INDIRECT_DESC,
+            bindings::VIRTIO_F_ACCESS_PLATFORM,
+        ]);
+
+        for (max_parts, bound) in [(32768, true), (32769, false), (65_600, false)] {
+            let plan = Plan {
+                max_parts,
+                ..POLLED
+            };
+            let mut session = Session::new(plan, options)?;
+
+            ensure_eq!((max_parts, session.device().is_bound()), (max_parts, bound));
+            if !bound {
+                continue;
+            }
+
+            let queue = session.queue(0)?;
+            let fill = |entries: usize, with_part: bool| {
+                let buffer = session.buffer(0)?;
+                let ret = queue.lock().add(buffer, |buffer, parts| {
+                    let Buffer { request, tail, .. } = buffer;
+
+                    for _ in 0..entries {
+                        parts.device_readable(&request[0])?;
+                    }
+                    if with_part {
+                        parts.device_writable_part(tail)?;
+                    }
+                    Ok(())
+                });
+
+                ret.map_err(|err| err.error)
+            };
+
+            ensure_eq!(fill(32769, false), Err(EMSGSIZE));
+            ensure_eq!(fill(32768, true), Err(EMSGSIZE));
+
+            ensure_eq!(fill(1000, true), Ok(()));
+
+            let chain = session.device().pop(0)?.ok_or(ENOENT)?;
+
+            ensure_eq!((chain.lens(false).count(), chain.capacity()), (1000, 1));
+            session.device().push(0, &chain, 1)?;
+            ensure_eq!(pop(&queue), Some((0, 1, false)));
+            session.remove_device();
+            ensure_eq!(session.device().mappings(), 0);
+            ensure_eq!(session.device().bad_unmaps(), 0);
+        }
+        Ok(())
+    }
+
+    #[test]
     fn a_broken_queue_gives_the_token_back() -> Result {
         let session = Session::new(POLLED, MODERN)?;
         let queue = session.queue(0)?;
@@ -374,19 +493,47 @@ mod cases {
 
     #[test]
     fn a_failed_mapping_gives_the_token_back_and_leaves_none_behind() -> Result {
-        let options = MODERN.with_features(&[bindings::VIRTIO_F_ACCESS_PLATFORM]);
-        let session = Session::new(POLLED, options)?;
-        let queue = session.queue(0)?;
-        let mappings = session.device().mappings();
+        let table: &[(&str, &[u32])] = &[
+            ("split", &[]),
+            ("split, in order", &[bindings::VIRTIO_F_IN_ORDER]),
+            ("packed", &[bindings::VIRTIO_F_RING_PACKED]),
+            (
+                "packed, indirect",
+                &[
+                    bindings::VIRTIO_F_RING_PACKED,
+                    bindings::VIRTIO_RING_F_INDIRECT_DESC,
+                ],
+            ),
+            (
+                "packed, in order",
+                &[bindings::VIRTIO_F_RING_PACKED, bindings::VIRTIO_F_IN_ORDER],
+            ),
+        ];
 
-        session.device().knobs.fail_maps.store(true, Relaxed);
-        ensure_eq!(add(&session, &queue, 1), Err(ENOMEM));
-        ensure_eq!(session.device().mappings(), mappings);
-        ensure_eq!(session.buffers(), 0);
+        for &(name, bits) in table {
+            let options = MODERN
+                .with_features(&[bindings::VIRTIO_F_ACCESS_PLATFORM])
+                .with_features(bits);
+            let mut session = Session::new(POLLED, options)?;
+            let queue = session.queue(0)?;
+            let mappings = session.device().mappings();
 
-        session.device().knobs.fail_maps.store(false, Relaxed);
-        ensure_eq!(add(&session, &queue, 2), Ok(()));
-        ensure_eq!(session.device().mappings(), mappings + 2);
+            session.device().knobs.fail_maps.store(true, Relaxed);
+            ensure_eq!((name, add(&session, &queue, 1)), (name, Err(ENOMEM)));
+            ensure_eq!((name, session.device().mappings()), (name, mappings));
+            ensure_eq!(session.buffers(), 0);
+
+            session.device().knobs.fail_maps.store(false, Relaxed);
+            ensure_eq!((name, add(&session, &queue, 2)), (name, Ok(())));
+            ensure!(session.device().mappings() > mappings);
+
+            // That the queue is broken is another matter.
+            session.device().break_queue(0);
+            ensure_eq!((name, add(&session, &queue, 3)), (name, Err(EIO)));
+            session.remove_device();
+            ensure_eq!((name, session.device().mappings()), (name, 0));
+            ensure_eq!((name, session.device().bad_unmaps()), (name, 0));
+        }
         Ok(())
     }
 

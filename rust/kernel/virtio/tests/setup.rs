@@ -10,7 +10,9 @@ use super::{
         },
         Affinity,
         Callback,
-        Device, //
+        Device,
+        PendingQueue,
+        VirtqueueSetup, //
     },
     bench::{
         Bench,
@@ -32,6 +34,7 @@ use crate::{
     bindings,
     device::Core,
     prelude::*,
+    static_lock_class,
     sync::{
         atomic::ordering::Relaxed,
         Arc, //
@@ -49,6 +52,19 @@ fn starts(events: &[Event]) -> usize {
         .iter()
         .filter(|event| matches!(event, Event::Status(status) if started(*status)))
         .count()
+}
+
+/// Adds a queue.
+fn add<'q>(setup: &mut VirtqueueSetup<'q>, bench: &Arc<Bench>) -> Result<PendingQueue<'q, Echo>> {
+    let context = Context(bench.clone());
+
+    setup.add(
+        c"own",
+        Callback::Interrupt,
+        4,
+        context,
+        static_lock_class!(),
+    )
 }
 
 #[kunit_tests(rust_virtio_setup)]
@@ -184,48 +200,27 @@ mod cases {
 
     #[test]
     fn finding_no_queues_is_refused() -> Result {
-        fn probe(dev: &Device<Core<'_>>, bench: &Arc<Bench>) -> Result {
-            let err = dev.virtqueues()?.find(Affinity::Default).err();
+        fn set_up(
+            _dev: &Device<Core<'_>>,
+            bench: &Arc<Bench>,
+            setup: VirtqueueSetup<'_>,
+        ) -> Result {
+            let err = setup.find(Affinity::Default).err();
 
             bench.note.store(u64::from(err == Some(EINVAL)), Relaxed);
             Ok(())
         }
 
         let plan = Plan {
-            in_probe: probe,
+            set_up: Some(set_up),
             ..Plan::DEFAULT
         };
         let session = Session::new(plan, MODERN)?;
 
         ensure_eq!(session.note.load(Relaxed), 1);
-        // The driver can still do it right.
+        // The driver can do without.
         ensure!(session.device().is_bound());
-        Ok(())
-    }
-
-    #[test]
-    fn queues_can_be_found_once() -> Result {
-        fn probe(dev: &Device<Core<'_>>, bench: &Arc<Bench>) -> Result {
-            for _ in 0..2 {
-                let mut setup = dev.virtqueues()?;
-
-                setup.add::<Echo>(c"own", Callback::Interrupt, 4, Context(bench.clone()))?;
-                if let Err(err) = setup.find(Affinity::Default) {
-                    bench.note.fetch_add(u64::from(err == EBUSY), Relaxed);
-                }
-            }
-            Ok(())
-        }
-
-        let plan = Plan {
-            queues: 0,
-            in_probe: probe,
-            ..Plan::DEFAULT
-        };
-        let session = Session::new(plan, MODERN)?;
-
-        ensure_eq!(session.note.load(Relaxed), 1);
-        ensure_eq!(session.device().rings(), 1);
+        ensure_eq!(session.log.count(Event::DelVqs), 0);
         Ok(())
     }
 
@@ -244,10 +239,12 @@ mod cases {
 
     #[test]
     fn an_error_of_the_transport_reaches_the_driver() -> Result {
-        fn probe(dev: &Device<Core<'_>>, bench: &Arc<Bench>) -> Result {
-            let mut setup = dev.virtqueues()?;
-
-            setup.add::<Echo>(c"own", Callback::Interrupt, 4, Context(bench.clone()))?;
+        fn set_up(
+            _dev: &Device<Core<'_>>,
+            bench: &Arc<Bench>,
+            mut setup: VirtqueueSetup<'_>,
+        ) -> Result {
+            add(&mut setup, bench)?;
             let err = setup.find(Affinity::Default).err().ok_or(EINVAL)?;
 
             bench.note.store(u64::from(err == EREMOTEIO), Relaxed);
@@ -255,7 +252,7 @@ mod cases {
         }
 
         let plan = Plan {
-            in_probe: probe,
+            set_up: Some(set_up),
             ..Plan::DEFAULT
         };
         let mut session = Session::new(plan, MODERN)?;
@@ -296,10 +293,12 @@ mod cases {
 
     #[test]
     fn queues_are_filled_before_the_device_is_told_to_start() -> Result {
-        fn probe(dev: &Device<Core<'_>>, bench: &Arc<Bench>) -> Result {
-            let mut setup = dev.virtqueues()?;
-            let queue =
-                setup.add::<Echo>(c"own", Callback::Interrupt, 4, Context(bench.clone()))?;
+        fn set_up(
+            dev: &Device<Core<'_>>,
+            bench: &Arc<Bench>,
+            mut setup: VirtqueueSetup<'_>,
+        ) -> Result {
+            let mut queue = add(&mut setup, bench)?;
 
             if queue.vring_size() != 0 {
                 return Err(EINVAL);
@@ -336,7 +335,7 @@ mod cases {
 
         let plan = Plan {
             queues: 0,
-            in_probe: probe,
+            set_up: Some(set_up),
             ..Plan::DEFAULT
         };
         let session = Session::new(plan, MODERN)?;
@@ -372,11 +371,13 @@ mod cases {
 
     #[test]
     fn queues_that_do_not_exist_have_no_affinity() -> Result {
-        fn probe(dev: &Device<Core<'_>>, bench: &Arc<Bench>) -> Result {
-            let mut setup = dev.virtqueues()?;
-
+        fn set_up(
+            _dev: &Device<Core<'_>>,
+            bench: &Arc<Bench>,
+            mut setup: VirtqueueSetup<'_>,
+        ) -> Result {
             for _ in 0..2 {
-                setup.add::<Echo>(c"own", Callback::Interrupt, 4, Context(bench.clone()))?;
+                add(&mut setup, bench)?;
             }
 
             let ready = setup.find(Affinity::Default)?.ready();
@@ -394,7 +395,7 @@ mod cases {
 
         let plan = Plan {
             queues: 0,
-            in_probe: probe,
+            set_up: Some(set_up),
             ..Plan::DEFAULT
         };
         let session = Session::new(plan, MODERN)?;
