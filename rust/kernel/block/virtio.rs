@@ -34,7 +34,6 @@ use core::{
 // - The private data of a request follows it in memory and does not move. The data in its bios
 //   stays until the request ends. Only the owner of the request, which is the ring, gets at them.
 // - The block layer allocates requests as pages or with `kmalloc`: in the linear mapping.
-// - The ring slot is what `Request` has for this.
 unsafe impl<T: Operations> Token for Request<T, Started> {
     type View<'t> = (Pin<&'t mut T::RequestData>, Payload<'t>);
 
@@ -48,11 +47,6 @@ unsafe impl<T: Operations> Token for Request<T, Started> {
         let start = core::ptr::from_ref(self.data()) as usize;
 
         start..start.wrapping_add(size_of::<T::RequestData>())
-    }
-
-    #[inline]
-    fn capacity(&mut self) -> &mut u32 {
-        self.ring_slot()
     }
 
     #[inline]

@@ -28,7 +28,6 @@ use core::{
 ///   be accessed by anybody, from `into_raw` to `from_raw`.
 /// - [`linear_range`](Self::linear_range) must lie in the linear mapping of the kernel, and not end
 ///   before it starts.
-/// - [`capacity`](Self::capacity) must be storage that only the ring uses.
 pub unsafe trait Token: Send + Sized + 'static {
     /// What a driver gets to see of the token while it describes the buffer.
     type View<'t>
@@ -40,9 +39,6 @@ pub unsafe trait Token: Send + Sized + 'static {
 
     /// The addresses that are known to be in the linear mapping.
     fn linear_range(&self) -> Range<usize>;
-
-    /// Room for the number of bytes that the device may write.
-    fn capacity(&mut self) -> &mut u32;
 
     /// Gives up ownership to the ring.
     fn into_raw(self) -> NonNull<c_void>;
@@ -71,13 +67,7 @@ pub unsafe trait Token: Send + Sized + 'static {
 /// assert_eq!(buffer.len(), 64);
 /// # Ok::<(), Error>(())
 /// ```
-pub struct RingBox<T: Send + 'static>(KBox<Slot<T>>);
-
-/// A value and what the ring notes about it.
-struct Slot<T> {
-    data: T,
-    capacity: u32,
-}
+pub struct RingBox<T: Send + 'static>(KBox<T>);
 
 impl<T: Send + 'static> RingBox<T> {
     /// Moves a value into memory that a device can be given.
@@ -86,12 +76,12 @@ impl<T: Send + 'static> RingBox<T> {
     ///
     /// [`ENOMEM`]: there is no memory.
     pub fn new(data: T, flags: Flags) -> Result<Self> {
-        Ok(Self(KBox::new(Slot { data, capacity: 0 }, flags)?))
+        Ok(Self(KBox::new(data, flags)?))
     }
 
     /// Takes the value out again.
     pub fn into_inner(self) -> T {
-        KBox::into_inner(self.0).data
+        KBox::into_inner(self.0)
     }
 }
 
@@ -99,13 +89,13 @@ impl<T: Send + 'static> Deref for RingBox<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        &self.0.data
+        &self.0
     }
 }
 
 impl<T: Send + 'static> DerefMut for RingBox<T> {
     fn deref_mut(&mut self) -> &mut T {
-        &mut self.0.data
+        &mut self.0
     }
 }
 
@@ -114,22 +104,17 @@ impl<T: Send + 'static> DerefMut for RingBox<T> {
 // - What can be borrowed from `&mut T` is in the allocation of the box or owned by the value in
 //   it. Neither moves while the box exists, and nobody has a reference to the box in the ring.
 // - A `KBox` is allocated by `kmalloc`, whose memory is in the linear mapping.
-// - `Slot::capacity` is private and used for nothing else.
 unsafe impl<T: Send + 'static> Token for RingBox<T> {
     type View<'t> = &'t mut T;
 
     fn view(&mut self) -> &mut T {
-        &mut self.0.data
+        &mut self.0
     }
 
     fn linear_range(&self) -> Range<usize> {
-        let start = core::ptr::from_ref(&self.0.data) as usize;
+        let start = core::ptr::from_ref::<T>(&self.0) as usize;
 
         start..start + size_of::<T>()
-    }
-
-    fn capacity(&mut self) -> &mut u32 {
-        &mut self.0.capacity
     }
 
     fn into_raw(self) -> NonNull<c_void> {

@@ -16,8 +16,6 @@ use core::{
 
 /// What follows a `struct request` in memory, in C the "PDU".
 pub(super) struct Pdu<T: Operations> {
-    /// Belongs to the ring that the request is in.
-    pub(super) ring_slot: u32,
     /// The call of [`Operations::queue_rq`] that has issued the request, null if it came in a list.
     /// As long as that call lasts, no other has the same address.
     pub(super) issued_by: *const bindings::blk_mq_queue_data,

@@ -286,13 +286,6 @@ impl<T: Operations, S: State> Request<T, S> {
         this
     }
 
-    /// A number in the request that belongs to the ring which the request is in.
-    #[inline]
-    pub(crate) fn ring_slot(&mut self) -> &mut u32 {
-        // SAFETY: By the type invariant, the PDU is initialized and owned by `self`.
-        unsafe { &mut (*self.pdu().as_ptr()).ring_slot }
-    }
-
     /// The data that is read or written.
     #[inline]
     pub fn payload(&self) -> Payload<'_> {
