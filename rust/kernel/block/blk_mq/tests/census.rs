@@ -163,3 +163,13 @@ pub(super) fn wait_until(mut condition: impl FnMut() -> bool) -> Result {
     }
     Err(ETIMEDOUT)
 }
+
+/// The same for what can take some seconds, such as a timeout, which the block layer rounds up.
+pub(super) fn wait_longer(mut condition: impl FnMut() -> bool) -> Result {
+    for _ in 0..10 {
+        if wait_until(&mut condition).is_ok() {
+            return Ok(());
+        }
+    }
+    Err(ETIMEDOUT)
+}

@@ -4,6 +4,7 @@
 
 use super::{
     census::{
+        wait_longer,
         wait_until,
         Census, //
     },
@@ -500,13 +501,44 @@ mod tests {
             has_read.store(1 + u32::from(is_served), Release);
         })?;
 
-        assert!(wait_until(|| read.load(Acquire) != 0).is_ok());
+        assert!(wait_longer(|| read.load(Acquire) != 0).is_ok());
         assert_eq!(read.load(Acquire), 2);
         // It goes, if not at once.
-        wait_until(|| open_other.ram().capacity() == 0)?;
+        assert!(wait_longer(|| open_other.ram().capacity() == 0).is_ok());
         drop(open_other);
         drop(disk);
         drop(set);
+        census.wait_until_gone()?;
+        Ok(())
+    }
+
+    #[test]
+    fn a_disk_can_be_dropped_by_its_own_functions() -> Result {
+        let census = Census::new()?;
+        let options = TagSetOptions {
+            timeout: Delta::from_millis(50),
+            ..options()
+        };
+        let disk =
+            new_disk(&census, options, &QueueLimits::new(), "rustkunit_itself")?.add_virtual()?;
+        let open = OpenDisk::new(&disk)?;
+        let data = open.ram().queue_data();
+
+        data.set_mode(Mode::Park, Status::OK);
+        let bio = Bio::submit(&open, READ, 0, 512, 0)?;
+        data.wait_parked(1)?;
+        *data.other.lock() = Some(disk);
+        data.drop_other.store(1, Relaxed);
+        assert!(wait_longer(|| data.other.lock().is_none()).is_ok());
+
+        // The timeout has returned, or else this would not come again.
+        let timeouts = data.timeouts.load(Relaxed);
+        assert!(wait_longer(|| data.timeouts.load(Relaxed) > timeouts).is_ok());
+        data.unpark().ok_or(ENOENT)?.end(Status::OK);
+        assert_eq!(bio.wait(), Status::OK);
+        assert!(wait_longer(|| census.hw.load(Relaxed) == 0).is_ok());
+        drop(bio);
+        drop(open);
         census.wait_until_gone()?;
         Ok(())
     }

@@ -4,6 +4,7 @@
 
 use super::{
     census::{
+        wait_longer,
         wait_until,
         Census, //
     },
@@ -556,7 +557,7 @@ mod tests {
             // `del_gendisk` has much to do before it waits for requests.
             fsleep(Delta::from_millis(1000));
             late(rq);
-            if wait_until(|| disk.queue_data().queued.load(Relaxed) > served).is_err() {
+            if wait_longer(|| disk.queue_data().queued.load(Relaxed) > served).is_err() {
                 // SAFETY: The disk is open and keeps its queue.
                 unsafe { bindings::blk_mq_kick_requeue_list(disk.queue()) };
                 // SAFETY: As above.

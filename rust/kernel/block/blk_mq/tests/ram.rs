@@ -175,6 +175,8 @@ pub(super) struct QueueData {
     pub(super) timeouts: Atomic<u32>,
     /// Whether a request whose completion was withheld is taken when it times out.
     pub(super) take_withheld: Atomic<u32>,
+    /// Whether a timeout drops the disk that is kept.
+    pub(super) drop_other: Atomic<u32>,
     /// How often there was one more to be taken.
     pub(super) taken_twice: Atomic<u32>,
     pub(super) stored: Atomic<u32>,
@@ -227,6 +229,7 @@ impl QueueData {
             exchange: Atomic::new(Exchange::Nothing as u32),
             timeouts: Atomic::new(0),
             take_withheld: Atomic::new(0),
+            drop_other: Atomic::new(0),
             taken_twice: Atomic::new(0),
             stored: Atomic::new(0),
             counted,
@@ -545,6 +548,11 @@ impl Operations for Ram {
 
         if rq.op() == Op::Read && rq.hw_queue().index() == rq.hw_queue().data().index {
             data.timeouts.fetch_add(1, Relaxed);
+        }
+        if data.drop_other.load(Relaxed) != 0 {
+            let other = data.other.lock().take();
+
+            drop(other);
         }
         if data.take_withheld.load(Relaxed) != 0 {
             if let Some(taken) = rq.take_withheld() {
