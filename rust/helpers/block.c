@@ -49,6 +49,10 @@ rust_helper_queue_limits_start_update(struct request_queue *q)
  * If blk_mq_alloc_tag_set() fails after it has made some requests, then
  * cleanup_srcu_struct() finds callbacks pending that refer to the set, and
  * leaves it at that. Wait for them, and clean up, before the set is freed.
+ *
+ * Nothing but the usage of the SRCU struct tells whether that has happened.
+ * This goes when blk_mq_alloc_tag_set() itself calls srcu_barrier(), as
+ * blk_mq_free_tag_set() does.
  */
 __rust_helper void
 rust_helper_blk_mq_settle_failed_tag_set(struct blk_mq_tag_set *set)

@@ -44,7 +44,8 @@
 //!
 //! When dropping a [`Disk`] returns, all requests have ended, and none of the functions of
 //! [`Operations`] runs or is called again, except for [`getgeo`](Operations::getgeo) and
-//! [`report_zones`](Operations::report_zones), by those who have the disk still open.
+//! [`report_zones`](Operations::report_zones), by those who have the disk still open. In such
+//! functions themselves it cannot be waited for: see [`Disk`].
 //!
 //! # C and Rust
 //!

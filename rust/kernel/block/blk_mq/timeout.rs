@@ -12,12 +12,12 @@ use super::{
     Operations,
     Request, //
 };
-use crate::sync::atomic::{
-    Acquire,
-    Atomic, //
-};
 use crate::{
     prelude::*,
+    sync::atomic::{
+        Acquire,
+        Atomic, //
+    },
     time::{
         Delta,
         Instant,
