@@ -187,6 +187,7 @@ mod adapter;
 mod affinity;
 pub mod config;
 mod config_work;
+mod described;
 mod device_lock;
 #[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
 mod fake;
@@ -210,6 +211,11 @@ mod work;
 
 pub use self::{
     adapter::Adapter,
+    described::{
+        Describe,
+        Described,
+        Description, //
+    },
     handle::DeviceHandle,
     id::{
         DeviceId,

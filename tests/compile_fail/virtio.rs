@@ -8,6 +8,7 @@ use kernel::{
         self,
         Affinity,
         Callback,
+        Described,
         DeviceId,
         Exclusive,
         Handler,
@@ -328,6 +329,20 @@ fn probe(dev: &virtio::Device<Core<'_>>, mut setup: virtio::VirtqueueSetup<'_>) 
     #[cfg(not(case = "memory_that_is_not_the_tokens"))]
     locked
         .add(token, |bytes, parts| parts.device_writable(bytes))
+        .map_err(|err| err.error)?;
+
+    // What is described is nobody's to look into or change.
+    let described = Described::new(RingBox::new([0u8; 16], GFP_KERNEL)?, |bytes, parts| {
+        parts.device_readable(bytes)
+    })
+    .map_err(|err| err.error)?;
+    //@ case: change_what_is_described
+    //@ error: E0608
+    //@ message: cannot index into a value of type `Described<RingBox<[u8; 16]>>`
+    #[cfg(case = "change_what_is_described")]
+    let _ = described[0];
+    locked
+        .add_described(described)
         .map_err(|err| err.error)?;
 
     // A token that was added belongs to the ring.

@@ -18,6 +18,9 @@ use crate::{
     error::to_result,
     prelude::*,
     virtio::{
+        Describe,
+        Described,
+        Description,
         Mapped,
         Ready,
         Segments,
@@ -25,9 +28,13 @@ use crate::{
     }, //
 };
 use core::{
+    marker::PhantomData,
     ops::Range,
     ptr::NonNull, //
 };
+
+/// What a ring notes in a request.
+pub(crate) type RingSlot = Description;
 
 // SAFETY:
 // - `Request::from_raw` is the inverse of `Request::into_raw`.
@@ -58,7 +65,28 @@ unsafe impl<T: Operations> Token for Request<T, Started> {
     unsafe fn from_raw(ptr: NonNull<c_void>) -> Self {
         // SAFETY: By the requirement of this function, `ptr` comes from `into_raw`, so this was
         // the owner of a started request, and becomes it again.
-        unsafe { Request::from_raw(ptr.cast()) }
+        let mut rq: Self = unsafe { Request::from_raw(ptr.cast()) };
+
+        rq.ring_slot().release();
+        rq
+    }
+}
+
+// SAFETY:
+// - The ring slot is what `Request` has for this, behind the request in memory.
+// - Both functions return that.
+// - `from_raw` calls `release`.
+unsafe impl<T: Operations> Describe for Request<T, Started> {
+    #[inline]
+    fn split(&mut self) -> (Self::View<'_>, &mut Description) {
+        self.parts_and_ring_slot()
+    }
+
+    #[inline]
+    unsafe fn description(ptr: NonNull<c_void>) -> NonNull<Description> {
+        // SAFETY: By the requirement of this function, `ptr` comes from `into_raw`, so it points to
+        // a request of a `GenDisk<T>`.
+        unsafe { Self::ring_slot_of(ptr.cast()) }
     }
 }
 
@@ -67,15 +95,92 @@ unsafe impl<T: Operations> Token for Request<T, Started> {
 // last entry as the end, and removes the marks of the others.
 unsafe impl Segments for Payload<'_> {
     #[inline]
-    unsafe fn map(&self, sgl: &mut [bindings::scatterlist]) -> Result<Mapped> {
+    fn max_entries(&self) -> usize {
+        self.max_segments()
+    }
+
+    #[inline]
+    unsafe fn map(&self, sgl: *mut bindings::scatterlist, room: usize) -> Result<Mapped> {
         // SAFETY: By the requirement of this function.
-        let (entries, len) = unsafe { Payload::map(self, sgl) }?;
+        let (entries, len) = unsafe { Payload::map(self, sgl, room) }?;
 
         Ok(Mapped {
             entries,
             len,
             device_writable: !self.is_write(),
         })
+    }
+}
+
+/// Requests that are described, in the order in which they are to be added to a queue.
+///
+/// Those that are left when it is dropped end with an I/O error.
+///
+/// # Invariants
+///
+/// The requests in `list` come from [`Described::into_raw`], and belong to it.
+pub struct DescribedList<T: Operations> {
+    list: bindings::rq_list,
+    _requests: PhantomData<Described<Request<T>>>,
+}
+
+impl<T: Operations> DescribedList<T> {
+    /// A list without requests.
+    #[inline]
+    pub fn new() -> Self {
+        Self {
+            list: pin_init::zeroed(),
+            _requests: PhantomData,
+        }
+    }
+
+    /// Whether there are no requests.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.list.head.is_null()
+    }
+
+    /// Adds a request at the end.
+    #[inline]
+    pub fn push(&mut self, rq: Described<Request<T>>) {
+        let rq = rq.into_raw().cast::<bindings::request>().as_ptr();
+
+        // SAFETY: The request is valid, and owned. The block layer has no use for the link of a
+        // request that is started.
+        unsafe { (*rq).__bindgen_anon_1.rq_next = core::ptr::null_mut() };
+        if self.list.tail.is_null() {
+            self.list.head = rq;
+        } else {
+            // SAFETY: By the type invariant, the last request is valid and owned.
+            unsafe { (*self.list.tail).__bindgen_anon_1.rq_next = rq };
+        }
+        self.list.tail = rq;
+    }
+
+    /// Takes the first request.
+    #[inline]
+    pub fn pop(&mut self) -> Option<Described<Request<T>>> {
+        let rq = NonNull::new(self.list.head)?;
+
+        // SAFETY: By the type invariant, the request is valid and owned.
+        self.list.head = unsafe { (*rq.as_ptr()).__bindgen_anon_1.rq_next };
+        if self.list.head.is_null() {
+            self.list.tail = core::ptr::null_mut();
+        }
+        // SAFETY: By the type invariant, and it is not in the list any more.
+        Some(unsafe { Described::from_raw(rq.cast()) })
+    }
+}
+
+impl<T: Operations> Default for DescribedList<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: Operations> Drop for DescribedList<T> {
+    fn drop(&mut self) {
+        while self.pop().is_some() {}
     }
 }
 

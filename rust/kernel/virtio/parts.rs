@@ -4,7 +4,10 @@
 //!
 //! C header: [`include/linux/scatterlist.h`](srctree/include/linux/scatterlist.h)
 
-use super::part::Part;
+use super::{
+    described::Table,
+    part::Part, //
+};
 use crate::prelude::*;
 use core::{
     marker::PhantomData,
@@ -21,17 +24,20 @@ use zerocopy::Immutable;
 /// Memory that the device may write must be meant to be written. Of the entries that it fills, the
 /// last and no other must have an end mark afterwards.
 pub unsafe trait Segments {
-    /// Fills entries of `sgl` from its start and says what they describe.
+    /// The entries that [`map`](Self::map) needs at most.
+    fn max_entries(&self) -> usize;
+
+    /// Fills entries of the list `sgl` from its start and says what they describe.
     ///
     /// # Errors
     ///
-    /// [`EMSGSIZE`]: the segments need more entries.
+    /// [`EMSGSIZE`]: the segments need more than `room` entries.
     ///
     /// # Safety
     ///
-    /// The entries must have been initialized by `sg_init_table`, and none of them be a link to
-    /// another table. They may have end marks.
-    unsafe fn map(&self, sgl: &mut [bindings::scatterlist]) -> Result<Mapped>;
+    /// `sgl` must point to a list of `room` entries, of which `sg_next` leads from each to the next
+    /// if it has no end mark. They may have end marks.
+    unsafe fn map(&self, sgl: *mut bindings::scatterlist, room: usize) -> Result<Mapped>;
 }
 
 /// What [`Segments::map`] has described.
@@ -43,6 +49,16 @@ pub struct Mapped {
     pub len: u32,
     /// Whether the device writes the memory, or else reads it.
     pub device_writable: bool,
+}
+
+impl Mapped {
+    fn direction(&self) -> Direction {
+        if self.device_writable {
+            Direction::Writable
+        } else {
+            Direction::Readable
+        }
+    }
 }
 
 /// The scatterlists that one buffer can have.
@@ -65,10 +81,13 @@ pub(super) const MAX_LISTS: usize = 4;
 ///   others to write. The latter hold `capacity` bytes.
 /// - The first `used` entries of `sgl` are in lists. If `is_open`, the last of them ends the last
 ///   list.
+/// - `table` is room for a list beside `sgl`, if there is some; it is allocated as soon as it is in
+///   `lists`.
 pub struct Parts<'t, 'q> {
     sgl: &'q mut [bindings::scatterlist],
     used: usize,
     lists: &'q mut [*mut bindings::scatterlist; MAX_LISTS],
+    table: Option<&'q mut Table>,
     out: u32,
     input: u32,
     entries: usize,
@@ -80,7 +99,8 @@ pub struct Parts<'t, 'q> {
 }
 
 impl<'t, 'q> Parts<'t, 'q> {
-    /// Starts an empty description, which uses `sgl` and `lists`.
+    /// Starts an empty description, which uses `sgl` and `lists`, and `table` for segments that do
+    /// not fit into `sgl`.
     ///
     /// # Safety
     ///
@@ -91,6 +111,7 @@ impl<'t, 'q> Parts<'t, 'q> {
     pub(super) unsafe fn new(
         sgl: &'q mut [bindings::scatterlist],
         lists: &'q mut [*mut bindings::scatterlist; MAX_LISTS],
+        table: Option<&'q mut Table>,
         linear: Range<usize>,
     ) -> Self {
         // INVARIANT: Nothing is described yet.
@@ -98,6 +119,7 @@ impl<'t, 'q> Parts<'t, 'q> {
             sgl,
             used: 0,
             lists,
+            table,
             out: 0,
             input: 0,
             entries: 0,
@@ -177,14 +199,21 @@ impl<'t, 'q> Parts<'t, 'q> {
     ///
     /// - [`EINVAL`]: the device reads them, but a part for it to write was added before.
     /// - [`EMSGSIZE`]: the queue was set up for fewer parts, or the buffer has too many lists.
+    /// - [`ENOMEM`]: there is no memory for a scatterlist, where the token has room for its
+    ///   description.
     #[inline]
     pub fn segments<S>(&mut self, segments: &S) -> Result
     where
         S: Segments + 't,
     {
         let free = self.sgl.get_mut(self.used..).ok_or(EMSGSIZE)?;
+
+        if segments.max_entries() > free.len() {
+            return self.segments_in_table(segments);
+        }
+
         // SAFETY: By the type invariant.
-        let mapped = unsafe { segments.map(free) }?;
+        let mapped = unsafe { segments.map(free.as_mut_ptr(), free.len()) }?;
 
         if mapped.entries == 0 {
             return Ok(());
@@ -192,15 +221,35 @@ impl<'t, 'q> Parts<'t, 'q> {
         if mapped.entries > free.len() {
             return Err(EMSGSIZE);
         }
-
-        let direction = if mapped.device_writable {
-            Direction::Writable
-        } else {
-            Direction::Readable
-        };
         // `map` has filled and terminated the entries, with memory that is valid for `'t` by the
         // contract of `Segments`.
-        self.append(mapped.entries, mapped.len, direction)
+        self.append(mapped.entries, mapped.len, mapped.direction())
+    }
+
+    /// Adds segments as a list of their own.
+    #[inline(never)]
+    fn segments_in_table<S>(&mut self, segments: &S) -> Result
+    where
+        S: Segments + 't,
+    {
+        let room = segments.max_entries();
+        let table = self.table.as_mut().ok_or(EMSGSIZE)?;
+        let list = table.allocate(room)?;
+        // SAFETY: The list was just allocated, with `room` entries.
+        let mapped = unsafe { segments.map(list, room) }?;
+
+        if mapped.entries == 0 {
+            return Ok(());
+        }
+        if mapped.entries > room {
+            return Err(EMSGSIZE);
+        }
+        // As in `segments`.
+        self.add_list(list, mapped.len, mapped.direction())?;
+        // INVARIANT: The last list is not in `sgl`.
+        self.is_open = false;
+        self.entries += mapped.entries;
+        Ok(())
     }
 
     /// Adds memory by an entry of `sgl`. Callers have borrowed it for `'t`.

@@ -47,6 +47,7 @@ mod driver;
 
 mod config;
 mod config_changed;
+mod described;
 mod feature;
 mod flags;
 mod handle;

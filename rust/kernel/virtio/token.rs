@@ -6,6 +6,10 @@
 //! owner of the memory that the buffer describes. It moves into the ring when the buffer is added
 //! and comes out when the device has used it, so nothing can touch or free the memory meanwhile.
 
+use super::described::{
+    Describe,
+    Description, //
+};
 use crate::{
     alloc::Flags,
     prelude::*, //
@@ -67,7 +71,13 @@ pub unsafe trait Token: Send + Sized + 'static {
 /// assert_eq!(buffer.len(), 64);
 /// # Ok::<(), Error>(())
 /// ```
-pub struct RingBox<T: Send + 'static>(KBox<T>);
+pub struct RingBox<T: Send + 'static>(KBox<Slot<T>>);
+
+/// A value and what the ring notes about it.
+struct Slot<T> {
+    data: T,
+    description: Description,
+}
 
 impl<T: Send + 'static> RingBox<T> {
     /// Moves a value into memory that a device can be given.
@@ -76,12 +86,17 @@ impl<T: Send + 'static> RingBox<T> {
     ///
     /// [`ENOMEM`]: there is no memory.
     pub fn new(data: T, flags: Flags) -> Result<Self> {
-        Ok(Self(KBox::new(data, flags)?))
+        let slot = Slot {
+            data,
+            description: Description::new(),
+        };
+
+        Ok(Self(KBox::new(slot, flags)?))
     }
 
     /// Takes the value out again.
     pub fn into_inner(self) -> T {
-        KBox::into_inner(self.0)
+        KBox::into_inner(self.0).data
     }
 }
 
@@ -89,13 +104,13 @@ impl<T: Send + 'static> Deref for RingBox<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        &self.0
+        &self.0.data
     }
 }
 
 impl<T: Send + 'static> DerefMut for RingBox<T> {
     fn deref_mut(&mut self) -> &mut T {
-        &mut self.0
+        &mut self.0.data
     }
 }
 
@@ -104,15 +119,16 @@ impl<T: Send + 'static> DerefMut for RingBox<T> {
 // - What can be borrowed from `&mut T` is in the allocation of the box or owned by the value in
 //   it. Neither moves while the box exists, and nobody has a reference to the box in the ring.
 // - A `KBox` is allocated by `kmalloc`, whose memory is in the linear mapping.
+// - `Slot::description` is private and used for nothing else.
 unsafe impl<T: Send + 'static> Token for RingBox<T> {
     type View<'t> = &'t mut T;
 
     fn view(&mut self) -> &mut T {
-        &mut self.0
+        &mut self.0.data
     }
 
     fn linear_range(&self) -> Range<usize> {
-        let start = core::ptr::from_ref::<T>(&self.0) as usize;
+        let start = core::ptr::from_ref(&self.0.data) as usize;
 
         start..start + size_of::<T>()
     }
@@ -124,6 +140,29 @@ unsafe impl<T: Send + 'static> Token for RingBox<T> {
     unsafe fn from_raw(ptr: NonNull<c_void>) -> Self {
         // SAFETY: By the requirement of this function, `ptr` comes from `KBox::leak` in
         // `into_raw` and is used once.
-        Self(unsafe { KBox::from_raw(ptr.cast().as_ptr()) })
+        let mut slot: KBox<Slot<T>> = unsafe { KBox::from_raw(ptr.cast().as_ptr()) };
+
+        slot.description.release();
+        Self(slot)
+    }
+}
+
+// SAFETY:
+// - `Slot::description` is private, used for nothing else, and in the allocation of the box.
+// - Both functions return that.
+// - `from_raw` calls `release`.
+unsafe impl<T: Send + 'static> Describe for RingBox<T> {
+    fn split(&mut self) -> (&mut T, &mut Description) {
+        let slot = &mut *self.0;
+
+        (&mut slot.data, &mut slot.description)
+    }
+
+    unsafe fn description(ptr: NonNull<c_void>) -> NonNull<Description> {
+        let slot = ptr.cast::<Slot<T>>().as_ptr();
+
+        // SAFETY: By the requirement of this function, `ptr` comes from `KBox::leak` in
+        // `into_raw`.
+        NonNull::from(unsafe { &mut (*slot).description })
     }
 }

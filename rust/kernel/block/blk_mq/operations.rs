@@ -7,7 +7,10 @@
 use super::{
     disk_data::DiskData,
     hw_queue::HwQueue,
-    pdu::Pdu,
+    pdu::{
+        Pdu,
+        RingSlot, //
+    },
     CompletionBatch,
     GenDisk,
     Geometry,
@@ -398,6 +401,8 @@ impl<T: Operations> OperationsVTable<T> {
             // SAFETY: The set has reserved `Pdu::<T>::CMD_SIZE` bytes behind each request.
             let pdu = unsafe { Pdu::<T>::of(rq) }.as_ptr();
             // SAFETY: `pdu` is valid for writes and aligned: see `Pdu::CMD_SIZE`.
+            let slot = unsafe { &raw mut (*pdu).ring_slot };
+            // SAFETY: As above.
             let issued_by = unsafe { &raw mut (*pdu).issued_by };
             // SAFETY: As above.
             let is_withheld = unsafe { &raw mut (*pdu).is_withheld };
@@ -414,6 +419,8 @@ impl<T: Operations> OperationsVTable<T> {
             // SAFETY: By the requirement of this function.
             let result = unsafe { TagSet::<T>::try_construct(set, init) }?;
 
+            // SAFETY: `slot` is valid for writes.
+            unsafe { slot.write(RingSlot::new()) };
             // SAFETY: `issued_by` is valid for writes.
             unsafe { issued_by.write(core::ptr::null()) };
             // SAFETY: `is_withheld` is valid for writes.

@@ -91,28 +91,32 @@ impl<'a> Payload<'a> {
         unsafe { (*self.rq.as_ptr()).nr_phys_segments }.into()
     }
 
-    /// Describes the data in entries of `sgl`, from its start. Returns how many, and the length of
-    /// the data in bytes.
+    /// Describes the data in entries of the list `sgl`, from its start. Returns how many, and the
+    /// length of the data in bytes.
     ///
     /// The last entry that is used gets the end mark. The description is good until the request
     /// ends.
     ///
     /// # Errors
     ///
-    /// [`EMSGSIZE`]: `sgl` is shorter than [`max_segments`](Self::max_segments).
+    /// [`EMSGSIZE`]: `room` is less than [`max_segments`](Self::max_segments).
     ///
     /// # Safety
     ///
-    /// The entries must have been initialized by `sg_init_table`, and none of them be a link to
-    /// another table. They may have end marks.
+    /// `sgl` must point to a list of `room` entries, of which `sg_next` leads from each to the next
+    /// if it has no end mark. They may have end marks.
     #[inline]
-    pub(crate) unsafe fn map(&self, sgl: &mut [bindings::scatterlist]) -> Result<(usize, u32)> {
+    pub(crate) unsafe fn map(
+        &self,
+        sgl: *mut bindings::scatterlist,
+        room: usize,
+    ) -> Result<(usize, u32)> {
         let max_segments = self.max_segments();
 
         if max_segments == 0 {
             return Ok((0, 0));
         }
-        if max_segments > sgl.len() {
+        if max_segments > room {
             return Err(EMSGSIZE);
         }
 
@@ -120,8 +124,7 @@ impl<'a> Payload<'a> {
 
         // SAFETY: By the type invariant, `rq` is valid, and it has data, which fits into
         // `nr_phys_segments` entries. By the requirement of this function, these follow each other.
-        let count =
-            unsafe { bindings::__blk_rq_map_sg(self.rq.as_ptr(), sgl.as_mut_ptr(), &mut last) };
+        let count = unsafe { bindings::__blk_rq_map_sg(self.rq.as_ptr(), sgl, &mut last) };
 
         Ok((usize::try_from(count)?, self.data_len()))
     }

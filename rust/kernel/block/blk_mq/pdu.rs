@@ -14,8 +14,25 @@ use core::{
     ptr::NonNull, //
 };
 
+/// What a ring notes about a request in it.
+#[cfg(CONFIG_RUST_BLK_VIRTIO)]
+pub(crate) type RingSlot = crate::block::virtio::RingSlot;
+
+/// There are no rings.
+#[cfg(not(CONFIG_RUST_BLK_VIRTIO))]
+pub(crate) struct RingSlot;
+
+#[cfg(not(CONFIG_RUST_BLK_VIRTIO))]
+impl RingSlot {
+    pub(super) fn new() -> Self {
+        Self
+    }
+}
+
 /// What follows a `struct request` in memory, in C the "PDU".
 pub(super) struct Pdu<T: Operations> {
+    /// Belongs to the ring that the request is in.
+    pub(super) ring_slot: RingSlot,
     /// The call of [`Operations::queue_rq`] that has issued the request, null if it came in a list.
     /// As long as that call lasts, no other has the same address.
     pub(super) issued_by: *const bindings::blk_mq_queue_data,

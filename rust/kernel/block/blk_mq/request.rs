@@ -17,7 +17,10 @@ use super::{
         Flags,
         Op, //
     },
-    pdu::Pdu,
+    pdu::{
+        Pdu,
+        RingSlot, //
+    },
     Operations,
     Payload,
     Ranges,
@@ -284,6 +287,43 @@ impl<T: Operations, S: State> Request<T, S> {
         // SAFETY: By the type invariant, the PDU is initialized and owned by `this`.
         unsafe { (*this.pdu().as_ptr()).issued_by = core::ptr::null() };
         this
+    }
+
+    /// The room in the request that belongs to the ring which the request is in.
+    #[cfg(CONFIG_RUST_BLK_VIRTIO)]
+    #[inline]
+    pub(crate) fn ring_slot(&mut self) -> &mut RingSlot {
+        // SAFETY: By the type invariant, the PDU is initialized and owned by `self`.
+        unsafe { &mut (*self.pdu().as_ptr()).ring_slot }
+    }
+
+    /// Where [`ring_slot`](Self::ring_slot) is.
+    ///
+    /// # Safety
+    ///
+    /// `rq` must come from [`into_raw`](Self::into_raw) of the same type, and be owned.
+    #[cfg(CONFIG_RUST_BLK_VIRTIO)]
+    #[inline]
+    pub(crate) unsafe fn ring_slot_of(rq: NonNull<bindings::request>) -> NonNull<RingSlot> {
+        // SAFETY: By the requirement of this function and the type invariant, a `Pdu<T>` follows
+        // the request in the same allocation.
+        let pdu = unsafe { Pdu::<T>::of(rq) }.as_ptr();
+
+        // SAFETY: As above.
+        NonNull::from(unsafe { &mut (*pdu).ring_slot })
+    }
+
+    /// As [`parts`](Self::parts), and [`ring_slot`](Self::ring_slot).
+    #[cfg(CONFIG_RUST_BLK_VIRTIO)]
+    #[inline]
+    pub(crate) fn parts_and_ring_slot(
+        &mut self,
+    ) -> ((Pin<&mut T::RequestData>, Payload<'_>), &mut RingSlot) {
+        // SAFETY: By the type invariant, the PDU is initialized and owned by `self`.
+        let slot = unsafe { &mut (*self.pdu().as_ptr()).ring_slot };
+
+        // `parts` does not access it.
+        (self.parts(), slot)
     }
 
     /// The data that is read or written.

@@ -3,6 +3,8 @@
 //! KUnit tests, on disks that are made of memory.
 
 mod census;
+#[cfg(CONFIG_RUST_BLK_VIRTIO)]
+mod described;
 mod io;
 mod lifecycle;
 mod limits;

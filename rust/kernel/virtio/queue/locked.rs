@@ -4,6 +4,10 @@
 
 use super::{
     super::{
+        described::{
+            Describe,
+            Described, //
+        },
         parts::Parts,
         token::Token, //
     },
@@ -68,6 +72,25 @@ impl<'a, H: Handler<A>, A: Access> LockedVirtqueue<'a, H, A> {
             Some(ring) => ring.add(token, describe),
             None => Err(AddError {
                 token,
+                error: ENODEV,
+            }),
+        }
+    }
+
+    /// Adds a buffer that was described before (C: `virtqueue_add_sgs`).
+    ///
+    /// # Errors
+    ///
+    /// The token comes back, as from [`add`](Self::add).
+    #[inline]
+    pub fn add_described(&mut self, buffer: Described<H::Token>) -> Result<(), AddError<H::Token>>
+    where
+        H::Token: Describe,
+    {
+        match self.ring.get_mut() {
+            Some(ring) => ring.add_described(buffer),
+            None => Err(AddError {
+                token: buffer.into_token(),
                 error: ENODEV,
             }),
         }

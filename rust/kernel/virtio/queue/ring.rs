@@ -4,6 +4,11 @@
 
 use super::{
     super::{
+        described::{
+            Describe,
+            Described,
+            Lists, //
+        },
         parts::{
             Parts,
             MAX_LISTS, //
@@ -59,6 +64,48 @@ pub(super) struct Ring<T: Token> {
     sgl: KVVec<bindings::scatterlist>,
     lists: [*mut bindings::scatterlist; MAX_LISTS],
     _token: PhantomData<fn(T)>,
+}
+
+/// Adds a buffer to a ring and its record, or returns what C says.
+///
+/// # Safety
+///
+/// - `vq` must be live, the call serialized with others that need it, and `record` that of the ring.
+/// - The lists must be terminated and as many as `lists` says, at least one.
+/// - They must describe memory that stays valid and untouched until `data` comes out of the ring,
+///   or this function has failed.
+#[inline(always)]
+unsafe fn insert(
+    record: &mut Record,
+    vq: NonNull<bindings::virtqueue>,
+    lists: Lists,
+    data: NonNull<c_void>,
+) -> Result<(), c_int> {
+    // SAFETY: By the requirement of this function `vq` is live, and nobody else changes the number.
+    let before = unsafe { (*vq.as_ptr()).num_free };
+
+    // SAFETY: By the requirements of this function. There is a slot, so that `next` is not null.
+    let ret = unsafe {
+        bindings::virtqueue_add_sgs(
+            vq.as_ptr(),
+            lists.lists,
+            lists.out,
+            lists.input,
+            record.next(),
+            bindings::GFP_ATOMIC,
+        )
+    };
+
+    if ret != 0 {
+        return Err(ret);
+    }
+
+    // SAFETY: As above.
+    let descriptors = before.wrapping_sub(unsafe { (*vq.as_ptr()).num_free });
+
+    // SAFETY: The buffer was added to the ring that the record is for.
+    unsafe { record.take(data, lists.capacity, descriptors) };
+    Ok(())
 }
 
 /// Between [`Ring::start_reclaim`] and [`Ring::end_reclaim`].
@@ -240,16 +287,21 @@ impl<T: Token> Ring<T> {
         // - By the contract of `Token` the range is in the linear mapping.
         // - `'t` is a lifetime that only the token's memory and static memory have. The former
         //   stays valid while the token is owned or in the ring.
-        let mut parts = unsafe { Parts::new(&mut self.sgl, &mut self.lists, linear) };
+        let mut parts = unsafe { Parts::new(&mut self.sgl, &mut self.lists, None, linear) };
         let described = describe(token.view(), &mut parts).and_then(|()| parts.lists());
-        let (lists, out, input) = match described {
-            Ok(lists) => lists,
+        let lists = match described {
+            Ok((lists, out, input)) => Lists {
+                lists,
+                out,
+                input,
+                entries: parts.entries(),
+                capacity: parts.capacity(),
+            },
             Err(error) => return Err(AddError { token, error }),
         };
-        let (entries, capacity) = (parts.entries(), parts.capacity());
 
         // C warns about it, or counts wrong.
-        if entries > self.max_entries {
+        if lists.entries > self.max_entries {
             return Err(AddError {
                 token,
                 error: EMSGSIZE,
@@ -257,39 +309,63 @@ impl<T: Token> Ring<T> {
         }
 
         let data = token.into_raw();
-        // SAFETY: By the type invariant `vq` is live, and nobody else changes the number.
-        let before = unsafe { (*vq.as_ptr()).num_free };
 
         // SAFETY:
-        // - By the type invariant `vq` is live, and `&mut self` serializes the call.
+        // - By the type invariant `vq` is live, and `&mut self` serializes the call. The record is
+        //   that of the ring.
         // - By the type invariant of `parts`, `lists` holds `out + input` terminated lists, and at
         //   least one of them.
         // - The lists describe memory that was borrowed from the token. By the contract of `Token`
         //   it stays valid and untouched until `from_raw`.
-        // - There is a slot, so that `next` is not null.
-        let ret = unsafe {
-            bindings::virtqueue_add_sgs(
-                vq.as_ptr(),
-                lists,
-                out,
-                input,
-                self.record.next(),
-                bindings::GFP_ATOMIC,
-            )
-        };
+        let result = unsafe { insert(&mut self.record, vq, lists, data) };
 
-        if ret == 0 {
-            // SAFETY: As above.
-            let descriptors = before.wrapping_sub(unsafe { (*vq.as_ptr()).num_free });
-
-            // SAFETY: The buffer was added to the ring that the record is for.
-            unsafe { self.record.take(data, capacity, descriptors) };
-            return Ok(());
-        }
-        Err(AddError {
+        result.map_err(|ret| AddError {
             // SAFETY: The ring has not taken `data`, which comes from `into_raw` above.
             token: unsafe { T::from_raw(data) },
-            error: self.add_error(vq, ret, entries),
+            error: self.add_error(vq, ret, lists.entries),
+        })
+    }
+
+    /// Adds a buffer that was described before.
+    #[inline(always)]
+    pub(super) fn add_described(&mut self, buffer: Described<T>) -> Result<(), AddError<T>>
+    where
+        T: Describe,
+    {
+        let Some(vq) = self.vq else {
+            return Err(AddError {
+                token: buffer.into_token(),
+                error: ENODEV,
+            });
+        };
+
+        let data = buffer.into_raw();
+        // SAFETY: `data` comes from `into_raw`.
+        let mut description = unsafe { T::description(data) };
+        // SAFETY: By the contract of `Describe` only the ring uses it, which `&mut self` is the
+        // access to.
+        let lists = unsafe { description.as_mut() }.lists();
+
+        // C warns about it, or counts wrong.
+        if lists.entries > self.max_entries {
+            return Err(AddError {
+                // SAFETY: `data` comes from `into_raw` above.
+                token: unsafe { T::from_raw(data) },
+                error: EMSGSIZE,
+            });
+        }
+
+        // SAFETY:
+        // - By the type invariant `vq` is live, and `&mut self` serializes the call. The record is
+        //   that of the ring.
+        // - By the invariants of `Description`, which hold for a buffer that is `Described`.
+        // - By the contract of `Token` the memory stays valid and untouched until `from_raw`.
+        let result = unsafe { insert(&mut self.record, vq, lists, data) };
+
+        result.map_err(|ret| AddError {
+            // SAFETY: The ring has not taken `data`, which comes from `into_raw` above.
+            token: unsafe { T::from_raw(data) },
+            error: self.add_error(vq, ret, lists.entries),
         })
     }
 

@@ -4,7 +4,10 @@
 
 use super::{
     super::{
-        fake::Chain,
+        fake::{
+            Chain,
+            Options, //
+        },
         Affinity,
         Callback,
         Device,
@@ -34,21 +37,21 @@ use crate::{
 
 /// Memory of all kinds.
 pub(super) struct Memory {
-    inline: [u8; 6],
-    second: [u8; 10],
-    kmalloc: KVec<u8>,
+    pub(super) inline: [u8; 6],
+    pub(super) second: [u8; 10],
+    pub(super) kmalloc: KVec<u8>,
     vmalloc: VVec<u8>,
     empty: [u8; 0],
     words: [u32; 4],
-    header: Part<[u8; 3]>,
-    answer: Part<[u8; 2]>,
+    pub(super) header: Part<[u8; 3]>,
+    pub(super) answer: Part<[u8; 2]>,
     nothing: Part<[u8; 0]>,
     many: [Part<u8>; 5],
     vmalloc_part: VVec<Part<u8>>,
 }
 
 impl Memory {
-    fn new() -> Result<RingBox<Self>> {
+    pub(super) fn new() -> Result<RingBox<Self>> {
         let mut kmalloc = KVec::new();
         let mut vmalloc = VVec::new();
         let mut vmalloc_part = VVec::new();
@@ -89,19 +92,23 @@ impl Handler for Scratch {
 const MAX_PARTS: usize = 4;
 
 /// A device whose driver has a queue for [`Memory`].
-struct Setup {
-    session: Session,
-    queue: Arc<Virtqueue<Scratch>>,
+pub(super) struct Setup {
+    pub(super) session: Session,
+    pub(super) queue: Arc<Virtqueue<Scratch>>,
 }
 
 impl Setup {
     fn new() -> Result<Self> {
+        Self::with(MODERN)
+    }
+
+    pub(super) fn with(options: Options) -> Result<Self> {
         let plan = Plan {
             queues: 0,
             set_up: Some(Self::set_up),
             ..Plan::DEFAULT
         };
-        let session = Session::new(plan, MODERN)?;
+        let session = Session::new(plan, options)?;
         let queue = session.scratch.lock().take().ok_or(ENODEV)?;
 
         Ok(Self { session, queue })
@@ -140,14 +147,14 @@ impl Setup {
     }
 
     /// Lets the device use a buffer, and takes it out of the ring.
-    fn take_back(&self, chain: &Chain) -> Result<RingBox<Memory>> {
+    pub(super) fn take_back(&self, chain: &Chain) -> Result<RingBox<Memory>> {
         self.session.device().push(0, chain, chain.capacity())?;
         Ok(self.queue.lock().pop().ok_or(ENOENT)?.token)
     }
 }
 
 /// Segments as a request has them.
-struct Pages<'a> {
+pub(super) struct Pages<'a> {
     memory: &'a mut [u8],
     /// The length of one segment.
     step: usize,
@@ -159,7 +166,14 @@ struct Pages<'a> {
 // SAFETY: The memory is borrowed from the token, and mutably, so the CPU cannot get at it. Only the
 // last entry gets an end mark.
 unsafe impl Segments for Pages<'_> {
-    unsafe fn map(&self, sgl: &mut [bindings::scatterlist]) -> Result<Mapped> {
+    fn max_entries(&self) -> usize {
+        match self.claim {
+            Some(_) => 0,
+            None => self.memory.len().div_ceil(self.step),
+        }
+    }
+
+    unsafe fn map(&self, sgl: *mut bindings::scatterlist, room: usize) -> Result<Mapped> {
         let mapped = |entries| Mapped {
             entries,
             len: self.memory.len() as u32,
@@ -171,29 +185,39 @@ unsafe impl Segments for Pages<'_> {
         }
 
         let mut count = 0;
-        let mut last = None;
+        let mut last: *mut bindings::scatterlist = core::ptr::null_mut();
 
         for chunk in self.memory.chunks(self.step) {
-            let sg = sgl.get_mut(count).ok_or(EMSGSIZE)?;
+            if count == room {
+                return Err(EMSGSIZE);
+            }
 
-            // SAFETY: `sg` is an initialized entry.
-            unsafe { bindings::sg_unmark_end(sg) };
+            let sg = if last.is_null() {
+                sgl
+            } else {
+                // As the block layer does it.
+                //
+                // SAFETY: `last` is an entry of the list.
+                unsafe { bindings::sg_unmark_end(last) };
+                // SAFETY: By the requirement of this function, it leads to the next one.
+                unsafe { bindings::sg_next(last) }
+            };
+
             // SAFETY: `sg` is an initialized entry, and `chunk` in the linear mapping.
             unsafe { bindings::sg_set_buf(sg, chunk.as_ptr().cast(), chunk.len() as u32) };
             count += 1;
-            last = Some(sg);
+            last = sg;
         }
-        // As the block layer does it.
-        if let Some(sg) = last {
-            // SAFETY: `sg` is an initialized entry.
-            unsafe { bindings::sg_mark_end(sg) };
+        if !last.is_null() {
+            // SAFETY: `last` is an initialized entry.
+            unsafe { bindings::sg_mark_end(last) };
         }
         Ok(mapped(count))
     }
 }
 
 impl<'a> Pages<'a> {
-    fn new(memory: &'a mut [u8], step: usize, device_writable: bool) -> Self {
+    pub(super) fn new(memory: &'a mut [u8], step: usize, device_writable: bool) -> Self {
         Self {
             memory,
             step,
@@ -204,7 +228,7 @@ impl<'a> Pages<'a> {
 }
 
 /// Collects the lengths of the pieces that the device reads, and of those that it writes.
-fn lens(chain: &Chain) -> Result<(KVec<u32>, KVec<u32>)> {
+pub(super) fn lens(chain: &Chain) -> Result<(KVec<u32>, KVec<u32>)> {
     let mut lens = (KVec::new(), KVec::new());
 
     for len in chain.lens(false) {

@@ -323,9 +323,9 @@ mod tests {
         unsafe { bindings::sg_init_table(table.as_mut_ptr(), 2) };
 
         // SAFETY: There are no entries.
-        assert!(unsafe { rq.payload().map(&mut []) } == Err(EMSGSIZE));
+        assert!(unsafe { rq.payload().map(core::ptr::null_mut(), 0) } == Err(EMSGSIZE));
         // SAFETY: The entries were initialized just above.
-        assert!(unsafe { rq.payload().map(&mut table) } == Ok((1, 4096)));
+        assert!(unsafe { rq.payload().map(table.as_mut_ptr(), table.len()) } == Ok((1, 4096)));
         assert_eq!(table[0].length, 4096);
 
         rq.end(Status::OK);
