@@ -19,27 +19,31 @@ use super::{
     zoned, //
 };
 use kernel::{
-    block::blk_mq::{
-        CompletionBatch,
-        GenDisk,
-        Geometry,
-        HwQueue,
-        Idle,
-        MapType,
-        Operations,
-        QueueMaps,
-        Rejected,
-        Request,
-        RequestList,
-        Run,
-        Status,
-        TimedOutRequest,
-        TimeoutAction,
-        ZoneReporter, //
+    block::{
+        blk_mq::{
+            CompletionBatch,
+            GenDisk,
+            Geometry,
+            HwQueue,
+            Idle,
+            MapType,
+            Operations,
+            QueueMaps,
+            Rejected,
+            Request,
+            RequestList,
+            Run,
+            Status,
+            TimedOutRequest,
+            TimeoutAction,
+            ZoneReporter, //
+        },
+        virtio::DescribedList, //
     },
     prelude::*,
     sync::Arc,
     virtio::{
+        Described,
         Handler,
         LockedVirtqueue,
         Used,
@@ -121,37 +125,23 @@ impl Handler for RequestQueue {
     }
 }
 
-/// Starts a request that was prepared, and puts it into the ring.
+/// Puts a request into the ring.
 ///
 /// # Errors
 ///
 /// The request, if there is no room.
+#[inline]
 fn add(
     queue: &mut LockedVirtqueue<'_, RequestQueue>,
-    rq: Request<Disk, Idle>,
+    rq: Described<Request<Disk>>,
 ) -> Result<(), Rejected<Disk>> {
-    let added = queue.add(rq.start(), |(data, payload), parts| {
-        data.get_mut().describe(payload, parts)
-    });
-    let Err(mut err) = added else {
-        return Ok(());
-    };
-
-    err.token.data_mut().release();
-    if err.error == ENOSPC {
-        // The completer starts the queue again under the same lock.
-        err.token.hw_queue().stop();
-    }
-    let status = match err.error {
-        // Without memory bouncing a buffer may have failed, which other devices can make go away.
-        // A device that has failed will be recovered.
-        ENOSPC | ENOMEM | EAGAIN => Status::RESOURCE,
-        _ => {
-            err.token.data_mut().reset_retries();
-            Status::IOERR
+    queue.add_described(rq).map_err(|err| {
+        if err.error == ENOSPC {
+            // The completer starts the queue again under the same lock.
+            err.token.hw_queue().stop();
         }
-    };
-    Err(err.token.reject(status))
+        request::reject(err)
+    })
 }
 
 /// Publishes what was added and tells the device, if it wants to know.
@@ -187,15 +177,11 @@ impl Operations for Disk {
     #[inline]
     fn queue_rq(
         hctx: HwQueue<'_, Self>,
-        mut rq: Request<Self, Idle>,
+        rq: Request<Self, Idle>,
         last: bool,
     ) -> Result<(), Rejected<Self>> {
         let queue = hctx.data();
-
-        if let Err(status) = request::prepare(&mut rq, queue.context().order) {
-            return Err(rq.reject(status));
-        }
-
+        let rq = request::prepare(rq, queue.context().order)?;
         let mut locked = queue.lock();
         let result = add(&mut locked, rq);
 
@@ -207,15 +193,20 @@ impl Operations for Disk {
 
     #[inline]
     fn queue_rqs(list: &mut RequestList<'_, Self>) {
-        if let Some(hctx) = list.peek_hw_queue() {
-            list.prepare(|rq| request::prepare(rq, hctx.data().context().order));
-        }
         while let Some(hctx) = list.peek_hw_queue() {
             let queue = hctx.data();
+            let mut described = DescribedList::new();
+
+            // Dropping a rejected request, here and below, sends it the way that its status says.
+            while let Some(rq) = list.pop_if(hctx.index()) {
+                if let Ok(rq) = request::prepare(rq, queue.context().order) {
+                    described.push(rq);
+                }
+            }
+
             let mut locked = queue.lock();
 
-            while let Some(rq) = list.pop_if(hctx.index()) {
-                // Dropping a rejected request sends it the way that its status says.
+            while let Some(rq) = described.pop() {
                 let _ = add(&mut locked, rq);
             }
             kick(queue, locked);

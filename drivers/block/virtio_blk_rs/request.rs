@@ -18,15 +18,18 @@ use super::{
 use kernel::{
     block::blk_mq::{
         Flags,
+        Idle,
         Op,
         Payload,
+        Rejected,
         Request,
-        State,
         Status, //
     },
     prelude::*,
     virtio::{
         config::ByteOrder,
+        AddError,
+        Described,
         Part,
         Parts,
         Used, //
@@ -38,7 +41,7 @@ pub(crate) struct RequestData {
     out_hdr: Part<OutHdr>,
     status: Part<u8>,
     /// How a zone append ends, instead of `status`, which stays as it is.
-    append: InHdr,
+    append: Part<InHdr>,
     is_append: bool,
     /// The ranges of a discard and its kin. Empty otherwise.
     ranges: KVec<Range>,
@@ -56,7 +59,7 @@ impl RequestData {
         Self {
             out_hdr: Part::new(OutHdr::new(ByteOrder::Little, RequestType::In, 0, 0)),
             status: Part::new(status::NOT_WRITTEN),
-            append: InHdr::NOT_WRITTEN,
+            append: Part::new(InHdr::NOT_WRITTEN),
             is_append: false,
             ranges: KVec::new(),
             command: (RequestType::GetId, 0),
@@ -106,11 +109,8 @@ impl RequestData {
     }
 
     /// Names the parts of a request: header, ranges or data, status.
-    pub(crate) fn describe<'t>(
-        &'t mut self,
-        payload: Payload<'t>,
-        parts: &mut Parts<'t, '_>,
-    ) -> Result {
+    #[inline(always)]
+    fn describe<'t>(&'t mut self, payload: Payload<'t>, parts: &mut Parts<'t, '_>) -> Result {
         parts.device_readable_part(&mut self.out_hdr)?;
         if self.ranges.is_empty() {
             parts.segments(&payload)?;
@@ -118,11 +118,48 @@ impl RequestData {
             parts.device_readable(self.ranges.as_slice())?;
         }
         if self.is_append {
-            parts.device_writable(&mut self.append)
+            parts.device_writable_part(&mut self.append)
         } else {
             parts.device_writable_part(&mut self.status)
         }
     }
+}
+
+/// Starts a request and describes it to the device, which takes no lock (C: `virtblk_prep_rq`).
+///
+/// # Errors
+///
+/// The request, if there is no such, or no memory.
+#[inline(always)]
+pub(crate) fn prepare(
+    mut rq: Request<Disk, Idle>,
+    order: ByteOrder,
+) -> Result<Described<Request<Disk>>, Rejected<Disk>> {
+    if let Err(status) = fill_in(&mut rq, order) {
+        return Err(rq.reject(status));
+    }
+
+    Described::new(rq.start(), |(data, payload), parts| {
+        data.get_mut().describe(payload, parts)
+    })
+    .map_err(reject)
+}
+
+/// Hands a request back that the device has not got (C: `virtblk_fail_to_queue`).
+#[cold]
+pub(crate) fn reject(mut err: AddError<Request<Disk>>) -> Rejected<Disk> {
+    err.token.data_mut().release();
+
+    let status = match err.error {
+        // Without memory bouncing a buffer may have failed, which other devices can make go away.
+        // A device that has failed will be recovered.
+        ENOSPC | ENOMEM | EAGAIN => Status::RESOURCE,
+        _ => {
+            err.token.data_mut().reset_retries();
+            Status::IOERR
+        }
+    };
+    err.token.reject(status)
 }
 
 /// Fills in the header of a request, and its ranges.
@@ -132,7 +169,7 @@ impl RequestData {
 /// - [`Status::IOERR`]: there are no such requests.
 /// - [`Status::RESOURCE`]: there is no memory.
 #[inline(always)]
-pub(crate) fn prepare<S: State>(rq: &mut Request<Disk, S>, order: ByteOrder) -> Result<(), Status> {
+fn fill_in(rq: &mut Request<Disk, Idle>, order: ByteOrder) -> Result<(), Status> {
     let (op, at) = (rq.op(), rq.sector());
     let (ty, sector) = match op {
         Op::Read => (RequestType::In, at),
@@ -157,7 +194,7 @@ pub(crate) fn prepare<S: State>(rq: &mut Request<Disk, S>, order: ByteOrder) -> 
     *data.status = status::NOT_WRITTEN;
     data.is_append = op == Op::ZoneAppend;
     if data.is_append {
-        data.append = InHdr::NOT_WRITTEN;
+        *data.append = InHdr::NOT_WRITTEN;
     }
     data.outcome = Status::IOERR;
     data.free_ranges();
@@ -170,7 +207,7 @@ pub(crate) fn prepare<S: State>(rq: &mut Request<Disk, S>, order: ByteOrder) -> 
 
 /// Adds the ranges to a request that has some; requests with data have none.
 #[inline(never)]
-fn add_ranges<S: State>(rq: &mut Request<Disk, S>, op: Op) -> Result {
+fn add_ranges(rq: &mut Request<Disk, Idle>, op: Op) -> Result {
     let mut ranges = KVec::new();
 
     if op == Op::WriteZeroes {

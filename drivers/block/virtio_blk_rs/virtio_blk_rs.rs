@@ -109,6 +109,9 @@ const MAX_INDEX: u32 = (1 << (MINOR_BITS - PART_BITS)) - 1;
 /// The bits of a minor number.
 const MINOR_BITS: u32 = 20;
 
+/// Requests are described in memory of their own.
+const MAX_PARTS: usize = 1;
+
 kernel::virtio_device_table!(ID_TABLE, [DeviceId::new(ID_BLOCK)]);
 
 struct VirtioBlk;
@@ -184,7 +187,6 @@ impl QueueCounts {
     fn add<'q>(
         &self,
         setup: &mut VirtqueueSetup<'q>,
-        max_parts: usize,
         context: impl Fn() -> QueueContext,
     ) -> Result<KVec<PendingQueue<'q, RequestQueue>>> {
         let mut queues = KVec::new();
@@ -200,7 +202,7 @@ impl QueueCounts {
             };
 
             let class = static_lock_class!();
-            let queue = setup.add(&name, callback, max_parts, context(), class)?;
+            let queue = setup.add(&name, callback, MAX_PARTS, context(), class)?;
 
             queues.push(queue, GFP_KERNEL)?;
         }
@@ -248,9 +250,7 @@ impl VirtioBlk {
             used_len: UsedLen::new(used_len.clone()),
             zone_sectors,
         };
-        // The data, and how a zone append ends; header and status describe themselves.
-        let max_parts = usize::try_from(seg_max + 1)?;
-        let pending = counts.add(&mut setup, max_parts, context)?;
+        let pending = counts.add(&mut setup, context)?;
         let found = setup.find(Affinity::Spread {
             pre_vectors: 0,
             post_vectors: 0,
