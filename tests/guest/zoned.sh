@@ -33,16 +33,28 @@ the_reports_are_equal() {
 	note "$(wc -l <"/tmp/report.$DRIVER") zones"
 }
 
+# The report of all zones, and how many requests it takes.
 many_zones() {
 	[ "$(cat "/sys/block/$1/queue/nr_zones")" -eq 2000 ]
+	before=$(asked many report)
 	report "$1"
+	echo "$(($(asked many report) - before)) requests"
 }
 
-a_report_of_many_zones_takes_several_requests() {
-	before=$(asked many report)
+a_report_of_many_zones_takes_as_few_requests_as_with_c() {
 	both many many_zones
-	[ "$(wc -l </tmp/many_zones.$DRIVER)" -eq 2000 ]
-	note "2000 zones, $(($(asked many report) - before)) requests"
+	[ "$(wc -l </tmp/many_zones.$DRIVER)" -eq 2001 ]
+	note "2000 zones, $(tail -n 1 /tmp/many_zones.$DRIVER)"
+}
+
+a_report_of_many_zones_fits_into_small_requests() {
+	for segments in 1 5; do
+		host "device many set seg_max=$segments"
+		both many many_zones
+		[ "$(wc -l </tmp/many_zones.$DRIVER)" -eq 2001 ]
+	done
+	host 'device many defaults'
+	note "2000 zones, $(tail -n 1 /tmp/many_zones.$DRIVER)"
 }
 
 # write_at VDX SECTOR KIB: noise. Some dd writes through the page cache after an error, hence the last word.
@@ -208,7 +220,8 @@ both_modules_unload() {
 	unload_both
 }
 
-cases both_drivers_load the_limits_are_equal the_reports_are_equal a_report_of_many_zones_takes_several_requests \
+cases both_drivers_load the_limits_are_equal the_reports_are_equal \
+	a_report_of_many_zones_takes_as_few_requests_as_with_c a_report_of_many_zones_fits_into_small_requests \
 	every_operation_changes_what_is_reported what_breaks_the_rules_is_refused \
 	broken_zones_are_reported_and_not_used fio_writes_zones_and_verifies \
 	a_file_system_appends_and_finds_its_data an_append_that_fails_is_an_error both_modules_unload

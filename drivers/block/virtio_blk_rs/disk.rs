@@ -69,6 +69,8 @@ pub(crate) struct DiskData {
     pub(crate) dev: Arc<DeviceHandle>,
     /// The size of zones in sectors, or zero.
     pub(crate) zone_sectors: u32,
+    /// The most segments that a request can have, at least one.
+    pub(crate) max_segments: u32,
     /// What is known about failures of the device.
     pub(crate) recovery: Recovery,
 }

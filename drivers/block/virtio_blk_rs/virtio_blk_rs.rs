@@ -258,8 +258,8 @@ impl VirtioBlk {
 
         let vring_size = pending.iter().map(PendingQueue::vring_size).min();
         let vring_size = vring_size.unwrap_or(0);
+        let max_segments = limits::max_segments(dev, seg_max, vring_size);
         let limits = {
-            let max_segments = limits::max_segments(dev, seg_max, vring_size);
             let mut limits = limits::read(dev, max_segments)?;
 
             limits.set_write_cache(attributes::has_write_cache(dev)?);
@@ -300,6 +300,7 @@ impl VirtioBlk {
             _index: index,
             dev: dev.handle()?,
             zone_sectors,
+            max_segments,
             recovery: Recovery::new(),
         };
         let mut disk = NewDisk::new(tag_set, &limits, Ok::<_, Error>(data))?;

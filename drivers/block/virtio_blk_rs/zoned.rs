@@ -15,6 +15,7 @@ use super::{
     },
 };
 use kernel::{
+    alloc::flags::__GFP_NOWARN,
     block::blk_mq::{
         GenDisk,
         QueueLimits,
@@ -26,13 +27,13 @@ use kernel::{
         Zoned,
     },
     device::Bound,
+    page::PAGE_SIZE,
     prelude::*,
     virtio, //
 };
 
-/// The zones that are asked for at a time: a report is no longer than 4 KiB, which every queue
-/// takes in a request, and in one segment.
-const ZONES_PER_REPORT: usize = 63;
+/// The longest report in bytes: the block layer maps no more pages of the kernel's into a request.
+const MAX_REPORT: usize = 1024 * PAGE_SIZE;
 
 /// Reads the size of a zone in sectors, or zero if the driver has to deal with none.
 ///
@@ -118,9 +119,8 @@ pub(crate) fn report(disk: &GenDisk<Disk>, sector: u64, reporter: &mut ZoneRepor
         return Err(EOPNOTSUPP);
     }
 
-    let wanted = usize::try_from(reporter.remaining())?.min(ZONES_PER_REPORT);
-    let len = size_of::<ZoneReport>() + wanted * size_of::<ZoneDescriptor>();
-    let mut buffer = KVec::from_elem(0u8, len, GFP_KERNEL)?;
+    let zones = disk.capacity().div_ceil(zone_sectors);
+    let mut buffer = report_buffer(disk, zones.min(reporter.remaining().into()))?;
     let first = sector - sector % zone_sectors;
     let mut next = first;
 
@@ -162,6 +162,29 @@ pub(crate) fn report(disk: &GenDisk<Disk>, sector: u64, reporter: &mut ZoneRepor
         return Err(EINVAL);
     }
     Ok(())
+}
+
+/// Allocates room for the report of `zones` zones, or as many as a request, or the memory, has got
+/// room for (C: `virtblk_alloc_report_buffer`).
+fn report_buffer(disk: &GenDisk<Disk>, zones: u64) -> Result<KVVec<u8>> {
+    const HEADER: usize = size_of::<ZoneReport>();
+    const ZONE: usize = size_of::<ZoneDescriptor>();
+
+    // Each page may be a segment of its own.
+    let max = usize::try_from(disk.queue_data().max_segments)?
+        .saturating_mul(PAGE_SIZE)
+        .min(MAX_REPORT);
+    let mut zones = usize::try_from(zones)
+        .unwrap_or(usize::MAX)
+        .clamp(1, (max - HEADER) / ZONE);
+
+    loop {
+        match KVVec::from_elem(0u8, HEADER + zones * ZONE, GFP_KERNEL | __GFP_NOWARN) {
+            Ok(buffer) => return Ok(buffer),
+            Err(_) if zones > 1 => zones /= 2,
+            Err(err) => return Err(err.into()),
+        }
+    }
 }
 
 /// Reads a zone out of a report (C: `virtblk_parse_zone`; virtio specification, 5.2.6).
