@@ -271,7 +271,7 @@ impl VirtioBlk {
             0 => vring_size / 2,
             depth => depth,
         };
-        let capacity = dev.config::<Config>().read(&Config::CAPACITY)?;
+        let capacity = limits::capacity(dev)?;
 
         let ready = found.ready();
         let irq_cpus = irq_cpus(&ready, 0, counts.default)?;
@@ -317,7 +317,7 @@ impl VirtioBlk {
 
     /// Takes over the size that the device has now (C: `virtblk_update_capacity`).
     fn update_capacity(dev: &virtio::Device<Bound>, disk: &Data) -> Result {
-        let capacity = dev.config::<Config>().read(&Config::CAPACITY)?;
+        let capacity = limits::capacity(dev)?;
 
         log_capacity(dev, disk, "new size: ", capacity);
         disk.set_capacity_and_notify(capacity)?;
@@ -333,7 +333,7 @@ impl VirtioBlk {
 
     /// Takes over what may have changed while the device was stopped.
     fn refresh(dev: &virtio::Device<Bound>, disk: &Data) -> Result {
-        if dev.config::<Config>().read(&Config::CAPACITY)? != disk.capacity() {
+        if limits::capacity(dev)? != disk.capacity() {
             Self::update_capacity(dev, disk)?;
         }
 

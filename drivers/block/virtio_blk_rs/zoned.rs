@@ -7,8 +7,6 @@ use super::{
     wire::{
         zone_model,
         Config,
-        Discard,
-        Features,
         RequestType,
         ZoneDescriptor,
         ZoneReport, //
@@ -18,6 +16,7 @@ use kernel::{
     alloc::flags::__GFP_NOWARN,
     block::blk_mq::{
         GenDisk,
+        Hints,
         QueueLimits,
         Transfer, //
         Zone,
@@ -55,13 +54,18 @@ pub(crate) fn zone_sectors(dev: &virtio::Device<Bound>) -> Result<u32> {
     }
 }
 
-/// Reads the limits of a zoned device (C: `virtblk_read_zoned_limits`); none, if it is not.
+/// Reads the limits of a zoned device (C: `virtblk_read_zoned_limits`); none, if it is not. The
+/// logical block size must be set.
 ///
 /// # Errors
 ///
-/// - [`ENODEV`]: a limit makes no sense. It was logged.
+/// - [`ENODEV`]: a limit cannot be right. It was logged.
 /// - [`EOPNOTSUPP`]: the kernel is built without support for zones.
-pub(crate) fn read_limits(dev: &virtio::Device<Bound>, limits: &mut QueueLimits) -> Result {
+pub(crate) fn read_limits(
+    dev: &virtio::Device<Bound>,
+    limits: &mut QueueLimits,
+    hints: &mut Hints,
+) -> Result {
     let config = dev.config::<Config>();
 
     if config.read_if(&Config::MODEL)? != Some(zone_model::HOST_MANAGED) {
@@ -73,15 +77,12 @@ pub(crate) fn read_limits(dev: &virtio::Device<Bound>, limits: &mut QueueLimits)
     }
 
     let read = |field| -> Result<u32> { Ok(config.read_if(field)?.unwrap_or(0)) };
-    let write_granularity = read(&Config::WRITE_GRANULARITY)?;
-    let max_append_sectors = read(&Config::MAX_APPEND_SECTORS)?;
+    let told = read(&Config::WRITE_GRANULARITY)?;
+    // What is written consists of blocks anyway.
+    let write_granularity = told.max(limits.logical_block_size());
 
-    if write_granularity == 0 {
-        dev_warn!(dev, "a write granularity of 0 bytes is none\n");
-        return Err(ENODEV);
-    }
-    if max_append_sectors == 0 {
-        dev_warn!(dev, "a zone append of at most 0 sectors is none\n");
+    if told == 0 || !write_granularity.is_power_of_two() {
+        dev_err!(dev, "write_granularity: {told} is not a power of two\n");
         return Err(ENODEV);
     }
 
@@ -90,25 +91,42 @@ pub(crate) fn read_limits(dev: &virtio::Device<Bound>, limits: &mut QueueLimits)
     let zones = capacity.div_ceil(u64::from(zone_sectors).max(1));
     // A limit above the number of zones is none. The block layer sets memory aside for that many.
     let limit = |count: u32| if u64::from(count) > zones { 0 } else { count };
+    let max_active_zones = limit(read(&Config::MAX_ACTIVE_ZONES)?);
+    let mut max_open_zones = limit(read(&Config::MAX_OPEN_ZONES)?);
 
-    let zoned = Zoned {
-        zone_sectors,
-        max_open_zones: limit(read(&Config::MAX_OPEN_ZONES)?),
-        max_active_zones: limit(read(&Config::MAX_ACTIVE_ZONES)?),
-        max_append_sectors,
-        write_granularity,
-    };
-    limits.set_zoned(zoned).map_err(|err| {
-        dev_err!(dev, "the limits of the zones make no sense: {}\n", err);
-        ENODEV
-    })?;
-    limits
-        .set_physical_block_size(write_granularity)
-        .set_io_min(write_granularity);
-    if dev.features::<Features>().has(Discard) {
-        dev_warn!(dev, "a zoned device has no discard, but offers it\n");
-        limits.set_max_hw_discard_sectors(0);
+    // Those that are open are active, too.
+    if max_active_zones != 0 && max_open_zones > max_active_zones {
+        dev_warn!(
+            dev,
+            "max_open_zones: {max_open_zones} is taken as {max_active_zones}\n"
+        );
+        max_open_zones = max_active_zones;
     }
+
+    let mut max_append_sectors = read(&Config::MAX_APPEND_SECTORS)?;
+    if u64::from(max_append_sectors) * 512 < u64::from(write_granularity) {
+        dev_warn!(
+            dev,
+            "max_append_sectors: {max_append_sectors} is too short for an append, none is used\n"
+        );
+        // The block layer makes writes of them.
+        max_append_sectors = 0;
+    }
+
+    limits
+        .set_zoned(Zoned {
+            zone_sectors,
+            max_open_zones,
+            max_active_zones,
+            max_append_sectors,
+            write_granularity,
+        })
+        .map_err(|err| {
+            dev_err!(dev, "the limits of the zones make no sense: {}\n", err);
+            ENODEV
+        })?;
+    hints.physical_block_size = write_granularity.into();
+    hints.io_min = write_granularity.into();
     Ok(())
 }
 

@@ -65,7 +65,9 @@ fn zoned() -> Scenario {
 
 fn limits() -> Scenario {
     let devices = [("main", "--feature size-max"), ("zoned", "--size 64M --zone-size 4M --conventional 1")];
-    scenario("limits", "configurations that make no sense are refused in one line, or served", &devices)
+    let about = "what each value of the configuration space comes to, with both drivers";
+    // More than a hundred values, and both drivers for each.
+    Scenario { limit: Duration::from_secs(480), ..scenario("limits", about, &devices) }
 }
 
 fn numbers() -> Scenario {

@@ -10,6 +10,7 @@ mod laws;
 mod places;
 pub mod rustdoc;
 mod unsafe_code;
+mod values;
 
 use anyhow::Result;
 use vm::Tally;
@@ -23,10 +24,11 @@ pub type Findings = Vec<String>;
 type Check = fn(&Workshop) -> Result<Findings>;
 
 /// All checks, quick ones first.
-const CHECKS: [(&str, Check); 10] = [
+const CHECKS: [(&str, Check); 11] = [
     ("no unsafe in drivers and samples", unsafe_code::check),
     ("laws and their tests", laws::check),
     ("places in both drivers", places::check),
+    ("values that devices tell", values::check),
     ("names of C's functions", c_names::check),
     ("rustfmt of the kernel files", format::kernel),
     ("rustfmt of the host tools", format::tools),
