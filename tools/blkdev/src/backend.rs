@@ -16,7 +16,7 @@ use vmm_sys_util::epoll::EventSet;
 use vmm_sys_util::event::{EventConsumer, EventFlag, EventNotifier, new_event_consumer_and_notifier};
 
 use crate::chaos::Chaos;
-use crate::conduct::{Conduct, Step};
+use crate::conduct::{Conduct, Step, millis};
 use crate::config::WCE_OFFSET;
 use crate::device::Device;
 use crate::features::Features;
@@ -121,14 +121,25 @@ impl Backend {
                 let backend = Arc::clone(self);
                 thread::spawn(move || backend.look_while_deaf());
             }
-            ["behave" | "resume"] => {
-                // A ring that is not there has nothing that waits.
-                let _ = self.look();
-                self.interrupt_all()?;
+            ["stall", time] => {
+                let (backend, time) = (Arc::clone(self), millis(time)?);
+                thread::spawn(move || {
+                    thread::sleep(time);
+                    lock(&backend.conduct).stalled = false;
+                    backend.catch_up()
+                });
             }
+            ["behave" | "resume"] => self.catch_up()?,
             _ => {}
         }
         Ok(())
+    }
+
+    /// Serves what has waited, and tells of it.
+    fn catch_up(&self) -> Result<()> {
+        // A ring that is not there has nothing that waits.
+        let _ = self.look();
+        self.interrupt_all()
     }
 
     fn interrupt_all(&self) -> Result<()> {

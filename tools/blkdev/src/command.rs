@@ -11,14 +11,15 @@
 //! | `fault FAULT[:REQUEST]` | misbehaves from now on |
 //! | `lie LIE[:REQUEST][*TIMES]` | lies about buffers, once or so many times; always with `*` alone |
 //! | `chaos SEED PER_MILLE` | does so many of a thousand requests wrong at random |
-//! | `stall`, `resume` | serves nothing, and serves again |
-//! | `mute`, `deaf`, `eager` | interrupts for nothing; wants no notification; interrupts for each buffer |
+//! | `stall`, `stall MS`, `resume` | serves nothing, for so long or until it is to serve again |
+//! | `mute`, `lose N` | interrupts for nothing; not for the next N times |
+//! | `deaf`, `eager` | wants no notification; interrupts for each buffer |
 //! | `pace MS`, `delay MS` | takes so long for a request; so long for an interrupt |
 //! | `die STEP` | is gone at that moment: see [`crate::conduct::Step`] |
 //! | `behave` | stops all of that |
 //! | `interrupts N`, `changes N` | interrupts so many times; tells so many changes of the configuration |
 //! | `cut SEED FILE` | loses a part of what was not flushed, leaves the rest in a file, and is gone |
-//! | `count NAME` | how often it has happened: a request's name, `priority-N`, `discard-ranges`, `violation`, `lies`, … |
+//! | `count NAME` | how often it has happened: a request's name, `priority-N`, `discard-ranges`, `violation`, `requests`, `lies`, … |
 //! | `zone INDEX read-only`, `zone INDEX offline` | breaks a zone |
 
 use std::path::Path;

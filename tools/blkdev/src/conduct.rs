@@ -55,6 +55,8 @@ pub struct Conduct {
     pub stalled: bool,
     /// It interrupts for nothing.
     pub mute: bool,
+    /// So many interrupts get lost.
+    pub lost: u32,
     /// It says that it need not be notified, and looks by itself instead.
     pub deaf: bool,
     /// It interrupts for each buffer, whether wanted or not.
@@ -91,19 +93,28 @@ impl Conduct {
         }
     }
 
+    /// Whether an interrupt that is due is to come.
+    pub fn interrupts(&mut self) -> bool {
+        let is_lost = self.lost > 0;
+        self.lost = self.lost.saturating_sub(1);
+        !self.mute && !is_lost
+    }
+
     /// Carries out a command about it; false if it is another one.
     ///
     /// # Errors
     ///
     /// The command is not right.
     pub fn command(&mut self, words: &[&str]) -> Result<bool> {
-        let millis = |text: &str| -> Result<Duration> {
-            Ok(Duration::from_millis(text.parse().with_context(|| format!("not a number: `{text}`"))?))
-        };
         match words {
             ["stall"] => self.stalled = true,
+            ["stall", time] => {
+                millis(time)?;
+                self.stalled = true;
+            }
             ["resume"] => self.stalled = false,
             ["mute"] => self.mute = true,
+            ["lose", count] => self.lost = count.parse().with_context(|| format!("not a number: `{count}`"))?,
             ["deaf"] => self.deaf = true,
             ["eager"] => self.eager = true,
             ["pace", time] => self.pace = millis(time)?,
@@ -114,6 +125,15 @@ impl Conduct {
         }
         Ok(true)
     }
+}
+
+/// Reads a time in milliseconds.
+///
+/// # Errors
+///
+/// It is no number.
+pub fn millis(text: &str) -> Result<Duration> {
+    Ok(Duration::from_millis(text.parse().with_context(|| format!("not a number: `{text}`"))?))
 }
 
 #[cfg(test)]
@@ -134,10 +154,19 @@ mod tests {
     }
 
     #[test]
+    fn interrupts_get_lost_as_often_as_asked_for() {
+        let mut conduct = Conduct::default();
+        conduct.command(&["lose", "2"]).unwrap();
+        assert_eq!([0; 3].map(|_| conduct.interrupts()), [false, false, true]);
+        conduct.command(&["mute"]).unwrap();
+        assert!(!conduct.interrupts());
+    }
+
+    #[test]
     fn what_is_no_conduct_is_left_to_others_and_nonsense_is_refused() {
         let mut conduct = Conduct::default();
         assert!(!conduct.command(&["fault", "io-error"]).unwrap());
-        for wrong in ["die soon", "die config:x", "die after:all", "pace slow"] {
+        for wrong in ["die soon", "die config:x", "die after:all", "pace slow", "stall long"] {
             let words: Vec<_> = wrong.split(' ').collect();
             assert!(conduct.command(&words).is_err(), "{wrong}");
         }

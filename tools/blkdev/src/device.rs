@@ -142,6 +142,7 @@ impl Device {
         };
         let name = request.command.name();
         self.count(name);
+        self.count("requests");
         let wrong = self.wrong.take();
         let faults = self.faults.clone();
         let suffers = |kind| wrong == Some(kind) || faults.hit(kind, name);

@@ -42,7 +42,8 @@ impl Backend {
                     Some(kind) => self.tell_a_lie(kind, index, vring, done)?,
                     None => vring.add_used(done.head, done.used).map_err(io::Error::other)?,
                 }
-                self.interrupt(&conduct, vring)?;
+                // The queue does not count what a lie has written.
+                self.interrupt(&conduct, wrong.is_some(), vring)?;
                 if self.conduct().stalled {
                     return Ok(());
                 }
@@ -81,9 +82,9 @@ impl Backend {
         }
     }
 
-    fn interrupt(&self, conduct: &Conduct, vring: &VringRwLock) -> io::Result<()> {
+    fn interrupt(&self, conduct: &Conduct, is_due: bool, vring: &VringRwLock) -> io::Result<()> {
         let wanted = vring.needs_notification().map_err(io::Error::other)?;
-        if !(wanted || conduct.eager) || conduct.mute {
+        if !(wanted || is_due || conduct.eager) || !lock(&self.conduct).interrupts() {
             return Ok(());
         }
         thread::sleep(conduct.delay);

@@ -24,6 +24,7 @@
 //! | [`boots`] | whether boots can be relied on at all |
 //! | [`mod@shell`] | the interactive machine |
 //! | [`uml`] | user-mode Linux with test devices that do what QEMU's cannot |
+//! | `threads` | several machines at a time |
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -53,6 +54,7 @@ pub mod runner;
 pub mod scenario;
 pub mod session;
 pub mod shell;
+mod threads;
 pub mod transcript;
 pub mod uml;
 

@@ -6,6 +6,7 @@
 //! sees the host's directories by hostfs, as its transport for virtio is taken up by the devices under test.
 
 use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -19,9 +20,12 @@ use crate::session::{Limits, Session};
 use crate::{Host, Kernel, image};
 
 mod device;
+pub mod hostile;
 mod machine;
+pub mod powercut;
 mod scenarios;
 
+pub use device::Device;
 pub use scenarios::{Scenario, all};
 
 use device::Devices;
@@ -56,13 +60,45 @@ pub fn run(host: &Host, kernel: &Kernel, scenario: &Scenario, overrides: &Overri
 }
 
 fn boot(host: &Host, kernel: &Kernel, scenario: &Scenario, overrides: &Overrides, report: &Report) -> Result<Outcome> {
+    let boot = boot_dir(host, scenario.name)?;
+    let what =
+        Boot { script: scenario.script, vars: &scenario.vars, devices: &scenario.devices, memory: scenario.memory };
+    let machine = format!("{} kernel, user-mode Linux, {} MiB", kernel.name, scenario.memory);
+    report.boot(scenario.name, scenario.about, &machine);
+    let (guest, console) = start(host, kernel, &what, overrides, &boot)?;
+    let limit = host.patience(scenario.limit);
+    let limits = Limits { whole: limit, idle: limit, early_idle: limit };
+    let mut session = Session::new(guest, limits, report, &boot, &kernel.objdir)?;
+    let failure = session.follow()?;
+    judge(session.into_transcript(), None, failure, console, report)
+}
+
+/// What is to be booted.
+struct Boot<'a> {
+    /// Guest script, without `.sh`.
+    script: &'a str,
+    /// Variables of the script.
+    vars: &'a [(&'static str, String)],
+    /// The devices.
+    devices: &'a [Device],
+    /// Memory in MiB.
+    memory: u32,
+}
+
+/// Starts a machine whose files are in the directory `boot`, and returns it and where its kernel's log is.
+fn start(
+    host: &Host,
+    kernel: &Kernel,
+    what: &Boot<'_>,
+    overrides: &Overrides,
+    boot: &Path,
+) -> Result<(UmlGuest, PathBuf)> {
     let linux = kernel.objdir.join("linux");
     if !linux.is_file() {
         bail!("there is no kernel {}", linux.display());
     }
-    let boot = boot_dir(host, scenario.name)?;
-    let devices = Devices::start(&scenario.devices, &boot)?;
-    let words = words_for_init(scenario.script, &scenario.vars, &devices.map(), overrides);
+    let devices = Devices::start(what.devices, boot)?;
+    let words = words_for_init(what.script, what.vars, &devices.map(), overrides);
     let console = boot.join(CONSOLE_LOG);
     // The guest's first program reads the path as one word, and the checkout may be anywhere.
     let guest = boot.join("guest");
@@ -70,18 +106,11 @@ fn boot(host: &Host, kernel: &Kernel, scenario: &Scenario, overrides: &Overrides
     let config = Config {
         linux: &linux,
         initrd: &image::build(host, kernel)?,
-        memory: scenario.memory,
+        memory: what.memory,
         objdir: &kernel.objdir,
         guest: &guest,
         words: &words,
         console: &console,
     };
-    let machine = format!("{} kernel, user-mode Linux, {} MiB", kernel.name, scenario.memory);
-    report.boot(scenario.name, scenario.about, &machine);
-    let guest = UmlGuest::start(&config, devices)?;
-    let limit = host.patience(scenario.limit);
-    let limits = Limits { whole: limit, idle: limit, early_idle: limit };
-    let mut session = Session::new(guest, limits, report, &boot, &kernel.objdir)?;
-    let failure = session.follow()?;
-    judge(session.into_transcript(), None, failure, console, report)
+    Ok((UmlGuest::start(&config, devices)?, console))
 }

@@ -8,6 +8,7 @@ mod clean;
 mod compile_fail;
 mod emulator;
 mod guest;
+mod hostile;
 mod kernel;
 mod kunit;
 mod lock;
@@ -75,6 +76,12 @@ enum Command {
     Kunit,
     /// Run both drivers on our own block device in user-mode Linux
     Uml,
+    /// Try both drivers on devices that lie, and write down what came of it
+    Hostile,
+    /// Try the driver on devices that misbehave at random
+    Fuzz,
+    /// Cut the power of a disk and look what was kept
+    Powercut,
     /// Check formatting, lints and documentation
     Check,
     /// Check what the abstractions must refuse to compile
@@ -134,13 +141,16 @@ fn work(command: &Command, workshop: Workshop) -> Result<bool> {
         Command::Run => return Ok(guest::run(workshop)?.success()),
         Command::Shell => guest::shell(workshop)?,
         Command::Test => return Ok(tell(suite::run(&workshop))),
-        Command::Soak => return Ok(tell(guest::soak(&workshop)?)),
+        Command::Soak => return Ok(tell(guest::soak(&workshop)? + hostile::powercuts(&workshop)?)),
         Command::Boots => return Ok(tell(guest::boots(&workshop)?)),
         Command::Insns => return guest::insns(workshop),
         Command::Bench => guest::bench(workshop)?,
         Command::Parity => return guest::parity(workshop),
         Command::Kunit => return Ok(tell(kunit::run_wanted(&workshop)?)),
         Command::Uml => return Ok(tell(guest::uml(&workshop)?)),
+        Command::Hostile => return Ok(hostile::all(&workshop)?.success()),
+        Command::Fuzz => return Ok(hostile::fuzz(&workshop)?.success()),
+        Command::Powercut => return Ok(hostile::powercuts(&workshop)?.success()),
         Command::Check => return Ok(tell(check::all(&workshop))),
         Command::CompileFail => {
             build::kernel(&workshop, Variant::Um)?;

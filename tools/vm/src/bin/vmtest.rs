@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use vm::report::Report;
 use vm::scenario::{self, Overrides};
+use vm::uml::{hostile, powercut};
 use vm::{Host, Kernel, Tally, accel, bench, insns, kunit, runner, uml};
 
 /// Runs single scenarios of the virtual machine tests by hand.
@@ -33,6 +34,30 @@ enum Command {
         /// A variable of the guest script, such as `loops=5`.
         #[arg(long = "set", value_parser = variable, value_name = "NAME=VALUE")]
         vars: Vec<(String, String)>,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Makes trials of the hostile corpus, and says what came of each.
+    Hostile {
+        /// Parts of the names of scenarios; all of them otherwise.
+        names: Vec<String>,
+        /// Module under test.
+        #[arg(long, default_value = hostile::DRIVERS[0])]
+        driver: String,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Cuts the power of a disk.
+    Powercut {
+        /// How often.
+        #[arg(long, default_value_t = 5)]
+        cuts: u32,
+        /// What decides when, and what is lost.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Module under test.
+        #[arg(long, default_value = hostile::DRIVERS[0])]
+        driver: String,
         #[command(flatten)]
         target: Target,
     },
@@ -84,6 +109,9 @@ struct Target {
     /// `kvm` or `tcg`; tried otherwise.
     #[arg(long)]
     accel: Option<String>,
+    /// Machines of user-mode Linux at a time.
+    #[arg(long, default_value_t = 1)]
+    at_once: usize,
     /// Show also what passing cases have to say.
     #[arg(long, short)]
     verbose: bool,
@@ -106,7 +134,7 @@ impl Target {
             accel: self.accel,
             verbose: self.verbose,
             repo: absolute(&self.repo)?,
-            at_once: 1,
+            at_once: self.at_once.max(1),
         };
         std::fs::create_dir_all(&host.work).with_context(|| format!("cannot make {}", host.work.display()))?;
         let kernel = Kernel { name: name.into(), objdir, srcdir: self.srcdir.unwrap_or(parent) };
@@ -150,6 +178,11 @@ fn execute(command: Command) -> Result<bool> {
             Ok(true)
         }
         Command::Run { names, driver, vars, target } => run(&names, Overrides { driver, vars }, target),
+        Command::Hostile { names, driver, target } => hostile(&names, &driver, target),
+        Command::Powercut { cuts, seed, driver, target } => {
+            let (host, kernel) = target.open()?;
+            Ok(powercut::run(&host, &kernel, &driver, cuts, seed)?.success())
+        }
         Command::Insns { plugin, target } => {
             let beside = || Ok::<_, std::io::Error>(std::env::current_exe()?.with_file_name(insns::PLUGIN));
             let plugin = plugin.map_or_else(beside, Ok)?;
@@ -173,6 +206,22 @@ fn execute(command: Command) -> Result<bool> {
             Ok(true)
         }
     }
+}
+
+fn hostile(names: &[String], driver: &str, target: Target) -> Result<bool> {
+    let (host, kernel) = target.open()?;
+    let mut scenarios = hostile::corpus::all(&host.repo)?;
+    scenarios.retain(|scenario| names.is_empty() || names.iter().any(|name| scenario.name.contains(name)));
+    let results = hostile::run(&host, &kernel, driver, &scenarios)?;
+    let mut held = true;
+    for scenario in &scenarios {
+        let trial = results.get(&scenario.name).with_context(|| format!("{} was not tried", scenario.name))?;
+        let holds = scenario.holds(trial.outcome);
+        held &= holds;
+        println!("{} {}: {}", if holds { "  ok  " } else { "  FAIL" }, scenario.name, trial.outcome.name());
+        trial.details.iter().for_each(|line| println!("          {line}"));
+    }
+    Ok(held)
 }
 
 fn run(names: &[String], overrides: Overrides, target: Target) -> Result<bool> {

@@ -26,7 +26,7 @@ pub struct Device {
     /// Name, for guest scripts and logs.
     pub name: &'static str,
     /// Options of the device: see [`blkdev::options`].
-    pub options: &'static str,
+    pub options: String,
 }
 
 /// A running device.

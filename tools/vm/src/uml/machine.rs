@@ -89,6 +89,22 @@ impl UmlGuest {
     }
 }
 
+impl UmlGuest {
+    /// Sends one line to the guest script that asked for it.
+    ///
+    /// # Errors
+    ///
+    /// The machine is gone.
+    pub fn answer(&mut self, line: &str) -> Result<()> {
+        writeln!(self.line, "{line}").context("the guest can no longer be reached")
+    }
+
+    /// The devices.
+    pub fn devices(&mut self) -> &mut Devices {
+        &mut self.devices
+    }
+}
+
 impl Guest for UmlGuest {
     fn lines(&self) -> &Receiver<String> {
         &self.lines
@@ -96,7 +112,7 @@ impl Guest for UmlGuest {
 
     fn serve(&mut self, request: &str) -> Result<()> {
         let answer = self.devices.serve(request);
-        writeln!(self.line, "{answer}").context("the guest can no longer be reached")
+        self.answer(&answer)
     }
 
     fn tick(&mut self) -> Result<()> {

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-pub use super::device::Device;
+use super::device::Device;
 
 /// One boot.
 #[derive(Debug, Clone)]
@@ -31,7 +31,7 @@ pub fn all() -> Vec<Scenario> {
 }
 
 fn scenario(name: &'static str, about: &'static str, devices: &[(&'static str, &'static str)]) -> Scenario {
-    let device = |(name, options): &(&'static str, &'static str)| Device { name, options };
+    let device = |(name, options): &(&'static str, &'static str)| Device { name, options: (*options).to_owned() };
     Scenario {
         name,
         about,

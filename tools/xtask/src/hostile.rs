@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Devices that lie, at random too, and disks that lose their power: `make hostile`, `make fuzz`, `make powercut`.
+
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use vm::uml::hostile::{self, DRIVERS, corpus, fuzz, table};
+use vm::uml::powercut;
+use vm::{Host, Kernel, Tally};
+
+use crate::guest::{host, kernel};
+use crate::kernel::{Variant, Workshop, build};
+use crate::lock::GuestLock;
+use crate::progress::say;
+use crate::project::variable;
+
+/// Power cuts in `make test`, and in `make soak`.
+const SHORT_CUTS: u64 = 5;
+const LONG_CUTS: u64 = 100;
+
+/// How long `make fuzz` goes on unless `FUZZ_SECONDS=` says otherwise.
+const FUZZ_SECONDS: u64 = 60;
+
+fn ready(workshop: &Workshop) -> Result<(Host, Kernel)> {
+    build::kernel(workshop, Variant::Um)?;
+    Ok((host(&workshop.project), kernel(&workshop.project, &workshop.tree, Variant::Um)))
+}
+
+/// `make hostile`: tries the whole corpus with both drivers, and writes the table.
+///
+/// # Errors
+///
+/// The kernel cannot be built, no machine can be started, or the table cannot be written.
+pub fn all(workshop: &Workshop) -> Result<Tally> {
+    let _lock = GuestLock::take(&workshop.project, "run")?;
+    let (host, kernel) = ready(workshop)?;
+    let scenarios = corpus::all(&host.repo)?;
+    say(&format!("trying {} with {} scenarios", DRIVERS[1], scenarios.len()));
+    let oracle = hostile::run(&host, &kernel, DRIVERS[1], &scenarios)?;
+    say(&format!("trying {} with {} scenarios", DRIVERS[0], scenarios.len()));
+    let (tally, ours) = hostile::test(&host, &kernel, &scenarios)?;
+    let path = host.repo.join(table::DOCUMENT);
+    let text = table::document(&host.repo, &[ours, oracle])?;
+    fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(tally)
+}
+
+/// The scenarios that `make test` tries.
+///
+/// # Errors
+///
+/// The kernel cannot be built or no machine can be started.
+pub fn short(workshop: &Workshop) -> Result<Tally> {
+    let _lock = GuestLock::take(&workshop.project, "run")?;
+    let (host, kernel) = ready(workshop)?;
+    let mut scenarios = corpus::all(&host.repo)?;
+    scenarios.retain(|scenario| scenario.short);
+    Ok(hostile::test(&host, &kernel, &scenarios)?.0)
+}
+
+/// `make fuzz`: devices that misbehave at random for `FUZZ_SECONDS=`, by `SEED=`.
+///
+/// # Errors
+///
+/// A variable is wrong, the kernel cannot be built or no machine can be started.
+pub fn fuzz(workshop: &Workshop) -> Result<Tally> {
+    let _lock = GuestLock::take(&workshop.project, "run")?;
+    let time = Duration::from_secs(number("FUZZ_SECONDS", FUZZ_SECONDS)?);
+    let seed = number("SEED", u64::from(std::process::id()))?;
+    let (host, kernel) = ready(workshop)?;
+    fuzz::run(&host, &kernel, DRIVERS[0], seed, time)
+}
+
+/// The power cuts of `make test`.
+///
+/// # Errors
+///
+/// As for [`powercuts`].
+pub fn short_powercuts(workshop: &Workshop) -> Result<Tally> {
+    cut(workshop, SHORT_CUTS)
+}
+
+/// `make powercut`: `CUTS=` power cuts, by `SEED=`.
+///
+/// # Errors
+///
+/// A variable is wrong, the kernel cannot be built or no machine can be started.
+pub fn powercuts(workshop: &Workshop) -> Result<Tally> {
+    cut(workshop, number("CUTS", LONG_CUTS)?)
+}
+
+fn cut(workshop: &Workshop, cuts: u64) -> Result<Tally> {
+    let _lock = GuestLock::take(&workshop.project, "run")?;
+    let seed = number("SEED", 1)?;
+    let (host, kernel) = ready(workshop)?;
+    powercut::run(&host, &kernel, DRIVERS[0], u32::try_from(cuts)?, seed)
+}
+
+/// The number that a variable holds.
+fn number(name: &str, default: u64) -> Result<u64> {
+    parse(name, variable(name).as_deref(), default)
+}
+
+fn parse(name: &str, value: Option<&str>, default: u64) -> Result<u64> {
+    match value.map(str::parse) {
+        None => Ok(default),
+        Some(Ok(number)) => Ok(number),
+        Some(Err(_)) => bail!("{name}={}: give a number", value.unwrap_or_default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_that_is_no_number_is_refused_by_name() {
+        assert_eq!(parse("SEED", None, 7).unwrap(), 7);
+        assert_eq!(parse("SEED", Some("12"), 7).unwrap(), 12);
+        assert_eq!(parse("SEED", Some("-1"), 7).unwrap_err().to_string(), "SEED=-1: give a number");
+    }
+}
