@@ -18,6 +18,10 @@ test: ## run everything that must pass before a change lands
 kunit: ## run the KUnit suites in user-mode Linux, the fastest loop
 parity: ## compare the driver with the C one on every kind of disk
 uml: ## run both drivers on our own block device in user-mode Linux: zones, secure erase, odd limits, faults
+hostile: ## try both drivers on devices that lie and write Documentation/rust/hostile.rst
+fuzz: ## try the driver for FUZZ_SECONDS= on devices that misbehave at random, by SEED=
+powercut: ## cut the power of a disk CUTS= times under a file system, by SEED=
+mutants: ## break laws and duties on purpose, all or those that MUTANTS= names, and see who notices
 check: ## check formatting, lints, style and documentation
 soak: ## run the long versions of the tests
 boots: ## boot each kernel many times and count the boots that were lost

@@ -56,6 +56,16 @@ other() {
 	cat "/sys/block/$vdx/serial" >/dev/null && echo good || echo error
 }
 
+# full: more requests than the ring has room for, with checksums.
+full() {
+	if fio --name=full --filename=/tmp/node --rw=randwrite --bs=128k --ioengine=libaio --iodepth=64 --direct=1 \
+		--offset=16M --size=16M --verify=crc32c --verify_fatal=1 >/tmp/full 2>&1; then
+		echo good
+	else
+		grep -q 'verify:' /tmp/full && echo wrong || echo error
+	fi
+}
+
 # keep_busy COMMAND...: again and again until stop_work.
 keep_busy() {
 	(
@@ -71,7 +81,9 @@ start_work() {
 	keep_busy read_noise 1
 	keep_busy write_noise 2
 	keep_busy write_noise 3
-	[ "$1" != other ] || keep_busy other
+	case $1 in
+	other | full) keep_busy "$1" ;;
+	esac
 }
 
 # Ends the work after one more round of each worker that begins now.
@@ -145,7 +157,7 @@ try() {
 	fi
 	[ "$when" = idle ] || start_work "$when"
 	case $when in
-	busy | idle | other) ask stage during ;;
+	busy | idle | other | full) ask stage during ;;
 	remove)
 		ask stage during
 		unbind "$DRIVER" "$disk"

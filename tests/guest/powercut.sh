@@ -63,11 +63,17 @@ what_was_synced_is_whole() {
 	note "$ACKED steps"
 }
 
+a_module_whose_disk_is_mounted_stays() {
+	mount -t ext4 "/dev/$(disk_of main)" "$DIR"
+	refused rmmod "$DRIVER"
+	umount "$DIR"
+}
+
 the_file_system_is_clean() {
 	e2fsck -fn "/dev/$(disk_of main)"
 }
 
-cases the_disk_is_there what_was_synced_is_whole the_file_system_is_clean
+cases the_disk_is_there what_was_synced_is_whole a_module_whose_disk_is_mounted_stays the_file_system_is_clean
 
 if [ "$WORK" = 1 ] && mount -t ext4 "/dev/$(disk_of main)" "$DIR"; then
 	find "$DIR" -type f -delete

@@ -41,7 +41,12 @@ pub fn run_all(workshop: &Workshop) -> Result<Tally> {
     run(workshop, kunit::SUITES, kunit::REQUIRED)
 }
 
-fn run(workshop: &Workshop, filter: &str, required: &[&str]) -> Result<Tally> {
+/// Builds user-mode Linux and runs the suites that match `filter`; those that are `required` must be among them.
+///
+/// # Errors
+///
+/// As for [`run_wanted`].
+pub fn run(workshop: &Workshop, filter: &str, required: &[&str]) -> Result<Tally> {
     build::kernel(workshop, Variant::Um)?;
     say(&format!("running the KUnit suites {filter} in user-mode Linux"));
     let start = Instant::now();

@@ -12,6 +12,7 @@ mod hostile;
 mod kernel;
 mod kunit;
 mod lock;
+mod mutants;
 mod overlay;
 mod progress;
 mod project;
@@ -82,6 +83,8 @@ enum Command {
     Fuzz,
     /// Cut the power of a disk and look what was kept
     Powercut,
+    /// Break laws and duties on purpose and see who notices
+    Mutants,
     /// Check formatting, lints and documentation
     Check,
     /// Check what the abstractions must refuse to compile
@@ -151,6 +154,7 @@ fn work(command: &Command, workshop: Workshop) -> Result<bool> {
         Command::Hostile => return Ok(hostile::all(&workshop)?.success()),
         Command::Fuzz => return Ok(hostile::fuzz(&workshop)?.success()),
         Command::Powercut => return Ok(hostile::powercuts(&workshop)?.success()),
+        Command::Mutants => return Ok(mutants::run(&workshop)?.success()),
         Command::Check => return Ok(tell(check::all(&workshop))),
         Command::CompileFail => {
             build::kernel(&workshop, Variant::Um)?;

@@ -29,7 +29,7 @@ const LIMIT: Duration = Duration::from_secs(90);
 /// How long files are written before the cut, in milliseconds.
 const WORK: std::ops::Range<u64> = 50..2500;
 /// The cases of the guest script.
-const CASES: usize = 3;
+const CASES: usize = 4;
 /// Memory in MiB: little, so that pages are written back early.
 const MEMORY: u32 = 256;
 /// The disk.

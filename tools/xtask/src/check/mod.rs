@@ -16,6 +16,7 @@ use anyhow::Result;
 use vm::Tally;
 
 use crate::kernel::Workshop;
+use crate::mutants;
 use crate::progress::say;
 
 /// What a check found wrong, one entry per finding; empty when all is well.
@@ -30,6 +31,7 @@ const CHECKS: [(&str, Check); 11] = [
     ("places in both drivers", places::check),
     ("values that devices tell", values::check),
     ("names of C's functions", c_names::check),
+    ("mutants", mutants::check),
     ("rustfmt of the kernel files", format::kernel),
     ("rustfmt of the host tools", format::tools),
     ("checkpatch", checkpatch::check),

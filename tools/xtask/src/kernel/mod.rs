@@ -16,7 +16,7 @@ use crate::progress::say;
 use crate::project::{Project, name_for};
 use crate::source::{self, Tree};
 use crate::toolchain::Toolchain;
-use crate::{lock::BuildLock, setup};
+use crate::{lock::BuildLock, mutants, setup};
 
 /// Variables that mean something to kbuild or to this program and must not reach kbuild by accident.
 const SCRUBBED: &[&str] = &[
@@ -122,6 +122,9 @@ impl Workshop {
         let lock = BuildLock::take(&project)?;
         let toolchain = setup::ensure(&project, checks)?;
         let tree = source::ensure(&project)?;
+        if mutants::heal(&project.build)? {
+            say("a mutant that was left in the kernel tree is taken back");
+        }
         if Overlay::new(&project.repo, &tree.root).apply()? {
             say(&format!("overlay applied to {}", tree.root.display()));
         }

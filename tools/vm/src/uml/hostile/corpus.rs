@@ -49,6 +49,8 @@ pub enum When {
     Remove,
     /// While a busy disk's queue is frozen.
     Freeze,
+    /// While it has more requests than there is room for in the ring.
+    Full,
     /// While ranges are discarded and zeroed, and the serial number is read.
     Other,
 }
@@ -62,6 +64,7 @@ impl When {
             Self::Probe => "probe",
             Self::Remove => "remove",
             Self::Freeze => "freeze",
+            Self::Full => "full",
             Self::Other => "other",
         }
     }
@@ -130,6 +133,12 @@ impl Scenario {
     /// Whether its device cannot be used afterwards.
     pub fn is_alone(&self) -> bool {
         self.during.iter().any(|command| command.starts_with("die"))
+    }
+
+    /// Whether it is the device's fault if an interrupt is missed.
+    pub fn loses_interrupts(&self) -> bool {
+        let silences = ["lose", "mute", "stall", "delay", "pace", "lie", "chaos", "deaf"];
+        self.during.iter().any(|command| silences.iter().any(|silence| command.starts_with(silence)))
     }
 
     /// Whether a lie must have been told in it.

@@ -34,6 +34,8 @@ const MEMORY: u32 = 512;
 const LINES: usize = 30;
 /// How the guest script marks the log of the kernel.
 const MARK: &str = "vmtest: trial ";
+/// What the driver says when it finds what no interrupt has told of.
+const MISSED: &str = "without an interrupt";
 /// What the transport warns of when a device is gone, whichever driver it has.
 const OF_THE_TRANSPORT: &str = "virtio_uml.c";
 
@@ -229,6 +231,12 @@ fn blame(trials: &mut [Trial], batch: &[&Scenario], log: &str) {
             scenario.is_alone() && finding.context.iter().any(|line| line.contains(OF_THE_TRANSPORT))
         };
         let findings: Vec<_> = logscan::scan(part).into_iter().filter(|finding| !of_the_transport(finding)).collect();
+        // What has ended must have been noticed by the interrupt, if there was one.
+        let missed = part.lines().find(|line| line.contains(MISSED) && !scenario.loses_interrupts());
+        if let Some(line) = missed {
+            trial.details.push(line.to_owned());
+            trial.outcome = trial.outcome.max(Outcome::Complains);
+        }
         let Some(first) = findings.first() else {
             continue;
         };
@@ -264,6 +272,18 @@ mod tests {
         blame(&mut trials, &batch, log);
         assert_eq!(trials.each_ref().map(|trial| trial.outcome), [Outcome::Serves, Outcome::Complains]);
         assert!(trials[1].details.iter().any(|line| line.contains("WARNING")));
+    }
+
+    #[test]
+    fn an_interrupt_that_only_the_driver_can_have_missed_is_a_complaint() {
+        let mut scenario = scenario("a");
+        let log = "vmtest: trial a\n1 requests had ended on queue 0 without an interrupt\n";
+        for (during, expected) in [("sleep 9", Outcome::Complains), ("lose 1", Outcome::Serves)] {
+            scenario.during = vec![during.into()];
+            let mut trials = [Trial { scenario: "a".into(), outcome: Outcome::Serves, details: Vec::new() }];
+            blame(&mut trials, &[&scenario], log);
+            assert_eq!(trials[0].outcome, expected, "{during}");
+        }
     }
 
     #[test]
