@@ -193,10 +193,13 @@ impl Device {
     fn check_shape(&mut self, shape: Shape) -> Result<(), Status> {
         let limit = |feature, field| {
             let told = self.negotiated.has(feature).then(|| self.config.get(field).unwrap_or(0));
-            // The driver cannot do with less than one segment.
-            told.unwrap_or(u64::MAX).max(1)
+            told.unwrap_or(u64::MAX)
         };
-        if shape.segments > limit("seg-max", "seg_max") || shape.longest > limit("size-max", "size_max") {
+        // The driver cannot do with less than one segment.
+        let segments = limit("seg-max", "seg_max").max(1);
+        // Devices that set no limit are known to say so with a zero.
+        let longest = Some(limit("size-max", "size_max")).filter(|max| *max != 0).unwrap_or(u64::MAX);
+        if shape.segments > segments || shape.longest > longest {
             self.count("violation");
             return Err(Status::IoErr);
         }

@@ -218,7 +218,7 @@ fn hostile(names: &[String], driver: &str, target: Target) -> Result<bool> {
         let trial = results.get(&scenario.name).with_context(|| format!("{} was not tried", scenario.name))?;
         let holds = scenario.holds(trial.outcome);
         held &= holds;
-        println!("{} {}: {}", if holds { "  ok  " } else { "  FAIL" }, scenario.name, trial.outcome.name());
+        println!("{} {} => {}", if holds { "  ok  " } else { "  FAIL" }, scenario.name, trial.outcome.name());
         trial.details.iter().for_each(|line| println!("          {line}"));
     }
     Ok(held)
