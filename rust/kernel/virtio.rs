@@ -55,6 +55,8 @@
 //!   (`0005-virtio_ring-ignore-interrupts-of-a-queue-that-was-st`)
 //! - PCI waits without end for a device to stop a queue.
 //!   (`0007-virtio_pci-do-not-wait-for-ever-for-a-device-to-stop`)
+//! - PCI waits without end for a device to be reset that vanishes just then. A device that is known
+//!   to be gone is not reset, about which the core warns when its driver leaves it.
 //!
 //! Two others are made up for here: that packed rings call a lack of memory a broken queue
 //! (`0004-virtio_ring-say-that-memory-is-short-when-a-packed-r`), and that indirect tables can be

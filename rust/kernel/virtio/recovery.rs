@@ -36,12 +36,19 @@ use crate::{
         SpinLockIrq, //
     },
     time::{
-        delay::fsleep,
-        Delta,
         Instant,
         Monotonic, //
-    },
-    types::ScopeGuard, //
+    }, //
+};
+
+mod attribute;
+mod cure;
+mod watch;
+
+pub(super) use self::attribute::set_attributes;
+use self::{
+    cure::run_cure,
+    watch::run_watch, //
 };
 
 /// How many cures a device gets ...
@@ -50,17 +57,8 @@ const MAX_CURES: usize = 5;
 /// ... in so many seconds.
 const CURES_PERIOD: i64 = 60;
 
-/// How often a cure tries to bring the device up ...
-const MAX_ATTEMPTS: u32 = 3;
-
-/// ... and the pause in between, in milliseconds.
-const ATTEMPT_PAUSE: i64 = 500;
-
 /// How often the watch looks, in milliseconds.
 const WATCH_PERIOD: u32 = 1000;
-
-/// After how many milliseconds the cure tries again to take a lock that somebody else holds.
-const LOCK_PERIOD: u32 = 10;
 
 /// Why a device needs to be recovered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -360,150 +358,9 @@ impl DeviceState {
         // SAFETY: The device of a state is valid, and bound.
         unsafe { &*self.vdev().cast::<Device<Bound>>() }
     }
-
-    /// Takes the device down and brings it up again, because of evidence.
-    ///
-    /// # Safety
-    ///
-    /// The lock of the device must be held.
-    unsafe fn cure(&self, evidence: Evidence) {
-        let begun = Instant::<Monotonic>::now();
-        // The driver may be needed to write back memory.
-        //
-        // SAFETY: The flags are restored below.
-        let flags = unsafe { bindings::memalloc_noio_save() };
-        let _restore = ScopeGuard::new(|| {
-            // SAFETY: Saved above.
-            unsafe { bindings::memalloc_noio_restore(flags) }
-        });
-        let _calling = self.calling(Patience::Some);
-
-        dev_warn!(self.device(), "starting over, as {}\n", evidence);
-        if !self.recovery().begin() {
-            dev_err!(
-                self.device(),
-                "given up: {} recoveries within {} s were not enough\n",
-                MAX_CURES,
-                CURES_PERIOD
-            );
-            // SAFETY: By the requirement of this function.
-            return unsafe { self.give_up() };
-        }
-
-        // SAFETY: The driver is bound, and the lock of the device is held.
-        unsafe { (self.ops().recovery_prepare)(self.vdev()) };
-
-        // SAFETY: By the requirement of this function.
-        let result = unsafe { self.restart() }.and_then(|came_back| {
-            // SAFETY: As above.
-            unsafe { (self.ops().recovery_done)(self.vdev()) }?;
-            Ok(came_back)
-        });
-
-        match result {
-            Ok(came_back) => {
-                self.recovery().record.lock().cures += 1;
-                dev_notice!(
-                    self.device(),
-                    "works again after {} ms, with {} buffers to be used again\n",
-                    begun.elapsed().as_millis(),
-                    came_back
-                );
-                self.config_work().restart();
-            }
-            Err(err) => {
-                dev_err!(
-                    self.device(),
-                    "given up: it does not come back: {:?}\n",
-                    err
-                );
-                // SAFETY: By the requirement of this function.
-                unsafe { self.give_up() };
-            }
-        }
-    }
-
-    /// Resets the device and brings it up again. Returns the number of buffers that came back.
-    ///
-    /// # Safety
-    ///
-    /// The lock of the device must be held.
-    unsafe fn restart(&self) -> Result<usize> {
-        let mut came_back = 0;
-        let mut attempt = 1;
-
-        loop {
-            self.reach();
-            // SAFETY: The lock of the device is held.
-            came_back += unsafe { self.teardown() };
-            if self.is_gone() {
-                return Err(ENODEV);
-            }
-
-            // SAFETY: As above. The device was reset just above, and has no rings.
-            let result = unsafe { self.bring_up() };
-
-            if result.is_ok() {
-                return Ok(came_back);
-            }
-            if attempt == MAX_ATTEMPTS {
-                return result.map(|()| came_back);
-            }
-            attempt += 1;
-            fsleep(Delta::from_millis(ATTEMPT_PAUSE));
-        }
-    }
-
-    /// Ends all that has to do with the device, which is not to be used any more.
-    ///
-    /// # Safety
-    ///
-    /// The lock of the device must be held.
-    unsafe fn give_up(&self) {
-        self.recovery().set_dead();
-        self.fail_in_flight();
-        self.set_failed();
-        // SAFETY: The driver is bound, and the lock of the device is held.
-        unsafe { (self.ops().recovery_failed)(self.vdev()) };
-    }
-
-    /// Ends what the device has if there is evidence, without the lock of the device. Returns
-    /// whether to look again.
-    fn watch(&self) -> Option<u32> {
-        if self.recovery().pending().0.is_none() {
-            return None;
-        }
-        if is_going_down() {
-            self.accuse(Evidence::Shutdown);
-        }
-        self.look();
-
-        let (patience, evidence) = self.recovery().pending();
-        let patience = patience?.millis();
-        let Some((evidence, since)) = evidence else {
-            return Some(WATCH_PERIOD);
-        };
-        let waited = u32::try_from(since.elapsed().as_millis()).unwrap_or(u32::MAX);
-
-        if waited < patience {
-            return Some(patience - waited);
-        }
-        if self.fail_in_flight() {
-            dev_warn!(self.device(), "ended what was in flight, as {}\n", evidence);
-        }
-        None
-    }
 }
 
-/// Whether the system is being halted or restarted.
-fn is_going_down() -> bool {
-    // SAFETY: The variable exists. It changes at any time, and is read once.
-    let state = unsafe { (&raw const bindings::system_state).read_volatile() };
-
-    (bindings::system_states_SYSTEM_HALT..=bindings::system_states_SYSTEM_RESTART).contains(&state)
-}
-
-/// Returns the state that a work item belongs to, given that item and its offset in [`Recovery`].
+/// Returns the state that a [`Recovery`] is a part of.
 ///
 /// # Safety
 ///
@@ -511,116 +368,4 @@ fn is_going_down() -> bool {
 unsafe fn state_of<'a>(this: *const Recovery) -> &'a DeviceState {
     // SAFETY: By the requirement of this function.
     unsafe { &*container_of!(this, DeviceState, recovery) }
-}
-
-/// # Safety
-///
-/// `work` must be the `cure` of a [`Recovery`] in a [`DeviceState`], whose driver is bound.
-#[inline(never)]
-unsafe extern "C" fn run_cure(work: *mut bindings::work_struct) {
-    // SAFETY: By the requirement of this function.
-    let work = unsafe { Work::from_raw(work) };
-    // SAFETY: As above.
-    let this = unsafe { container_of!(core::ptr::from_ref(work), Recovery, cure) };
-    // SAFETY: As above.
-    let state = unsafe { state_of(this) };
-
-    // SAFETY: The device of a state is valid.
-    let Some(_lock) = (unsafe { super::device_lock::DeviceLock::try_new(state.vdev()) }) else {
-        // If it is a callback of the driver, there is the watch, and another start in the end.
-        let (callback, evidence) = state.recovery().pending();
-
-        if callback.is_none() && evidence.is_some() {
-            state.recovery().cure.start_in(LOCK_PERIOD);
-        }
-        return;
-    };
-
-    let evidence = state.recovery().pending().1;
-
-    if let Some((evidence, _)) = evidence {
-        if state.has_rings() && !state.recovery().is_dead() {
-            // SAFETY: The lock of the device is held.
-            unsafe { state.cure(evidence) };
-        }
-    }
-}
-
-/// # Safety
-///
-/// `work` must be the `watch` of a [`Recovery`] in a [`DeviceState`], whose driver is bound.
-#[inline(never)]
-unsafe extern "C" fn run_watch(work: *mut bindings::work_struct) {
-    // SAFETY: By the requirement of this function.
-    let work = unsafe { Work::from_raw(work) };
-    // SAFETY: As above.
-    let this = unsafe { container_of!(core::ptr::from_ref(work), Recovery, watch) };
-    // SAFETY: As above.
-    let state = unsafe { state_of(this) };
-
-    if let Some(ms) = state.watch() {
-        state.recovery().watch.start_within(ms);
-    }
-}
-
-/// `recoveries` of a device in sysfs.
-///
-/// # Safety
-///
-/// `dev` must be part of a virtio device that is bound to a driver of this abstraction, and `buf`
-/// have room for a page.
-unsafe extern "C" fn recoveries_show(
-    dev: *mut bindings::device,
-    _attr: *mut bindings::device_attribute,
-    buf: *mut c_char,
-) -> isize {
-    // SAFETY: By the requirement of this function.
-    let vdev = unsafe { container_of!(dev, bindings::virtio_device, dev) };
-    // SAFETY: As above. The file is there while the driver is bound, and so is the state.
-    let cures = unsafe { DeviceState::from_raw(vdev) }.map_or(0, |state| state.recovery().cures());
-
-    // SAFETY: `buf` has room for a page.
-    unsafe { bindings::sysfs_emit(buf, c"%u\n".as_char_ptr(), cures) as isize }
-}
-
-/// What C reads, and does not write.
-#[repr(transparent)]
-struct Table<T>(T);
-
-// SAFETY: The tables are not written.
-unsafe impl<T> Sync for Table<T> {}
-
-#[allow(
-    clippy::needless_update,
-    reason = "lockdep adds fields to an attribute"
-)]
-static RECOVERIES: Table<bindings::device_attribute> = Table(bindings::device_attribute {
-    attr: bindings::attribute {
-        name: c"recoveries".to_bytes_with_nul().as_ptr(),
-        mode: 0o444,
-        ..pin_init::zeroed()
-    },
-    __bindgen_anon_1: bindings::device_attribute__bindgen_ty_1 {
-        show: Some(recoveries_show),
-    },
-    __bindgen_anon_2: bindings::device_attribute__bindgen_ty_2 { store: None },
-});
-
-static ATTRS: Table<[*const bindings::device_attribute; 2]> =
-    Table([&raw const RECOVERIES.0, core::ptr::null()]);
-
-static GROUP: Table<bindings::attribute_group> = Table(bindings::attribute_group {
-    __bindgen_anon_2: bindings::attribute_group__bindgen_ty_2 {
-        attrs: (&raw const ATTRS.0).cast_mut().cast(),
-    },
-    ..pin_init::zeroed()
-});
-
-static GROUPS: Table<[*const bindings::attribute_group; 2]> =
-    Table([&raw const GROUP.0, core::ptr::null()]);
-
-/// Gives the devices of a driver their attributes in sysfs.
-#[inline(never)]
-pub(super) fn set_attributes(vdrv: &mut bindings::virtio_driver) {
-    vdrv.driver.dev_groups = (&raw const GROUPS.0).cast_mut().cast();
 }

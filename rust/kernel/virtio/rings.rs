@@ -7,7 +7,10 @@
 //! device. So there is another lock for that, under which no driver is waited for.
 
 use super::{
-    feature::test_bit,
+    feature::{
+        test_bit,
+        FEATURES_U64S, //
+    },
     queue::Callback,
     recovery::Evidence,
     state::{
@@ -30,6 +33,10 @@ use core::ptr::NonNull;
 
 /// What all registers of a device that is not there read as.
 const ALL_ONES: u8 = u8::MAX;
+
+/// `VHOST_USER_F_PROTOCOL_FEATURES`, which transports over vhost-user need among the features that
+/// they are to finalize. The ring takes it away, and so the features that were agreed on lack it.
+const PROTOCOL_FEATURES: u32 = 30;
 
 impl DeviceState {
     /// Stores the queues and finds rings for them.
@@ -321,20 +328,52 @@ impl DeviceState {
         // SAFETY: The device of a state is valid, and so are its operations.
         let ops = unsafe { &*(*vdev).config };
         let finalize_features = ops.finalize_features.ok_or(EINVAL)?;
+        // SAFETY: The features of the device change here only, under the lock of the device.
+        let features = unsafe { &raw mut (*vdev).__bindgen_anon_1.features_array };
+        // SAFETY: As above.
+        let agreed = unsafe { *features };
+        let offered = self.offered();
+
+        if agreed.iter().zip(&offered).any(|(a, o)| a & !o != 0) {
+            return Err(ENODEV);
+        }
+        if test_bit(&offered, PROTOCOL_FEATURES) {
+            // SAFETY: As above.
+            unsafe { (*features)[0] |= 1 << PROTOCOL_FEATURES };
+        }
+
+        // SAFETY: The device is valid.
+        let finalized = to_result(unsafe { finalize_features(vdev) });
 
         // SAFETY: As above.
-        to_result(unsafe { finalize_features(vdev) })?;
+        if unsafe { core::mem::replace(&mut *features, agreed) } != agreed {
+            return Err(ENODEV);
+        }
+        finalized?;
 
-        // SAFETY: As above.
-        let features = unsafe { (*vdev).__bindgen_anon_1.features_array };
-
-        if test_bit(&features, bindings::VIRTIO_F_VERSION_1) {
+        if test_bit(&agreed, bindings::VIRTIO_F_VERSION_1) {
             self.add_status(bindings::VIRTIO_CONFIG_S_FEATURES_OK);
             if u32::from(self.status()) & bindings::VIRTIO_CONFIG_S_FEATURES_OK == 0 {
                 return Err(ENODEV);
             }
         }
         Ok(())
+    }
+
+    /// The features that the device offers (C: `virtio_get_features`).
+    fn offered(&self) -> [u64; FEATURES_U64S] {
+        let mut offered = [0; FEATURES_U64S];
+        // SAFETY: The device of a state is valid, and so are its operations.
+        let ops = unsafe { &*(*self.vdev()).config };
+
+        if let Some(get) = ops.get_extended_features {
+            // SAFETY: There is room for all words.
+            unsafe { get(self.vdev(), offered.as_mut_ptr()) };
+        } else if let Some(get) = ops.get_features {
+            // SAFETY: The device is valid.
+            offered[0] = unsafe { get(self.vdev()) };
+        }
+        offered
     }
 
     /// The device status; zero, if the transport does not tell.
