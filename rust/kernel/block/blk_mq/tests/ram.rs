@@ -179,6 +179,9 @@ pub(super) struct QueueData {
     pub(super) drop_other: Atomic<u32>,
     /// How often there was one more to be taken.
     pub(super) taken_twice: Atomic<u32>,
+    /// How many requests were in flight at the last of them, and for how many milliseconds.
+    pub(super) late: Atomic<u32>,
+    pub(super) late_ms: Atomic<u64>,
     pub(super) stored: Atomic<u32>,
     counted: Counted,
 }
@@ -231,6 +234,8 @@ impl QueueData {
             take_withheld: Atomic::new(0),
             drop_other: Atomic::new(0),
             taken_twice: Atomic::new(0),
+            late: Atomic::new(0),
+            late_ms: Atomic::new(0),
             stored: Atomic::new(0),
             counted,
         }))
@@ -547,6 +552,13 @@ impl Operations for Ram {
         let data = rq.queue_data();
 
         if rq.op() == Op::Read && rq.hw_queue().index() == rq.hw_queue().data().index {
+            let in_flight = rq.in_flight();
+            let age = in_flight.oldest.map_or(0, |age| age.as_millis());
+
+            if !rq.has_ended() {
+                data.late.store(in_flight.count, Relaxed);
+                data.late_ms.store(u64::try_from(age).unwrap_or(0), Relaxed);
+            }
             data.timeouts.fetch_add(1, Relaxed);
         }
         if data.drop_other.load(Relaxed) != 0 {

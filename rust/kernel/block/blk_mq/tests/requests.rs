@@ -395,6 +395,36 @@ mod tests {
     }
 
     #[test]
+    fn a_late_request_tells_how_many_wait_and_for_how_long() -> Result {
+        let census = Census::new()?;
+        let options = TagSetOptions {
+            timeout: crate::time::Delta::from_millis(50),
+            ..options()
+        };
+        let disk =
+            new_disk(&census, options, &QueueLimits::new(), "rustkunit_wait")?.add_virtual()?;
+        let open = OpenDisk::new(&disk)?;
+        let data = disk.queue_data();
+
+        data.set_mode(Mode::Park, Status::OK);
+        let first = Bio::submit(&open, READ, 0, 512, 0)?;
+        let second = Bio::submit(&open, READ, 8, 512, 0)?;
+
+        data.wait_parked(2)?;
+        data.set_mode(Mode::Serve, Status::OK);
+        wait_until(|| data.timeouts.load(Relaxed) >= 2)?;
+        assert_eq!(data.late.load(Relaxed), 2);
+        assert!((50..60_000).contains(&data.late_ms.load(Relaxed)));
+
+        for _ in 0..2 {
+            data.unpark().ok_or(ENOENT)?.end(Status::OK);
+        }
+        assert_eq!(first.wait(), Status::OK);
+        assert_eq!(second.wait(), Status::OK);
+        Ok(())
+    }
+
+    #[test]
     fn a_completion_that_is_withheld_comes_back_with_the_timeout() -> Result {
         let census = Census::new()?;
         let options = TagSetOptions {
