@@ -86,7 +86,7 @@ fn lifecycle() -> Scenario {
 
 /// Failures on PCI, a few times each.
 fn recovery() -> Scenario {
-    subjects::recovery("recovery", 5)
+    subjects::recovery("recovery", 3)
 }
 
 /// virtio-pci in all its kinds, in one boot.

@@ -47,7 +47,7 @@ pub fn lifecycle(name: &'static str, cycles: &Cycles) -> Scenario {
 
 /// Devices that fail while they are in use; bus mastering is switched off and on in `toggles` cycles.
 pub fn recovery(name: &'static str, toggles: u64) -> Scenario {
-    let mut scenario = Scenario::debug(name, "bus mastering, function resets, slow disks, lost power under fio", "recovery")
+    let mut scenario = Scenario::debug(name, "bus mastering, resets, slow disks, lost power", "recovery")
         .var("toggles", toggles)
         .disk(Disk::scratch("main", 64))
         .disk(Disk::scratch("spare", 64).attach(Attach::Spare));

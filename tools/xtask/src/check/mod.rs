@@ -25,7 +25,7 @@ pub type Findings = Vec<String>;
 type Check = fn(&Workshop) -> Result<Findings>;
 
 /// All checks, quick ones first.
-const CHECKS: [(&str, Check); 11] = [
+const CHECKS: [(&str, Check); 12] = [
     ("no unsafe in drivers and samples", unsafe_code::check),
     ("laws and their tests", laws::check),
     ("places in both drivers", places::check),
