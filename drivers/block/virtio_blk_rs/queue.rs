@@ -232,7 +232,18 @@ impl Operations for Disk {
     fn timeout(rq: &TimedOutRequest<'_, Self>) -> TimeoutAction {
         let queue = rq.hw_queue().data();
 
-        recovery::timeout(rq, || CompletionBatch::with(|batch| poll(queue, batch)))
+        recovery::timeout(rq, || {
+            let found = CompletionBatch::with(|batch| poll(queue, batch));
+
+            // A completion that was withheld to see what happens is like a lost interrupt.
+            match rq.take_withheld() {
+                Some(rq) => {
+                    Self::complete(rq);
+                    found + 1
+                }
+                None => found,
+            }
+        })
     }
 
     fn map_queues(maps: &mut QueueMaps<'_>, set: &Queues) {
