@@ -80,7 +80,7 @@ if [ "$WORK" = 1 ] && mount -t ext4 "/dev/$(disk_of main)" "$DIR"; then
 	sync
 	# What nobody waits for.
 	while :; do
-		dd if=/dev/urandom of="$DIR/noise" bs=64k count=40 conv=notrunc
+		dd if=/dev/urandom of="$DIR/noise" bs=64k count=40 oflag=direct conv=notrunc
 	done 2>/dev/null &
 	number=0
 	say '@data working'
