@@ -64,7 +64,8 @@ pub fn test(host: &Host, kernel: &Kernel, scenarios: &[Scenario]) -> Result<(Tal
     let start = Instant::now();
     let results = run(host, kernel, DRIVERS[0], scenarios)?;
     let tally = judge(scenarios, &results);
-    println!("hostile: {} held, {} failed, in {}", tally.passed, tally.failed, seconds(start.elapsed()));
+    println!("{} trials in {}", scenarios.len(), seconds(start.elapsed()));
+    println!("hostile: {} held, {} failed", tally.passed, tally.failed);
     Ok((tally, results))
 }
 
