@@ -28,6 +28,14 @@ pub enum Line {
     Fio(String),
     /// `@data TEXT`: a fact for the evaluation on the host.
     Data(String),
+    /// `@down SECONDS [TEXT]`: the guest goes down now, by whatever way, and the machine must have ended in so many
+    /// seconds, with TEXT in the kernel's log; that is the verdict of the running case.
+    Down {
+        /// The seconds.
+        within: u64,
+        /// What must be in the log, or nothing in particular.
+        text: String,
+    },
     /// `@done`: the script came to its end; the guest ends the machine next.
     Done,
     /// Anything else.
@@ -52,6 +60,13 @@ impl Line {
         }
         if let Some(text) = line.strip_prefix("@data ") {
             return Self::Data(text.to_owned());
+        }
+        if let Some(rest) = line.strip_prefix("@down ") {
+            let (seconds, text) = rest.split_once(' ').unwrap_or((rest, ""));
+            return match seconds.parse() {
+                Ok(within) => Self::Down { within, text: text.to_owned() },
+                Err(_) => Self::Other(line.to_owned()),
+            };
         }
         if line == "@done" {
             return Self::Done;
@@ -104,12 +119,14 @@ mod tests {
         assert_eq!(Line::parse("@data a 1"), Line::Data("a 1".into()));
         assert_eq!(Line::parse("@done\r"), Line::Done);
         assert_eq!(Line::parse("1..7"), Line::Plan(7));
+        assert_eq!(Line::parse("@down 20"), Line::Down { within: 20, text: String::new() });
+        assert_eq!(Line::parse("@down 20 the next kernel"), Line::Down { within: 20, text: "the next kernel".into() });
         assert_eq!(Line::parse("# text"), Line::Diagnostic("text".into()));
     }
 
     #[test]
     fn a_word_that_only_begins_like_a_result_is_not_one() {
-        for line in ["okay 1 x", "ok x", "1..x", "not okay", "@donee"] {
+        for line in ["okay 1 x", "ok x", "1..x", "not okay", "@donee", "@down", "@down soon"] {
             assert!(matches!(Line::parse(line), Line::Other(_)), "{line}");
         }
     }

@@ -14,7 +14,7 @@ use crate::{Host, qemu};
 
 /// Longest time without a line from the kernel before user space, on an emulated CPU: a boot that stands still is not
 /// worth the patience that a busy guest script needs.
-pub const IDLE: Duration = Duration::from_secs(120);
+pub const IDLE: Duration = Duration::from_secs(180);
 
 /// Whether the kernel has started what it was booted for: the guest's first program, or KUnit.
 pub fn is_over(log: &str) -> bool {
@@ -89,7 +89,11 @@ fn instruction_pointers(registers: &str) -> Vec<(u32, u64)> {
         if let Some(number) = line.strip_prefix("CPU#") {
             cpu = number.trim().parse().unwrap_or(cpu);
         }
-        let address = line.strip_prefix("RIP=").and_then(|rest| rest.split_whitespace().next());
+        // The second one is that of the firmware.
+        let address = ["RIP=", "EIP="]
+            .iter()
+            .find_map(|name| line.strip_prefix(name))
+            .and_then(|rest| rest.split_whitespace().next());
         if let Some(address) = address.and_then(|digits| u64::from_str_radix(digits, 16).ok()) {
             found.push((cpu, address));
         }
@@ -148,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_boot_that_hangs_without_a_word_has_at_least_addresses() {
-        let stands = where_it_stands("", "CPU#0\nRIP=000000000000fff0 RFL=2\n", Path::new("/none")).unwrap();
+        let stands = where_it_stands("", "CPU#0\r\nEIP=0000fff0 EFL=2\r\n", Path::new("/none")).unwrap();
         assert_eq!(stands, "before the kernel has said anything; CPU 0 is at 0xfff0");
     }
 }

@@ -15,6 +15,7 @@
 //! | [`qmp`], [`hostcmd`] | what a guest script may ask of the host: hot-plug, resize, wake-up |
 //! | [`control`], [`transcript`], [`ktap`], [`fio`] | the lines a guest script prints, and what they amount to |
 //! | [`logscan`] | what must not be in a kernel log |
+//! | [`starvation`] | time that the host took from a machine |
 //! | [`early`] | a boot that ends or stands still before user space |
 //! | [`scenario`] | the table of boots |
 //! | [`runner`], [`session`], [`report`] | one boot from start to verdict, a machine listened to, how it is shown |
@@ -54,6 +55,7 @@ pub mod runner;
 pub mod scenario;
 pub mod session;
 pub mod shell;
+pub mod starvation;
 mod threads;
 pub mod transcript;
 pub mod uml;
@@ -109,7 +111,12 @@ impl Host {
     /// How long to wait for what takes `alone` where nothing else runs: machines side by side take longer, each of
     /// them.
     pub(crate) fn patience(&self, alone: Duration) -> Duration {
-        alone * u32::try_from(self.at_once).unwrap_or(1)
+        alone * self.slowness()
+    }
+
+    /// The same as a factor.
+    pub(crate) fn slowness(&self) -> u32 {
+        u32::try_from(self.at_once).unwrap_or(1)
     }
 
     /// A host for the checkout at `repo`, with QEMU from `PATH`.

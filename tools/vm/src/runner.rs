@@ -230,7 +230,12 @@ fn listen(
     let running = Running::start(&host.qemu, &config, sockets, &log)?;
     let guest = QemuGuest::new(running, &config, backends, log);
     let limit = |alone| host.patience(accel.limit(alone));
-    let limits = Limits { whole: limit(scenario.limit), idle: limit(scenario.idle), early_idle: limit(early::IDLE) };
+    let limits = Limits {
+        whole: limit(scenario.limit),
+        idle: limit(scenario.idle),
+        early_idle: limit(early::IDLE),
+        slowness: host.slowness(),
+    };
     let mut session = Session::new(guest, limits, report, &boot, &kernel.objdir)?;
     let failure = session.follow()?;
     Ok((session.into_transcript(), failure))

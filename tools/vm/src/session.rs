@@ -14,6 +14,7 @@ use crate::early;
 use crate::machine::CONSOLE_LOG;
 use crate::qemu::Child;
 use crate::report::Report;
+use crate::starvation::Starvation;
 use crate::transcript::{Heard, Transcript};
 
 /// How often a running machine is looked at when it says nothing.
@@ -54,7 +55,7 @@ pub trait Guest {
     fn state(&mut self) -> String;
 }
 
-/// How long a machine may take.
+/// How long a machine may take, without the time that it waits for the host.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// From its start to its end.
@@ -63,6 +64,22 @@ pub struct Limits {
     pub idle: Duration,
     /// The same before user space.
     pub early_idle: Duration,
+    /// How much longer than alone on the host something may take that a guest script sets a time for.
+    pub slowness: u32,
+}
+
+/// A moment, and how long the machine had waited for the host by then.
+#[derive(Debug, Clone, Copy)]
+struct Moment {
+    at: Instant,
+    starved: Duration,
+}
+
+impl Moment {
+    /// How long the machine could have run between this moment and `later`.
+    fn until(self, later: Self) -> Duration {
+        later.at.duration_since(self.at).saturating_sub(later.starved.saturating_sub(self.starved))
+    }
 }
 
 /// The machine and what is known of it.
@@ -73,8 +90,11 @@ pub struct Session<'a, G> {
     console: Console,
     script_log: File,
     limits: Limits,
-    deadline: Instant,
-    last_sign: Instant,
+    starvation: Starvation,
+    start: Moment,
+    /// In how long the guest goes down, and since when.
+    goes_down: Option<(Duration, Moment)>,
+    last_sign: Moment,
     transcript: Transcript,
 }
 
@@ -101,8 +121,9 @@ impl<'a, G: Guest> Session<'a, G> {
     /// # Errors
     ///
     /// When the log of the script cannot be written.
-    pub fn new(guest: G, limits: Limits, report: &'a Report, boot: &Path, objdir: &'a Path) -> Result<Self> {
-        let now = Instant::now();
+    pub fn new(mut guest: G, limits: Limits, report: &'a Report, boot: &Path, objdir: &'a Path) -> Result<Self> {
+        let mut starvation = Starvation::of(guest.child().id());
+        let now = Moment { at: Instant::now(), starved: starvation.so_far() };
         Ok(Self {
             guest,
             report,
@@ -110,7 +131,9 @@ impl<'a, G: Guest> Session<'a, G> {
             console: Console { path: boot.join(CONSOLE_LOG), length: 0 },
             script_log: File::create(boot.join(SCRIPT_LOG)).context("cannot write the script's log")?,
             limits,
-            deadline: now + limits.whole,
+            starvation,
+            start: now,
+            goes_down: None,
             last_sign: now,
             transcript: Transcript::default(),
         })
@@ -125,7 +148,7 @@ impl<'a, G: Guest> Session<'a, G> {
         loop {
             match self.guest.lines().recv_timeout(TICK) {
                 Ok(line) => {
-                    self.last_sign = Instant::now();
+                    self.last_sign = self.now();
                     writeln!(self.script_log, "{line}").context("cannot write the script's log")?;
                     self.hear(&line);
                 }
@@ -158,34 +181,47 @@ impl<'a, G: Guest> Session<'a, G> {
                 // A guest that is gone is noticed by the loop, with a better reason than this one.
                 let _ = self.guest.serve(&request);
             }
+            Heard::GoesDown(within) => {
+                self.goes_down = Some((within, self.now()));
+            }
         }
     }
 
     /// The machine has closed the line: it exits.
     fn end(&mut self) -> Result<Option<String>> {
         Ok(match self.guest.child().wait_for(EXIT_LIMIT)? {
-            Some(status) if !status.success() => {
-                Some(format!("the machine ended with {status} {}", self.guest.last_words()))
+            Some(status) if status.success() => {
+                if let Heard::Ended(case) = self.transcript.machine_ended(&self.console.read()) {
+                    self.report.case(case);
+                }
+                (!self.transcript.done).then(|| "the guest ended before its script did".into())
             }
-            Some(_) if !self.transcript.done => Some("the guest ended before its script did".into()),
-            Some(_) => None,
+            Some(status) => Some(format!("the machine ended with {status} {}", self.guest.last_words())),
             None => Some("the machine does not exit".into()),
         })
     }
 
     /// Why the machine must be ended now, if it must.
     fn overdue(&mut self) -> Option<String> {
+        let now = self.now();
         if self.console.grew() {
-            self.last_sign = Instant::now();
+            self.last_sign = now;
         }
-        let now = Instant::now();
-        if now > self.deadline {
+        let is_late = |(within, since): &(Duration, Moment)| since.until(now) > *within * self.limits.slowness;
+        if let Some((within, _)) = self.goes_down.filter(is_late) {
+            return Some(format!("the guest was ended: it was to be down within {} s", within.as_secs()));
+        }
+        if self.start.until(now) > self.limits.whole {
             return Some("the guest was ended: it took longer than this scenario may".into());
         }
-        let silence = now.duration_since(self.last_sign);
+        let silence = self.last_sign.until(now);
         let Limits { idle, early_idle, .. } = self.limits;
         let limit = if silence > early_idle && !self.has_begun() { early_idle } else { idle };
         (silence > limit).then(|| format!("the guest was ended: no sign of life for {} s", limit.as_secs()))
+    }
+
+    fn now(&mut self) -> Moment {
+        Moment { at: Instant::now(), starved: self.starvation.so_far() }
     }
 
     /// Whether the guest is beyond its boot.
@@ -196,5 +232,20 @@ impl<'a, G: Guest> Session<'a, G> {
     fn look_after_events(&mut self) -> Option<String> {
         let result = self.guest.tick();
         result.err().map(|error| format!("the guest was ended: {error:#}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_that_the_host_took_does_not_count() {
+        let at = Instant::now();
+        let moment =
+            |seconds, starved| Moment { at: at + Duration::from_secs(seconds), starved: Duration::from_secs(starved) };
+        assert_eq!(moment(0, 0).until(moment(100, 0)), Duration::from_secs(100));
+        assert_eq!(moment(0, 5).until(moment(100, 95)), Duration::from_secs(10));
+        assert_eq!(moment(0, 0).until(moment(100, 101)), Duration::ZERO);
     }
 }

@@ -3,7 +3,7 @@
 //! What a guest script has said so far, line by line, made into cases.
 
 use std::mem::take;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::control::Line;
 use crate::fio::{self, Speed};
@@ -20,6 +20,8 @@ pub enum Heard<'a> {
     Ended(&'a Case),
     /// The guest waits for the answer to this request.
     Asked(String),
+    /// The guest goes down, and the machine must have ended by then.
+    GoesDown(Duration),
 }
 
 /// The script's story.
@@ -39,6 +41,8 @@ pub struct Transcript {
     pub diagnostics: Vec<String>,
     notes: Vec<String>,
     start: Instant,
+    /// Since when the guest goes down, and what must then be in the kernel's log.
+    going_down: Option<(Instant, String)>,
 }
 
 impl Default for Transcript {
@@ -52,6 +56,7 @@ impl Default for Transcript {
             diagnostics: Vec::new(),
             notes: Vec::new(),
             start: Instant::now(),
+            going_down: None,
         }
     }
 }
@@ -73,9 +78,28 @@ impl Transcript {
             Line::Host(request) => return Heard::Asked(request),
             Line::Fio(line) => self.speeds.extend(fio::parse(&line)),
             Line::Data(text) => self.data.push(text),
+            Line::Down { within, text } => {
+                self.going_down = Some((Instant::now(), text));
+                return Heard::GoesDown(Duration::from_secs(within));
+            }
             Line::Done => self.done = true,
         }
         Heard::Nothing
+    }
+
+    /// The machine has ended by itself. If the guest was to go down, that is the end of its case and of its script, good
+    /// if the kernel has said in `log` what it was to say.
+    pub fn machine_ended(&mut self, log: &str) -> Heard<'_> {
+        let (Some((since, text)), Some(name)) = (self.going_down.take(), self.current.clone()) else {
+            return Heard::Nothing;
+        };
+        self.done = true;
+        self.notes.push(format!("down after {:.1} s", since.elapsed().as_secs_f64()));
+        let said = log.contains(&text);
+        if !said {
+            self.diagnostics.push(format!("the kernel's log lacks `{text}`"));
+        }
+        self.end(said, name, None)
     }
 
     fn end(&mut self, ok: bool, name: String, skip: Option<String>) -> Heard<'_> {
@@ -127,6 +151,31 @@ mod tests {
     #[test]
     fn a_failed_case_cannot_be_called_skipped() {
         let transcript = told(&["1..1", "not ok 1 a # SKIP please"]);
+        assert_eq!(transcript.cases.tally().failed, 1);
+    }
+
+    #[test]
+    fn a_guest_that_goes_down_ends_its_case_by_it() {
+        let mut transcript = told(&["1..1", "@begin a"]);
+        assert!(matches!(transcript.hear("@down 20 next"), Heard::GoesDown(within) if within.as_secs() == 20));
+        assert!(!transcript.done);
+        assert!(matches!(transcript.machine_ended("the next one"), Heard::Ended(case) if case.name == "a"));
+        assert_eq!(transcript.cases.tally(), Tally { passed: 1, failed: 0, skipped: 0 });
+        assert!(transcript.done && transcript.current.is_none());
+    }
+
+    #[test]
+    fn a_guest_that_goes_down_without_the_word_it_should_have_said_has_failed() {
+        let mut transcript = told(&["1..1", "@begin a", "@down 20 next"]);
+        transcript.machine_ended("nothing of the kind");
+        assert_eq!(transcript.cases.tally().failed, 1);
+    }
+
+    #[test]
+    fn a_machine_that_ends_unasked_ends_no_case() {
+        let mut transcript = told(&["1..1", "@begin a"]);
+        assert!(matches!(transcript.machine_ended(""), Heard::Nothing));
+        assert!(!transcript.done);
         assert_eq!(transcript.cases.tally().failed, 1);
     }
 

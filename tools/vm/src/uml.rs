@@ -67,7 +67,7 @@ fn boot(host: &Host, kernel: &Kernel, scenario: &Scenario, overrides: &Overrides
     report.boot(scenario.name, scenario.about, &machine);
     let (guest, console) = start(host, kernel, &what, overrides, &boot)?;
     let limit = host.patience(scenario.limit);
-    let limits = Limits { whole: limit, idle: limit, early_idle: limit };
+    let limits = Limits { whole: limit, idle: limit, early_idle: limit, slowness: host.slowness() };
     let mut session = Session::new(guest, limits, report, &boot, &kernel.objdir)?;
     let failure = session.follow()?;
     judge(session.into_transcript(), None, failure, console, report)
