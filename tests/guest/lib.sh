@@ -47,6 +47,22 @@ ask() {
 	echo "$answer"
 }
 
+# file_systems may|may_not: whether their complaints are part of what a case does. Where it is not said, they may not.
+file_systems() {
+	echo "vmtest: file systems $(echo "$1" | tr _ ' ') complain" >/dev/kmsg
+}
+
+# from_memory: the running script goes on as a copy in memory. A share of the host does not survive the sleep of its
+# device.
+from_memory() {
+	if [ ! -d /tmp/guest ]; then
+		cp -r /mnt/guest /tmp/guest
+		umount -l /mnt/guest
+		mount --bind /tmp/guest /mnt/guest
+		exec sh "/mnt/guest/$SCRIPT.sh"
+	fi
+}
+
 # tell_facts CONFIGURATION DRIVER: tells the host the lines NAME=VALUE of the standard input.
 tell_facts() {
 	sed "s/^/@data $1 $2 /" >&3
@@ -98,10 +114,12 @@ run_case() {
 	esac
 }
 
+# Where a search for leaks is asked for and its result is; empty in a script that does not want one.
+LEAKS=/sys/kernel/debug/kmemleak
+
 # cases FUNCTION...: runs them in order. A kernel that can search for leaks has one case more.
 cases() {
-	leaks=/sys/kernel/debug/kmemleak
-	[ -e "$leaks" ] && set -- "$@" the_kernel_leaks_no_memory
+	[ -e "$LEAKS" ] && set -- "$@" the_kernel_leaks_no_memory
 	say 'KTAP version 1'
 	say "1..$#"
 	number=0
@@ -114,9 +132,9 @@ cases() {
 the_kernel_leaks_no_memory() {
 	# What was allocated in the last five seconds is not reported.
 	sleep 6
-	echo scan >"$leaks"
-	echo scan >"$leaks"
-	cat "$leaks" >/tmp/leaks
+	echo scan >"$LEAKS"
+	echo scan >"$LEAKS"
+	cat "$LEAKS" >/tmp/leaks
 	cat /tmp/leaks
 	[ ! -s /tmp/leaks ]
 }
