@@ -4,6 +4,7 @@
 # DRIVER is the module under test and the name of its driver, DISKS says which disks the machine has.
 
 VIRTIO=/sys/bus/virtio
+VDPA=/sys/bus/vdpa
 
 # The loops of the tests call these functions thousands of times on an emulated CPU, so they avoid starting processes.
 
@@ -55,6 +56,9 @@ virtio_of() {
 	uml.*)
 		set -- "/sys/devices/virtio-uml-cmdline/virtio-$slot"/virtio*
 		;;
+	vdpa.*)
+		set -- "$VDPA/devices/${slot#vdpa.}"/virtio*
+		;;
 	?*)
 		# Directly in the slot, or on the bus behind a root port in the slot.
 		slot=/sys/devices/pci0000:00/0000:00:$slot.0
@@ -88,6 +92,21 @@ driver_of() {
 # feature DISK BIT: 1 when it was negotiated, else 0.
 feature() {
 	cut -c $(($2 + 1)) "$VIRTIO/devices/$(virtio_of "$1")/features"
+}
+
+# function_of DISK: its PCI function in sysfs.
+function_of() {
+	readlink -f "$VIRTIO/devices/$(virtio_of "$1")/.."
+}
+
+# recoveries DISK: how often its device has been reset because it had failed.
+recoveries() {
+	cat "$VIRTIO/devices/$(virtio_of "$1")/recoveries"
+}
+
+# has_recovered DISK TIMES: more often than that.
+has_recovered() {
+	[ "$(recoveries "$1")" -gt "$2" ]
 }
 
 bind() {
@@ -199,4 +218,13 @@ stop_fio() {
 	wait $busy
 	rounds=$(wc -l </tmp/rounds)
 	[ "$rounds" -gt 0 ]
+}
+
+# sleeps STATE: the machine, or what /sys/power/pm_test leaves of its sleep, while start_fio is at work, which goes on.
+sleeps() {
+	slept=$(cat /sys/power/suspend_stats/success)
+	before=$(written "$busy_disk")
+	echo "$1" >/sys/power/state
+	[ "$(cat /sys/power/suspend_stats/success)" -eq $((slept + 1)) ]
+	wait_for 60 was_written "$busy_disk" "$before"
 }

@@ -13,14 +13,6 @@ the_module_loads() {
 	dd if=/dev/urandom of=/tmp/noise bs=64k count=16
 }
 
-recoveries() {
-	cat "$VIRTIO/devices/$(virtio_of "$1")/recoveries"
-}
-
-has_recovered() {
-	[ "$(recoveries "$1")" -gt "$2" ]
-}
-
 # anew DISK: binds the driver again, with a clean record.
 anew() {
 	host "device $1 behave"

@@ -2,15 +2,8 @@
 # What happens to a disk while fio writes and verifies: its function is reset, it grows, it is pulled out, the machine
 # sleeps, and is saved to disk and woken up.
 
-# A share of the host does not survive the machine's sleep. From here on everything is read from memory.
-if [ ! -d /tmp/guest ]; then
-	cp -r /mnt/guest /tmp/guest
-	umount -l /mnt/guest
-	mount --bind /tmp/guest /mnt/guest
-	exec sh /mnt/guest/lifecycle.sh
-fi
-
 . /mnt/guest/lib.sh
+from_memory
 . /mnt/guest/disk.sh
 
 the_module_loads() {
@@ -125,19 +118,10 @@ a_disk_survives_plug_and_unplug_while_another_is_busy() {
 	note "$PLUGS times, $rounds round(s) of fio on the disk that stayed"
 }
 
-# suspend_count: how often the machine has slept and woken.
-suspend_count() {
-	cat /sys/power/suspend_stats/success
-}
-
 # sleep_once STATE: while fio is at work.
 sleep_once() {
-	slept=$(suspend_count)
-	before=$(written "$busy_disk")
 	echo "$1" >/sys/power/mem_sleep
-	echo mem >/sys/power/state
-	[ "$(suspend_count)" -eq $((slept + 1)) ]
-	wait_for 60 was_written "$busy_disk" "$before"
+	sleeps mem
 }
 
 a_busy_disk_survives_suspend_to_ram() {

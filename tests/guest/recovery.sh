@@ -27,11 +27,6 @@ anew() {
 	hurry "$1"
 }
 
-# function_of DISK: its PCI function in sysfs.
-function_of() {
-	readlink -f "$VIRTIO/devices/$(virtio_of "$1")/.."
-}
-
 # config_read FUNCTION OFFSET: 16 bits of its configuration space, in decimal.
 config_read() {
 	dd if="$1/config" bs=1 skip="$2" count=2 2>/dev/null | od -An -tu2 | tr -d ' '
@@ -56,15 +51,6 @@ pcie_of() {
 		at=$((header >> 8))
 	done
 	return 1
-}
-
-recoveries() {
-	cat "$VIRTIO/devices/$(virtio_of "$1")/recoveries"
-}
-
-# has_recovered DISK TIMES: more often than that.
-has_recovered() {
-	[ "$(recoveries "$1")" -gt "$2" ]
 }
 
 COMMAND=4
@@ -131,18 +117,13 @@ two_lines_in_the_log_tell_of_a_recovery() {
 a_slow_disk_is_waited_for() {
 	was=$(recoveries main)
 	disk=$(disk_of main)
-	host qmp "$(throttle 2)"
+	host throttle main iops 2
 	fio --name=slow --filename="/dev/$disk" --ioengine=io_uring --direct=1 --thread --rw=randwrite --bs=4k \
 		--iodepth=16 --number_ios=20 --size=4m --verify=crc32c --do_verify=0 --output=/tmp/slow.out
-	host qmp "$(throttle 0)"
+	host throttle main off
 	[ "$(recoveries main)" -eq "$was" ]
 	dmesg | grep "$(virtio_of main): [0-9]* requests wait for the device, the first one for [0-9]* s"
 	[ "$(dmesg | grep -c 'requests wait for the device')" -eq 1 ]
-}
-
-throttle() {
-	printf '{"execute":"block_set_io_throttle","arguments":{"id":"disk-main","bps":0,"bps_rd":0,"bps_wr":0,'
-	printf '"iops":%s,"iops_rd":0,"iops_wr":0}}\n' "$1"
 }
 
 gone() {

@@ -5,6 +5,14 @@
 . /mnt/guest/lib.sh
 . /mnt/guest/disk.sh
 
+# virtio-pci sleeps in lifecycle.sh.
+case ,$DISKS in
+*,mmio:*)
+	from_memory
+	sleep=a_busy_disk_survives_the_sleep_of_its_device
+	;;
+esac
+
 the_module_loads() {
 	load "$DRIVER"
 	for disk in $(disk_names); do
@@ -87,6 +95,19 @@ interrupts_at_any_time_are_harmless() {
 	note "$numbers"
 }
 
+# All devices sleep; the machine stays awake and wakes them after a second, as it has nothing else that would.
+a_busy_disk_survives_the_sleep_of_its_device() {
+	echo devices >/sys/power/pm_test
+	echo 1 >/sys/module/suspend/parameters/pm_test_delay
+	start_fio mmio
+	for loop in $(seq "$SLEEPS"); do
+		sleeps freeze
+	done
+	stop_fio
+	echo none >/sys/power/pm_test
+	note "$SLEEPS times, $rounds round(s) of fio"
+}
+
 bounce_buffers_were_used() {
 	grep -q swiotlb=force /proc/cmdline
 	used=$(cat /sys/kernel/debug/swiotlb/io_tlb_used_hiwater)
@@ -108,4 +129,4 @@ for disk in $(disk_names); do
 done
 # shellcheck disable=SC2086 # One word per case.
 cases the_module_loads each_disk_is_attached_as_its_name_says $each $bounced interrupts_at_any_time_are_harmless \
-	the_module_unloads
+	$sleep the_module_unloads

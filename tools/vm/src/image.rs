@@ -15,7 +15,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 
-use crate::{Host, Kernel};
+use crate::{Host, Kernel, backend};
 
 mod lean;
 
@@ -33,6 +33,8 @@ const TOOLS: &[(&str, &str)] = &[
     ("fallocate", "util-linux"),
     ("perl", "perl-base"),
     ("modinfo", "kmod"),
+    ("vdpa", "iproute2"),
+    ("qemu-storage-daemon", "qemu-utils or qemu-system-common"),
 ];
 
 /// Where to look besides `PATH`: a user's path often lacks the administrator's directories.
@@ -45,7 +47,8 @@ const ADMIN_DIRS: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
 /// When a tool is not installed or the image cannot be written.
 pub fn build(host: &Host, kernel: &Kernel) -> Result<PathBuf> {
     fs::create_dir_all(&host.work).with_context(|| format!("cannot make {}", host.work.display()))?;
-    let spec = spec(&init(host)?, &fio(host)?)?;
+    let replaced = [("fio", fio(host)?), ("qemu-storage-daemon", backend::program(host))];
+    let spec = spec(&init(host)?, &replaced)?;
     let key = key(&spec)?;
     let image = host.work.join("initramfs.cpio");
     let stamp = host.work.join("initramfs.key");
@@ -114,8 +117,8 @@ fn put(path: &Path, contents: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// The list of files for `gen_init_cpio`.
-fn spec(init: &Path, fio: &Path) -> Result<String> {
+/// The list of files for `gen_init_cpio`. `replaced` are tools that come from elsewhere than the host's directories.
+fn spec(init: &Path, replaced: &[(&str, PathBuf)]) -> Result<String> {
     let busybox = find("busybox", "busybox-static")?;
     let mut files =
         BTreeSet::from([("/bin/busybox".to_owned(), busybox.clone()), ("/init".to_owned(), init.to_path_buf())]);
@@ -126,7 +129,8 @@ fn spec(init: &Path, fio: &Path) -> Result<String> {
     add_libraries(&mut files, &busybox)?;
     let mut absent = Vec::new();
     for &(tool, package) in TOOLS {
-        let found = if tool == "fio" { Ok(fio.to_path_buf()) } else { find(tool, package) };
+        let other = replaced.iter().find(|(name, path)| *name == tool && path.is_file());
+        let found = other.map_or_else(|| find(tool, package), |(_, path)| Ok(path.clone()));
         match found {
             Ok(path) => {
                 add_libraries(&mut files, &path)?;

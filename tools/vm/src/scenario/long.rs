@@ -2,9 +2,9 @@
 
 //! What is run when there is time: many cycles, and every disk configuration that QEMU offers.
 
-use super::subjects::{self, Cycles};
+use super::subjects::{self, Cycles, Stalls};
 use super::{Effort, Flavour, Group, Scenario, minutes};
-use crate::disk::Disk;
+use crate::disk::{Backend, Disk};
 
 /// The scenarios of this file.
 pub fn scenarios(effort: &Effort) -> Vec<Scenario> {
@@ -23,9 +23,13 @@ pub fn scenarios(effort: &Effort) -> Vec<Scenario> {
             .disk(Disk::scratch("other", 64)),
         matrix(seconds),
         long(subjects::transports("transports-long", seconds, 8), 30 + seconds),
-        long(subjects::mmio("mmio-long", seconds, 8), 30 + seconds),
+        long(subjects::mmio("mmio-long", seconds, 8, (loops / 50).max(5)), 30 + seconds),
         long(subjects::failslab("failslab-long", loops), 30 + loops / 5),
         lifecycle(loops),
+        peers(loops, seconds),
+        long(subjects::stalls("stalls-long", &Stalls { pauses: 3, pause: 60, slow_requests: 300 }), 30),
+        long(subjects::ends("kexec", "kexec"), 15),
+        long(subjects::ends("poweroff", "poweroff"), 15),
     ]
 }
 
@@ -72,6 +76,19 @@ fn matrix(seconds: u64) -> Scenario {
         .disk(disk("modern").with(|p| p.disable_legacy = Some(true)));
     scenario.cpus = 4;
     long(scenario, 30 + seconds)
+}
+
+/// Every PCI device of QEMU that carries a disk, and processes that are away for longer than the block layer is patient.
+fn peers(loops: u64, seconds: u64) -> Scenario {
+    let served = |name: &str, model| Disk::scratch(name, 64).backend(Backend::Served).model(model);
+    let own = |name: &str, model| Disk::scratch(name, 64).model(model);
+    let scenario = subjects::peers("peers-long", (loops / 50).max(5), 40, seconds)
+        .disk(served("servedtrans", "-transitional"))
+        .disk(served("servedmodern", "-non-transitional"))
+        .disk(served("servedpacked", "").with(|p| p.packed = Some(true)))
+        .disk(own("trans", "-transitional"))
+        .disk(own("modern", "-non-transitional"));
+    long(scenario, 60 + loops / 10 + seconds)
 }
 
 fn lifecycle(loops: u64) -> Scenario {

@@ -4,14 +4,28 @@
 
 use super::{
     Scenario,
-    subjects::{self, Cycles},
+    subjects::{self, Cycles, Stalls},
 };
 use crate::disk::Disk;
 
 /// The scenarios of this file.
 pub fn scenarios() -> Vec<Scenario> {
     // Long ones first: where several run side by side, none of them is left for the end.
-    vec![rebind(), reload(), disks(), failslab(), lifecycle(), recovery(), transports(), handover(), features(), mmio()]
+    vec![
+        rebind(),
+        reload(),
+        disks(),
+        failslab(),
+        lifecycle(),
+        recovery(),
+        peers(),
+        stalls(),
+        transports(),
+        handover(),
+        features(),
+        mmio(),
+        reboot(),
+    ]
 }
 
 /// Disks of every kind side by side.
@@ -89,6 +103,21 @@ fn recovery() -> Scenario {
     subjects::recovery("recovery", 3)
 }
 
+/// vhost-user and vDPA.
+fn peers() -> Scenario {
+    subjects::peers("peers", 2, 2, 1)
+}
+
+/// Pauses that are long enough for the block layer to look after its requests.
+fn stalls() -> Scenario {
+    subjects::stalls("stalls", &Stalls { pauses: 1, pause: 10, slow_requests: 40 })
+}
+
+/// One way of going down; all of them begin with the same steps.
+fn reboot() -> Scenario {
+    subjects::ends("reboot", "reboot")
+}
+
 /// virtio-pci in all its kinds, in one boot.
 fn transports() -> Scenario {
     subjects::transports("transports", 2, 2)
@@ -96,7 +125,7 @@ fn transports() -> Scenario {
 
 /// virtio-mmio.
 fn mmio() -> Scenario {
-    subjects::mmio("mmio", 2, 2)
+    subjects::mmio("mmio", 2, 2, 2)
 }
 
 /// The C driver and the driver under test take turns on one disk; the upstream Rust block driver, on the abstraction

@@ -3,7 +3,7 @@
 //! Scenarios of which there is a short and a long version.
 
 use super::{Scenario, minutes};
-use crate::disk::{Attach, Disk};
+use crate::disk::{Attach, Backend, Disk};
 use crate::machine::Machine;
 
 /// How often each thing of [`lifecycle`] happens.
@@ -84,12 +84,61 @@ pub fn transports(name: &'static str, seconds: u64, mib: u64) -> Scenario {
     scenario
 }
 
-/// A machine without PCI.
-pub fn mmio(name: &'static str, seconds: u64, mib: u64) -> Scenario {
+/// A machine without PCI, whose devices sleep `sleeps` times; the rest as in [`transports`].
+pub fn mmio(name: &'static str, seconds: u64, mib: u64, sleeps: u64) -> Scenario {
     let mut scenario = Scenario::debug(name, "a machine without PCI", "transports")
         .var("seconds_each", seconds)
         .var("region_mib", mib)
+        .var("sleeps", sleeps)
         .disk(Disk::scratch("mmio", 64));
     scenario.machine = Machine::Microvm;
     scenario
+}
+
+/// How much of everything [`stalls`] does.
+pub struct Stalls {
+    /// Times that the machine is paused.
+    pub pauses: u64,
+    /// Seconds of each.
+    pub pause: u64,
+    /// Requests to a disk that does five in a second.
+    pub slow_requests: u64,
+}
+
+/// What takes long, what is lost, and what never comes back.
+pub fn stalls(name: &'static str, stalls: &Stalls) -> Scenario {
+    let mut scenario = Scenario::debug(name, "pauses, a slow disk, a lost interrupt, a slot without power", "stalls")
+        .var("pauses", stalls.pauses)
+        .var("pause", stalls.pause)
+        .var("slow_requests", stalls.slow_requests)
+        .var("end_within", 5)
+        .disk(Disk::scratch("main", 64))
+        .disk(Disk::scratch("spare", 64).attach(Attach::Spare));
+    scenario.limit = minutes(20);
+    scenario
+}
+
+/// Devices of other makers than QEMU: in processes beside it, and behind vDPA. Processes are stopped and killed
+/// `deaths` times, for `away` seconds.
+pub fn peers(name: &'static str, deaths: u64, away: u64, seconds: u64) -> Scenario {
+    let served = Disk::scratch("served", 64).backend(Backend::Served).with(|p| p.num_queues = Some(2));
+    let mut scenario = Scenario::debug(name, "vhost-user and vDPA, with processes that die", "peers")
+        .var("deaths", deaths)
+        .var("away", away)
+        .var("seconds_each", seconds)
+        .var("region_mib", 2)
+        .disk(served);
+    // The disks of vDPA are in the guest's memory.
+    scenario.memory = 1536;
+    scenario.limit = minutes(20);
+    scenario
+}
+
+/// The machine goes down by `way` while requests wait that never end.
+pub fn ends(name: &'static str, way: &str) -> Scenario {
+    Scenario::debug(name, "goes down while requests wait for ever", "ends")
+        .var("way", way)
+        .var("within", 20)
+        .disk(Disk::scratch("main", 64))
+        .disk(Disk::scratch("other", 64))
 }

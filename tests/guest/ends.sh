@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0
+# The machine goes down while requests wait that never end, below a file system and beside it. WAY says how.
+
+. /mnt/guest/lib.sh
+. /mnt/guest/disk.sh
+
+the_module_loads() {
+	load "$DRIVER"
+	wait_for 10 disk_of main
+	wait_for 10 disk_of other
+}
+
+requests_wait_that_never_end() {
+	disk=$(disk_of main)
+	mkfs.ext4 -q -F "/dev/$disk"
+	mkdir -p /tmp/held
+	mount -t ext4 "/dev/$disk" /tmp/held
+	for name in main other; do
+		host throttle $name bps 1
+		# The first one passes.
+		dd if="/dev/$(disk_of $name)" of=/dev/null bs=4k count=1 iflag=direct
+	done
+	dd if=/dev/zero of=/tmp/held/file bs=64k count=16 conv=fsync &
+	writer=$!
+	dd if="/dev/$(disk_of other)" of=/dev/null bs=4k count=16 iflag=direct &
+	reader=$!
+	sleep 2
+	kill -0 $writer
+	kill -0 $reader
+}
+
+# Nobody writes back first: what cannot be written would be waited for before the kernel is even asked.
+the_machine_goes_down() {
+	# What waits may be ended by then, and is what a file system needed.
+	file_systems may
+	case $WAY in
+	reboot)
+		say "@down $WITHIN reboot: Restarting system"
+		reboot -n -f
+		;;
+	poweroff)
+		say "@down $WITHIN reboot: Power down"
+		poweroff -n -f
+		;;
+	kexec)
+		perl /mnt/guest/kexec.pl load
+		say "@down $WITHIN vmtest: the next kernel runs"
+		perl /mnt/guest/kexec.pl exec
+		;;
+	esac
+	sleep 600
+	fail "it is still here"
+}
+
+# A machine that goes down is not searched for leaks.
+LEAKS=
+cases the_module_loads requests_wait_that_never_end the_machine_goes_down

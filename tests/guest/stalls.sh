@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-2.0
+# A machine and a disk that stand still for a while, an interrupt that is lost, and a disk that goes for ever while
+# requests, a file system and an unbind wait for it.
+
+. /mnt/guest/lib.sh
+. /mnt/guest/disk.sh
+
+the_module_loads() {
+	load "$DRIVER"
+	wait_for 10 disk_of main
+	look_soon main
+}
+
+# look_soon DISK: the block layer's patience is shorter than any pause here.
+look_soon() {
+	echo 2000 >"/sys/block/$(disk_of "$1")/queue/io_timeout"
+}
+
+# switch FUNCTION WHAT on|off
+switch() {
+	perl /mnt/guest/config.pl "$@"
+}
+
+a_machine_that_is_paused_loses_nothing() {
+	was=$(recoveries main)
+	start_fio main
+	for loop in $(seq "$PAUSES"); do
+		host pause "$PAUSE"
+		before=$(written "$busy_disk")
+		wait_for 60 was_written "$busy_disk" "$before"
+	done
+	stop_fio
+	[ "$(recoveries main)" -eq "$was" ]
+	note "$PAUSES times for $PAUSE s, $rounds round(s) of fio"
+}
+
+a_throttled_disk_loses_nothing() {
+	was=$(recoveries main)
+	disk=$(disk_of main)
+	before=$(written "$disk")
+	host throttle main iops 5
+	# Each request waits for longer than the block layer's patience.
+	fio --name=slow --filename="/dev/$disk" --ioengine=io_uring --direct=1 --thread --rw=randwrite --bs=4k \
+		--iodepth=32 --size=$((4 * SLOW_REQUESTS))k --verify=crc32c --verify_fatal=1 --output=/tmp/slow.out
+	host throttle main off
+	[ "$(written "$disk")" -eq $((before + 4096 * SLOW_REQUESTS)) ]
+	[ "$(recoveries main)" -eq "$was" ]
+	note "$SLOW_REQUESTS requests written and verified, 5 in a second"
+}
+
+# read_one DISK: one request, and nothing from the page cache.
+read_one() {
+	dd if="/dev/$(disk_of "$1")" of=/dev/null bs=4k count=1 iflag=direct
+}
+
+# While MSI-X is off, the device raises its pin instead, which the kernel has switched off.
+a_lost_interrupt_is_found() {
+	was=$(recoveries main)
+	function=$(function_of main)
+	switch "$function" msix off
+	read_one main &
+	reader=$!
+	sleep 1
+	switch "$function" msix on
+	kill -0 $reader
+	wait_for 20 has_ended $reader
+	wait $reader
+	[ "$(recoveries main)" -eq "$was" ]
+	dmesg | grep "$(virtio_of main): .*without an interrupt"
+	touch_disk "$(disk_of main)"
+}
+
+# has_ended PROCESS
+has_ended() {
+	! kill -0 "$1"
+}
+
+plug_spare() {
+	host plug spare
+	wait_for 20 disk_of spare
+	look_soon spare
+}
+
+# gone DEVICE
+gone() {
+	[ ! -e "$VIRTIO/devices/$1" ]
+}
+
+# hold DISK: from now on its requests do not end.
+hold() {
+	host throttle "$1" bps 1
+	# The first one passes.
+	read_one "$1"
+}
+
+power_off() {
+	lost=$(virtio_of "$1")
+	switch "$(dirname "$(function_of "$1")")" power off
+}
+
+a_mounted_disk_whose_slot_loses_power_can_be_unmounted() {
+	plug_spare
+	disk=$(disk_of spare)
+	mkfs.ext4 -q -F "/dev/$disk"
+	mkdir -p /tmp/lost
+	mount -t ext4 "/dev/$disk" /tmp/lost
+	hold spare
+	dd if=/dev/zero of=/tmp/lost/file bs=64k count=64 conv=fsync &
+	writer=$!
+	sleep 1
+	kill -0 $writer
+	file_systems may
+	power_off spare
+	wait_for "$END_WITHIN" has_ended $writer
+	refused wait $writer
+	umount /tmp/lost
+	file_systems may_not
+	wait_for 20 gone "$lost"
+}
+
+an_unbind_that_waits_ends_when_the_slot_loses_power() {
+	plug_spare
+	hold spare
+	read_one spare &
+	reader=$!
+	sleep 1
+	unbind "$DRIVER" spare &
+	unbinding=$!
+	sleep 1
+	kill -0 $reader
+	kill -0 $unbinding
+	power_off spare
+	wait_for "$END_WITHIN" has_ended $reader
+	wait_for "$END_WITHIN" has_ended $unbinding
+	refused wait $reader
+	wait_for 20 gone "$lost"
+}
+
+the_module_unloads() {
+	touch_disk "$(disk_of main)"
+	unload "$DRIVER"
+}
+
+cases the_module_loads \
+	a_machine_that_is_paused_loses_nothing \
+	a_throttled_disk_loses_nothing \
+	a_lost_interrupt_is_found \
+	a_mounted_disk_whose_slot_loses_power_can_be_unmounted \
+	an_unbind_that_waits_ends_when_the_slot_loses_power \
+	the_module_unloads
