@@ -150,9 +150,9 @@ a_slot_that_loses_its_power_ends_what_waits() {
 	refused wait $loser
 	took=$(($(date +%s) - begun))
 	[ "$took" -le 20 ]
-	# What comes later fails at once, and nothing is waited for when the device is removed.
+	# The disk has no sectors any more, and nothing is waited for when the device is removed.
+	[ "$(cat "/sys/block/$disk/size")" -eq 0 ]
 	begun=$(date +%s)
-	refused dd if="/dev/$disk" of=/dev/null bs=4k count=1 iflag=direct
 	[ ! -e "$function/remove" ] || echo 1 >"$function/remove"
 	gone
 	[ $(($(date +%s) - begun)) -le 20 ]
