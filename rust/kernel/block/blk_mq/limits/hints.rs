@@ -96,7 +96,7 @@ impl QueueLimits {
     ///     reports[..],
     ///     [
     ///         Adjusted { field: "physical_block_size", value: 5000, used: 4096 },
-    ///         Adjusted { field: "io_opt", value: 0x1_ffff_fe00, used: 0 },
+    ///         Adjusted { field: "io_opt", value: u64::from(u32::MAX) * 512, used: 0 },
     ///     ]
     /// );
     /// # Ok::<(), Error>(())
