@@ -46,7 +46,7 @@ main|blk_size=4294967295
 main|blk_size=0 physical_block_exp=3|C multiplies with the 0
 main|physical_block_exp=1
 main|physical_block_exp=3
-main|physical_block_exp=22
+main|physical_block_exp=22|discards would be longer than the device takes under C
 main|physical_block_exp=23
 main|physical_block_exp=31
 main|physical_block_exp=32
@@ -85,9 +85,9 @@ main|max_discard_seg=4294967295
 main|discard_sector_alignment=0
 main|discard_sector_alignment=1
 main|discard_sector_alignment=3
-main|discard_sector_alignment=9 blk_size=4096|discards would end within a block under C
+main|discard_sector_alignment=9 blk_size=4096
 main|secure_erase_sector_alignment=8388608 discard_sector_alignment=8388608
-main|secure_erase_sector_alignment=8388609 discard_sector_alignment=8388609|C multiplies beyond 32 bits
+main|secure_erase_sector_alignment=8388609 discard_sector_alignment=8388609
 main|secure_erase_sector_alignment=4294967295 discard_sector_alignment=4294967295|C multiplies beyond 32 bits
 main|max_write_zeroes_sectors=0
 main|max_write_zeroes_sectors=1
@@ -135,7 +135,7 @@ looks() {
 	(
 		cd "/sys/block/$1"
 		grep -s '' queue/* size ro | sed 's|^queue/||; s/:/ /'
-	) | grep -v '^\(wbt_lat_usec\|scheduler\|nomerges\|rq_affinity\) '
+	) | grep -v '^\(io_timeout\|wbt_lat_usec\|scheduler\|nomerges\|rq_affinity\) '
 	perl /mnt/guest/ioctls.pl "/dev/$1" | sed -n 's|^ioctl/HDIO_GETGEO=|geometry |p'
 }
 

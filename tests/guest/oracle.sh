@@ -30,10 +30,10 @@ asked() {
 	host "device $1 count $2"
 }
 
-# limits VDX: all attributes of its queue, and the size.
+# limits VDX: all attributes of its queue, and the size; but for io_timeout, as C's driver has no timeout.
 limits() {
 	for file in "/sys/block/$1/queue"/* "/sys/block/$1/size" "/sys/block/$1/ro"; do
-		if [ -f "$file" ]; then
+		if [ -f "$file" ] && [ "${file##*/}" != io_timeout ]; then
 			echo "${file##*/}: $(cat "$file" 2>&1)"
 		fi
 	done
