@@ -32,9 +32,12 @@ impl Backend {
         if self.conduct().stalled {
             return Ok(());
         }
+        let mut was_missed = false;
         loop {
             vring.disable_notification().map_err(io::Error::other)?;
+            let mut is_empty = true;
             while let Some(chain) = self.next(index, vring) {
+                is_empty = false;
                 let conduct = self.conduct();
                 thread::sleep(conduct.pace);
                 let (done, wrong) = self.carry_out(chain);
@@ -52,9 +55,11 @@ impl Backend {
             if self.conduct().deaf {
                 self.stop_its_ears(vring)?;
             }
-            if !missed {
+            // The memory of a ring that was taken down can say for ever that there is more.
+            if !missed || (was_missed && is_empty) {
                 return Ok(());
             }
+            was_missed = missed;
         }
     }
 
