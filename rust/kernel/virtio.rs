@@ -14,8 +14,8 @@
 //! 2. For each kind of queue, implement [`Handler`]: it names the [`Token`] that travels through
 //!    the queue, and what happens when the device has used a buffer.
 //! 3. Implement [`Driver`]. Its [`probe`](Driver::probe) reads features and configuration, adds
-//!    queues to the [`VirtqueueSetup`] that it gets, finds them in the device, tells the device to start
-//!    ([`Found::ready`]), and registers what the rest of the kernel uses.
+//!    queues to the [`VirtqueueSetup`] that it gets, finds them in the device, tells the device to
+//!    start ([`Found::ready`]), and registers what the rest of the kernel uses.
 //! 4. Name the devices with [`virtio_device_table!`] and the module with
 //!    [`module_virtio_driver!`].
 //!
@@ -47,8 +47,8 @@
 //!   resets it, so the module can be unloaded just then.
 //!   (`0002-virtio-hold-the-device-lock-over-freeze-restore-and-`; then the callbacks of this
 //!   abstraction must not take that lock themselves)
-//! - A ring with [`InOrder`](feature::InOrder) that is reset, and does not get new memory, keeps its
-//!   place. [`Virtqueue::reset`] refuses to do it.
+//! - A ring with [`InOrder`](feature::InOrder) that is reset, and does not get new memory, keeps
+//!   its place. [`Virtqueue::reset`] refuses to do it.
 //!   (`0003-virtio_ring-start-in-order-rings-at-the-beginning-af`)
 //! - An interrupt of a queue that is delivered late, or sent after the stop, makes C look at the
 //!   ring that [`Virtqueue::resize`] has freed.
@@ -420,30 +420,31 @@ pub trait Driver {
 
     /// The device is about to be recovered: it has failed, and will be reset and brought up again.
     ///
-    /// A device has failed if a queue is broken, it says that it needs a reset, it has forgotten its
-    /// driver, it is gone, or the driver has called [`Device::recover`]. Silence alone is no
+    /// A device has failed if a queue is broken, it says that it needs a reset, it has forgotten
+    /// its driver, it is gone, or the driver has called [`Device::recover`]. Silence alone is no
     /// failure.
     ///
     /// The driver stops to use its queues, and does not wait for what the device has: that comes
     /// back next, to [`Handler::detached`]. Then the queues get new, empty rings, and the device is
     /// told to start.
     ///
-    /// This cannot happen while another callback runs that has the lock of the device. If the device
-    /// fails meanwhile, what it has is taken back to [`Handler::detached`] without this, so that no
-    /// callback waits for it; nothing else can be added until the device has been recovered.
+    /// This cannot happen while another callback runs that has the lock of the device. If the
+    /// device fails meanwhile, what it has is taken back to [`Handler::detached`] without this, so
+    /// that no callback waits for it; nothing else can be added until the device has been
+    /// recovered.
     ///
     /// # Context
     ///
-    /// Process context; the lock of the device is held. [`config_changed`](Self::config_changed) can
-    /// run at the same time. Allocations do no I/O.
+    /// Process context; the lock of the device is held. [`config_changed`](Self::config_changed)
+    /// can run at the same time. Allocations do no I/O.
     fn recovery_prepare<'bound>(dev: &'bound Device<Core<'_>>, this: Pin<&Self::Data<'bound>>) {
         let _ = (dev, this);
     }
 
     /// The device was recovered. By default the same as [`reset_done`](Self::reset_done).
     ///
-    /// The rings can have another size than before. The driver has to look again at what it has read
-    /// from the configuration space.
+    /// The rings can have another size than before. The driver has to look again at what it has
+    /// read from the configuration space.
     ///
     /// # Errors
     ///
@@ -626,8 +627,8 @@ impl Device<Bound> {
         self.state().is_some_and(DeviceState::look)
     }
 
-    /// How often the device was recovered since its driver was bound. It is in the file `recoveries`
-    /// of the device in sysfs, too.
+    /// How often the device was recovered since its driver was bound. It is in the file
+    /// `recoveries` of the device in sysfs, too.
     pub fn recoveries(&self) -> u32 {
         self.state().map_or(0, |state| state.recovery().cures())
     }

@@ -341,9 +341,7 @@ fn probe(dev: &virtio::Device<Core<'_>>, mut setup: virtio::VirtqueueSetup<'_>) 
     //@ message: cannot index into a value of type `Described<RingBox<[u8; 16]>>`
     #[cfg(case = "change_what_is_described")]
     let _ = described[0];
-    locked
-        .add_described(described)
-        .map_err(|err| err.error)?;
+    locked.add_described(described).map_err(|err| err.error)?;
 
     // A token that was added belongs to the ring.
     //@ case: keep_token

@@ -206,7 +206,8 @@ row() {
 	outcome "$DRIVER" "$1"
 	rust=$(news "$DRIVER" "$1")
 	[ "$rust" != "$c" ] || rust=same
-	echo "\"$2\",\"${c:-as usual}\",\"${rust:-as usual}\",\"$(tr '\n' ' ' </tmp/said | sed 's/ $//; s/"//g')\",\"$3\""
+	said=$(tr '\n' ' ' </tmp/said | sed 's/ $//; s/"//g')
+	echo "\"$2\",\"${c:-as usual}\",\"${rust:-as usual}\",\"$said\",\"$3\""
 	# A disk under one driver is a disk under the other.
 	if [ -e /tmp/outcome.c ] && [ "$(cat /tmp/outcome.c)" != refused ]; then
 		[ "$(cat /tmp/outcome)" != refused ] || echo "WRONG: refused"
@@ -241,7 +242,8 @@ each_value_of_each_field() {
 		host "device $disk defaults"
 		kept_the_rules "$disk"
 	done
-	note "$(wc -l </tmp/limits.csv) values, $(grep -c ',"same",' /tmp/limits.csv) alike, $(grep -c 'not tried' /tmp/limits.csv) not tried with C"
+	alike=$(grep -c ',"same",' /tmp/limits.csv)
+	note "$(wc -l </tmp/limits.csv) values, $alike alike, $(grep -c 'not tried' /tmp/limits.csv) not tried with C"
 	set +x
 	cat /tmp/wrong
 	[ ! -s /tmp/wrong ]

@@ -86,7 +86,8 @@ a_busy_disk_behind_vdpa_can_be_taken_away() {
 
 serve_user() {
 	qemu-storage-daemon --blockdev driver=file,filename=/tmp/user.img,node-name=user \
-		--export type=vduse-blk,id=user,node-name=user,name=user,writable=on,num-queues=2 >/tmp/daemon.log 2>&1 &
+		--export type=vduse-blk,id=user,node-name=user,name=user,writable=on,num-queues=2 \
+		>/tmp/daemon.log 2>&1 &
 	echo $! >/tmp/daemon
 	wait_for 20 [ -e /dev/vduse/user ]
 }

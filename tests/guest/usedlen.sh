@@ -161,7 +161,7 @@ set_to() {
 the_check_can_be_made_at_all_times() {
 	[ "$(cat "$PARAMETER")" = auto ]
 	for word in always 1 Y; do
-		set_to auto auto
+		set_to 'auto' auto
 		set_to $word always
 	done
 	bound_with none
@@ -173,7 +173,7 @@ the_check_can_be_made_at_all_times() {
 	warnings 0
 	bound_with used-data
 	read_noise
-	set_to auto auto
+	set_to 'auto' auto
 	# What counts is the value that the driver was bound with.
 	behave_like main used-zero:read
 	refused read_noise
@@ -182,7 +182,7 @@ the_check_can_be_made_at_all_times() {
 
 the_check_can_be_left_out() {
 	for word in never 0 N; do
-		set_to auto auto
+		set_to 'auto' auto
 		set_to $word never
 	done
 	bound_with none
@@ -191,7 +191,7 @@ the_check_can_be_left_out() {
 	behave_like main used-zero:read
 	read_noise
 	warnings 0
-	set_to auto auto
+	set_to 'auto' auto
 	behave_like main none
 }
 
@@ -204,7 +204,7 @@ nonsense_is_not_taken_for_a_check() {
 	refused load "$DRIVER" check_used_len=sometimes
 	load "$DRIVER" check_used_len=never
 	[ "$(cat "$PARAMETER")" = never ]
-	set_to auto auto
+	set_to 'auto' auto
 	for disk in $(disk_names); do
 		[ -n "$(disk_of "$disk")" ] || bind "$DRIVER" "$disk" || true
 		wait_for 10 disk_of "$disk"
@@ -223,7 +223,7 @@ the_lengths_of_a_legacy_device_do_not_count() {
 		warnings 0
 		behave_like legacy none
 	done
-	set_to auto auto
+	set_to 'auto' auto
 }
 
 both_modules_unload() {

@@ -290,7 +290,7 @@ fn read_secure_erase(
     if max_sectors == 0 || max_segments == 0 || alignment == 0 {
         dev_warn!(
             dev,
-            "secure erase of {} sectors in {} ranges aligned to {} sectors: none may be 0, not used\n",
+            "secure erase of {} sectors in {} ranges, aligned to {}: none may be 0, not used\n",
             max_sectors,
             max_segments,
             alignment

@@ -33,7 +33,6 @@ use kernel::{
             Request,
             RequestList,
             Run,
-            Status,
             TimedOutRequest,
             TimeoutAction,
             ZoneReporter, //

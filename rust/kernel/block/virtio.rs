@@ -118,7 +118,7 @@ unsafe impl Segments for Payload<'_> {
 ///
 /// # Invariants
 ///
-/// The requests in `list` come from [`Described::into_raw`], and belong to it.
+/// The requests in `list` come from `Described::into_raw`, and belong to it.
 pub struct DescribedList<T: Operations> {
     list: bindings::rq_list,
     _requests: PhantomData<Described<Request<T>>>,

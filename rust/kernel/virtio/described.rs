@@ -169,7 +169,7 @@ impl Table {
 /// - The [`Description`] must be storage that only the ring uses, and stay where it is for as long
 ///   as the token exists, also if the value that is the token moves.
 /// - [`split`](Self::split) and [`description`](Self::description) must return the same one.
-/// - [`Token::from_raw`] must call [`Description::release`].
+/// - [`Token::from_raw`] must call `Description::release`.
 pub unsafe trait Describe: Token {
     /// Borrows the memory that can be described to the device, and the room for that.
     fn split(&mut self) -> (Self::View<'_>, &mut Description);

@@ -152,8 +152,8 @@ impl<'a, S: FeatureSet> Negotiation<'a, S> {
         test_bit(self.bits, F::BIT)
     }
 
-    /// Withdraws the offer of a feature (C: `__virtio_clear_bit`). Only what the driver has declared
-    /// is its own to withdraw.
+    /// Withdraws the offer of a feature (C: `__virtio_clear_bit`). Only what the driver has
+    /// declared is its own to withdraw.
     pub fn clear<F: Declared<S>>(&mut self, _feature: F) {
         if let Some(word) = self.bits.get_mut((F::BIT / u64::BITS) as usize) {
             *word &= !(1 << (F::BIT % u64::BITS));

@@ -67,8 +67,8 @@ use self::{
 
 /// What a driver does with a virtqueue.
 ///
-/// `A` says how the driver has the ring of the queue for itself: by the lock of the queue, or as the
-/// only user of a queue without one.
+/// `A` says how the driver has the ring of the queue for itself: by the lock of the queue, or as
+/// the only user of a queue without one.
 pub trait Handler<A: Access = Locked>: Sized + 'static {
     /// The owner of the memory that a buffer describes.
     type Token: Token;

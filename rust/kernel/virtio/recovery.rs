@@ -11,13 +11,13 @@
 //! - The *cure* takes the device down and brings it up again, under the lock of the device, as the
 //!   two halves of a pause do. It does not wait for that lock: who holds it may wait for the cure,
 //!   or for what the device has.
-//! - The *watch* is for that case. While a callback of the driver runs, which it does under the lock
-//!   of the device, it looks for evidence, and ends what the device has without the lock: the driver
-//!   gets its buffers back, its requests fail, and the callback can end. What is left of the device
-//!   is for the cure, or for the rest of the callback.
+//! - The *watch* is for that case. While a callback of the driver runs, which it does under the
+//!   lock of the device, it looks for evidence, and ends what the device has without the lock: the
+//!   driver gets its buffers back, its requests fail, and the callback can end. What is left of the
+//!   device is for the cure, or for the rest of the callback.
 //!
-//! A device that needs too many cures, or does not come back, is given up: it has no rings from then
-//! on, until its driver is bound again.
+//! A device that needs too many cures, or does not come back, is given up: it has no rings from
+//! then on, until its driver is bound again.
 
 use super::{
     state::DeviceState,

@@ -222,7 +222,8 @@ impl DeviceState {
     /// Resets the device, and waits for the handlers of the transport, if there are rings.
     ///
     /// Some transports wait without end for a device to be reset that is not there. Others do not
-    /// wait for their handlers, or not before they delete the rings, which those handlers walk over.
+    /// wait for their handlers, or not before they delete the rings, which those handlers walk
+    /// over.
     fn reset(&self) {
         let vdev = self.vdev();
 

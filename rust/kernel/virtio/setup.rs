@@ -4,8 +4,8 @@
 //!
 //! [`Driver::probe`](super::Driver::probe) gets a [`VirtqueueSetup`], to which queues are added one
 //! by one. [`find`](VirtqueueSetup::find) gives them rings: a [`Found`] device can have buffers put
-//! into its queues, but does not look at them yet. [`ready`](Found::ready) tells the device to start
-//! (`DRIVER_OK`), and only the [`Ready`] that it returns turns a [`PendingQueue`] into a
+//! into its queues, but does not look at them yet. [`ready`](Found::ready) tells the device to
+//! start (`DRIVER_OK`), and only the [`Ready`] that it returns turns a [`PendingQueue`] into a
 //! [`Virtqueue`] that can be used at will. The lifetime `'q`, which no two probes have in common,
 //! says that all of these belong together.
 
@@ -72,8 +72,8 @@ impl Affinity {
     }
 }
 
-/// The queues that a driver wants, before the device is asked for them. Each probe gets one, so that
-/// its device is asked once.
+/// The queues that a driver wants, before the device is asked for them. Each probe gets one, so
+/// that its device is asked once.
 pub struct VirtqueueSetup<'q> {
     dev: &'q Device<Bound>,
     state: &'q DeviceState,

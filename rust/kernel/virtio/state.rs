@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     prelude::*,
+    static_lock_class,
     sync::{
         atomic::{
             ordering::{
@@ -24,13 +25,22 @@ use crate::{
             },
             Atomic, //
         },
-        new_mutex,
         Arc,
+        LockClassKey,
         Mutex,
         SetOnce, //
     }, //
 };
 use core::ptr::NonNull;
+
+/// The name of the lock of the rings of all devices.
+static RINGS_LOCK_NAME: &CStr = c"DeviceState::rings";
+
+/// The class of that lock. Inlined into modules, it would have another name in each of them.
+#[inline(never)]
+fn rings_lock_class() -> Pin<&'static LockClassKey> {
+    static_lock_class!()
+}
 
 /// The queues of a device and how they were asked for.
 pub(super) struct QueueTable {
@@ -97,7 +107,7 @@ impl DeviceState {
         pin_init!(Self {
             vdev,
             table: SetOnce::new(),
-            rings <- new_mutex!(()),
+            rings <- Mutex::new((), RINGS_LOCK_NAME, rings_lock_class()),
             found: Atomic::new(false),
             failed: Atomic::new(false),
             live: Atomic::new(false),

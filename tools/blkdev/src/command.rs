@@ -19,7 +19,7 @@
 //! | `behave` | stops all of that |
 //! | `interrupts N`, `changes N` | interrupts so many times; tells so many changes of the configuration |
 //! | `cut SEED FILE` | loses a part of what was not flushed, leaves the rest in a file, and is gone |
-//! | `count NAME` | how often it has happened: a request's name, `priority-N`, `discard-ranges`, `violation`, `requests`, `lies`, … |
+//! | `count NAME` | how often: a request's name, `priority-N`, `discard-ranges`, `violation`, `requests`, `lies`, … |
 //! | `zone INDEX read-only`, `zone INDEX offline` | breaks a zone |
 
 use std::path::Path;

@@ -87,8 +87,8 @@ impl Transcript {
         Heard::Nothing
     }
 
-    /// The machine has ended by itself. If the guest was to go down, that is the end of its case and of its script, good
-    /// if the kernel has said in `log` what it was to say.
+    /// The machine has ended by itself. If the guest was to go down, that is the end of its case and of its script,
+    /// good if the kernel has said in `log` what it was to say.
     pub fn machine_ended(&mut self, log: &str) -> Heard<'_> {
         let (Some((since, text)), Some(name)) = (self.going_down.take(), self.current.clone()) else {
             return Heard::Nothing;

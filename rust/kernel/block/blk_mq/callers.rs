@@ -3,8 +3,8 @@
 //! Threads that are in a function of the driver.
 
 use crate::{
-    new_spinlock,
     prelude::*,
+    static_lock_class,
     sync::SpinLock,
     task::Task,
     types::ScopeGuard, //
@@ -37,11 +37,20 @@ pub(super) struct Callers {
     head: SpinLock<Head>,
 }
 
+/// The name of the lock of all lists.
+static LOCK_NAME: &CStr = c"Callers::head";
+
+/// The class of that lock. Inlined into modules, it would have another name in each of them.
+#[inline(never)]
+fn lock_class() -> Pin<&'static LockClassKey> {
+    static_lock_class!()
+}
+
 impl Callers {
     pub(super) fn new() -> impl PinInit<Self> {
         // INVARIANT: There are none.
         pin_init!(Self {
-            head <- new_spinlock!(Head(core::ptr::null_mut())),
+            head <- SpinLock::new(Head(core::ptr::null_mut()), LOCK_NAME, lock_class()),
         })
     }
 

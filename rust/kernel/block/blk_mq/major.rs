@@ -21,7 +21,7 @@ use crate::{
 ///
 /// # Invariants
 ///
-/// `users` is the number of [`MajorNumber`]s, or [`BUSY`] while the first is made or the last goes.
+/// `users` is the number of [`MajorNumber`]s, or `BUSY` while the first is made or the last goes.
 /// If it is neither zero nor that, `number` is registered under `name`.
 ///
 /// # Examples

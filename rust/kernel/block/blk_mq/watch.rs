@@ -10,6 +10,11 @@
 //!
 //! C header: [`include/linux/module.h`](srctree/include/linux/module.h)
 
+#![allow(
+    clippy::upper_case_acronyms,
+    reason = "`global_lock!` makes a type of the name of the lock"
+)]
+
 use crate::{
     prelude::*,
     static_lock_class,

@@ -56,8 +56,8 @@ impl<'a, H: Handler<A>, A: Access> LockedVirtqueue<'a, H, A> {
     /// The token comes back with the error of `describe`, or with:
     ///
     /// - [`ENOSPC`]: the ring is full; try again after buffers were used.
-    /// - [`EMSGSIZE`]: the ring is smaller than the buffer, even when it is empty; or the buffer has
-    ///   more parts than an indirect table can have, 32768.
+    /// - [`EMSGSIZE`]: the ring is smaller than the buffer, even when it is empty; or the buffer
+    ///   has more parts than an indirect table can have, 32768.
     /// - [`ENOMEM`]: no memory for a bounce buffer, or for the indirect table of a buffer that the
     ///   ring has no room for; try again later.
     /// - [`EAGAIN`]: the queue is broken, but the device is about to be recovered; try again later.

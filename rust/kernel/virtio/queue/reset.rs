@@ -177,12 +177,12 @@ impl<H: Handler<A>, A: Access> Virtqueue<H, A> {
         check: impl FnOnce(&Ring<H::Token>) -> Result<Option<NonNull<bindings::virtqueue>>>,
         operation: impl FnOnce(*mut bindings::virtqueue) -> c_int,
     ) -> Result {
-        // The rings are deleted, and what is in them taken back, under this lock, so this one is live
-        // until the end.
+        // The rings are deleted, and what is in them taken back, under this lock, so this one is
+        // live until the end.
         let _rings = dev.state().ok_or(ENODEV)?.rings.lock();
 
-        // SAFETY: By the requirement of this function there is no other user, and under that lock the
-        // adapter is none.
+        // SAFETY: By the requirement of this function there is no other user, and under that lock
+        // the adapter is none.
         let vq = unsafe {
             self.ring.with(|ring| {
                 let vq = check(ring)?;

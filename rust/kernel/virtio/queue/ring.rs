@@ -40,8 +40,9 @@ pub(in super::super) const MAX_INDIRECT: usize = 32768;
 ///
 /// # Invariants
 ///
-/// - `home` and `away` point to a live `struct virtqueue`, of which nobody else calls operations that
-///   need serialization, but for the restart of the latter. `vq` is the same as `home`, or none.
+/// - `home` and `away` point to a live `struct virtqueue`, of which nobody else calls operations
+///   that need serialization, but for the restart of the latter. `vq` is the same as `home`, or
+///   none.
 /// - While there is a `home`, `record` has slots for its size, and says which buffers it has: every
 ///   token in it comes from `T::into_raw`, and the data of each buffer in C is a slot.
 /// - All entries of `sgl` were initialized by `sg_init_table`.
@@ -70,7 +71,8 @@ pub(super) struct Ring<T: Token> {
 ///
 /// # Safety
 ///
-/// - `vq` must be live, the call serialized with others that need it, and `record` that of the ring.
+/// - `vq` must be live, the call serialized with others that need it, and `record` that of the
+///   ring.
 /// - The lists must be terminated and as many as `lists` says, at least one.
 /// - They must describe memory that stays valid and untouched until `data` comes out of the ring,
 ///   or this function has failed.
@@ -252,8 +254,8 @@ impl<T: Token> Ring<T> {
         is_over
     }
 
-    /// Begins to take buffers out that the device has not used. Until [`end_reclaim`](Self::end_reclaim),
-    /// operations have no ring.
+    /// Begins to take buffers out that the device has not used. Until
+    /// [`end_reclaim`](Self::end_reclaim), operations have no ring.
     pub(super) fn start_reclaim(&mut self) -> Reclaim {
         // INVARIANT: None.
         Reclaim {

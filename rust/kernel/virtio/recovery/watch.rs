@@ -22,9 +22,7 @@ impl DeviceState {
     /// Ends what the device has if there is evidence, without the lock of the device. Returns
     /// whether to look again.
     fn watch(&self) -> Option<u32> {
-        if self.recovery().pending().0.is_none() {
-            return None;
-        }
+        self.recovery().pending().0?;
         if is_going_down() {
             self.accuse(Evidence::Shutdown);
         }

@@ -257,7 +257,8 @@ mod cases {
 
     #[test]
     fn a_device_that_does_not_come_back_is_given_up() -> Result {
-        let refusals: [(&str, fn(&Session)); 5] = [
+        type Refuse = fn(&Session);
+        let refusals: [(&str, Refuse); 5] = [
             ("features", |session| {
                 session.device().knobs.refuse_features.store(true, Relaxed)
             }),

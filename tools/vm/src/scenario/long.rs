@@ -78,7 +78,8 @@ fn matrix(seconds: u64) -> Scenario {
     long(scenario, 30 + seconds)
 }
 
-/// Every PCI device of QEMU that carries a disk, and processes that are away for longer than the block layer is patient.
+/// Every PCI device of QEMU that carries a disk, and processes that are away for longer than the block layer is
+/// patient.
 fn peers(loops: u64, seconds: u64) -> Scenario {
     let served = |name: &str, model| Disk::scratch(name, 64).backend(Backend::Served).model(model);
     let own = |name: &str, model| Disk::scratch(name, 64).model(model);

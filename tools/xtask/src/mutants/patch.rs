@@ -9,8 +9,8 @@
 //! ```
 //!
 //! `Red` names the quickest suite that must fail: `kunit FILTER`, `hostile WORDS…` (scenarios with these words in their
-//! names), `uml SCENARIO`, `powercut`, `compile-fail` or `build`. The numbers of lines in a diff do not count: what it takes
-//! away must be in the file exactly once.
+//! names), `uml SCENARIO`, `powercut`, `compile-fail` or `build`. The numbers of lines in a diff do not count: what it
+//! takes away must be in the file exactly once.
 
 use std::collections::BTreeMap;
 use std::fs;

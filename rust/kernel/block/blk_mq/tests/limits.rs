@@ -262,7 +262,8 @@ mod tests {
         };
 
         // With blocks of 4096 bytes: the hint, the limit that it leads to, and what is reported.
-        let table: [(Hints, Get, u32, Option<(&str, u64, u32)>); 20] = [
+        type Report = Option<(&'static str, u64, u32)>;
+        let table: [(Hints, Get, u32, Report); 20] = [
             (physical_hint(0), physical, 0, None),
             (physical_hint(8192), physical, 8192, None),
             (
