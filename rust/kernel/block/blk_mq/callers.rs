@@ -5,7 +5,10 @@
 use crate::{
     prelude::*,
     static_lock_class,
-    sync::SpinLock,
+    sync::{
+        LockClassKey,
+        SpinLock, //
+    },
     task::Task,
     types::ScopeGuard, //
 };
