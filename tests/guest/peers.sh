@@ -40,7 +40,7 @@ a_busy_disk_survives_that_its_back_end_is_killed_and_started_again() {
 
 # load_vdpa: the modules of vDPA, in the order of their dependencies. Some may be built in.
 load_vdpa() {
-	for module in vringh vhost_iotlb vdpa vdpa_sim vdpa_sim_blk vduse virtio_vdpa; do
+	for module in vhost_iotlb vringh iova vdpa vdpa_sim vdpa_sim_blk vduse virtio_vdpa; do
 		if ! loaded "$module" && module_file "$module" >/tmp/module; then
 			load "$module"
 		fi
