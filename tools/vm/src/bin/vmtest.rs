@@ -41,6 +41,9 @@ enum Command {
     Hostile {
         /// Parts of the names of scenarios; all of them otherwise.
         names: Vec<String>,
+        /// Only those that `make test` tries.
+        #[arg(long)]
+        short: bool,
         /// Module under test.
         #[arg(long, default_value = hostile::DRIVERS[0])]
         driver: String,
@@ -178,7 +181,7 @@ fn execute(command: Command) -> Result<bool> {
             Ok(true)
         }
         Command::Run { names, driver, vars, target } => run(&names, Overrides { driver, vars }, target),
-        Command::Hostile { names, driver, target } => hostile(&names, &driver, target),
+        Command::Hostile { names, short, driver, target } => hostile(&names, short, &driver, target),
         Command::Powercut { cuts, seed, driver, target } => {
             let (host, kernel) = target.open()?;
             Ok(powercut::run(&host, &kernel, &driver, cuts, seed)?.success())
@@ -208,10 +211,11 @@ fn execute(command: Command) -> Result<bool> {
     }
 }
 
-fn hostile(names: &[String], driver: &str, target: Target) -> Result<bool> {
+fn hostile(names: &[String], short: bool, driver: &str, target: Target) -> Result<bool> {
     let (host, kernel) = target.open()?;
     let mut scenarios = hostile::corpus::all(&host.repo)?;
     scenarios.retain(|scenario| names.is_empty() || names.iter().any(|name| scenario.name.contains(name)));
+    scenarios.retain(|scenario| scenario.short || !short);
     let results = hostile::run(&host, &kernel, driver, &scenarios)?;
     let mut held = true;
     for scenario in &scenarios {
