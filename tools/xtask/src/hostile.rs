@@ -46,7 +46,7 @@ pub fn all(workshop: &Workshop) -> Result<Tally> {
     Ok(tally)
 }
 
-/// The scenarios that `make test` tries.
+/// The scenarios that `make soak` tries.
 ///
 /// # Errors
 ///

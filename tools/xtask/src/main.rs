@@ -144,7 +144,10 @@ fn work(command: &Command, workshop: Workshop) -> Result<bool> {
         Command::Run => return Ok(guest::run(workshop)?.success()),
         Command::Shell => guest::shell(workshop)?,
         Command::Test => return Ok(tell(suite::run(&workshop))),
-        Command::Soak => return Ok(tell(guest::soak(&workshop)? + hostile::powercuts(&workshop)?)),
+        Command::Soak => {
+            let tally = guest::soak(&workshop)? + hostile::short(&workshop)? + hostile::powercuts(&workshop)?;
+            return Ok(tell(tally));
+        }
         Command::Boots => return Ok(tell(guest::boots(&workshop)?)),
         Command::Insns => return guest::insns(workshop),
         Command::Bench => guest::bench(workshop)?,

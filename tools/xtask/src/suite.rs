@@ -11,13 +11,12 @@ use crate::{cargo, check, compile_fail, guest, hostile, kunit};
 type Stage = fn(&Workshop) -> Result<Tally>;
 
 /// The stages, quick ones first.
-const STAGES: [(&str, Stage); 8] = [
+const STAGES: [(&str, Stage); 7] = [
     ("checks", |workshop| Ok(check::all(workshop))),
     ("host tools", |workshop| cargo::test(&workshop.project)),
     ("KUnit", kunit::run_all),
     ("compile-fail", compile_fail::run),
     ("user-mode Linux", guest::uml),
-    ("hostile devices", hostile::short),
     ("power cuts", hostile::short_powercuts),
     ("virtual machines", guest::test),
 ];

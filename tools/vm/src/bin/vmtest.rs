@@ -41,7 +41,7 @@ enum Command {
     Hostile {
         /// Parts of the names of scenarios; all of them otherwise.
         names: Vec<String>,
-        /// Only those that `make test` tries.
+        /// Only those that `make soak` tries.
         #[arg(long)]
         short: bool,
         /// Module under test.
