@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# A machine and a disk that stand still for a while, an interrupt that is lost, and a disk that goes for ever while
-# requests, a file system and an unbind wait for it.
+# A machine and a disk that stand still for a while, and an interrupt that is lost.
 
 . /mnt/guest/lib.sh
 . /mnt/guest/disk.sh
@@ -75,50 +74,6 @@ has_ended() {
 	! kill -0 "$1"
 }
 
-plug_spare() {
-	host plug spare
-	wait_for 20 disk_of spare
-	look_soon spare
-}
-
-# gone DEVICE
-gone() {
-	[ ! -e "$VIRTIO/devices/$1" ]
-}
-
-# hold DISK: from now on its requests do not end.
-hold() {
-	host throttle "$1" bps 1
-	# The first one passes.
-	read_one "$1"
-}
-
-power_off() {
-	lost=$(virtio_of "$1")
-	switch "$(dirname "$(function_of "$1")")" power off
-}
-
-a_mounted_disk_whose_slot_loses_power_can_be_unmounted() {
-	plug_spare
-	disk=$(disk_of spare)
-	mkfs.ext4 -q -F "/dev/$disk"
-	mkdir -p /tmp/lost
-	mount -t ext4 "/dev/$disk" /tmp/lost
-	hold spare
-	dd if=/dev/zero of=/tmp/lost/file bs=64k count=64 conv=fsync &
-	writer=$!
-	sleep 1
-	kill -0 $writer
-	file_systems may
-	power_off spare
-	wait_for "$END_WITHIN" has_ended $writer
-	refused wait $writer
-	umount /tmp/lost
-	file_systems may_not
-	# The hot-plug driver does not see that there is no power.
-	[ ! -e "$VIRTIO/devices/$lost" ] || unbind "$DRIVER" spare
-}
-
 the_module_unloads() {
 	touch_disk "$(disk_of main)"
 	unload "$DRIVER"
@@ -128,5 +83,4 @@ cases the_module_loads \
 	a_machine_that_is_paused_loses_nothing \
 	a_throttled_disk_loses_nothing \
 	a_lost_interrupt_is_found \
-	a_mounted_disk_whose_slot_loses_power_can_be_unmounted \
 	the_module_unloads

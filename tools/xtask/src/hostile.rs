@@ -15,8 +15,7 @@ use crate::lock::GuestLock;
 use crate::progress::say;
 use crate::project::variable;
 
-/// Power cuts in `make test`, and in `make soak`.
-const SHORT_CUTS: u64 = 5;
+/// Power cuts in `make soak`, and unless `CUTS=` says otherwise.
 const LONG_CUTS: u64 = 100;
 
 /// How long `make fuzz` goes on unless `FUZZ_SECONDS=` says otherwise.
@@ -70,15 +69,6 @@ pub fn fuzz(workshop: &Workshop) -> Result<Tally> {
     let seed = number("SEED", u64::from(std::process::id()))?;
     let (host, kernel) = ready(workshop)?;
     fuzz::run(&host, &kernel, DRIVERS[0], seed, time)
-}
-
-/// The power cuts of `make test`.
-///
-/// # Errors
-///
-/// As for [`powercuts`].
-pub fn short_powercuts(workshop: &Workshop) -> Result<Tally> {
-    cut(workshop, SHORT_CUTS)
 }
 
 /// `make powercut`: `CUTS=` power cuts, by `SEED=`.

@@ -6,18 +6,17 @@ use vm::Tally;
 
 use crate::kernel::Workshop;
 use crate::progress::say;
-use crate::{cargo, check, compile_fail, guest, hostile, kunit};
+use crate::{cargo, check, compile_fail, guest, kunit};
 
 type Stage = fn(&Workshop) -> Result<Tally>;
 
 /// The stages, quick ones first.
-const STAGES: [(&str, Stage); 7] = [
+const STAGES: [(&str, Stage); 6] = [
     ("checks", |workshop| Ok(check::all(workshop))),
     ("host tools", |workshop| cargo::test(&workshop.project)),
     ("KUnit", kunit::run_all),
     ("compile-fail", compile_fail::run),
     ("user-mode Linux", guest::uml),
-    ("power cuts", hostile::short_powercuts),
     ("virtual machines", guest::test),
 ];
 

@@ -83,12 +83,14 @@ fn matrix(seconds: u64) -> Scenario {
 fn peers(loops: u64, seconds: u64) -> Scenario {
     let served = |name: &str, model| Disk::scratch(name, 64).backend(Backend::Served).model(model);
     let own = |name: &str, model| Disk::scratch(name, 64).model(model);
-    let scenario = subjects::peers("peers-long", (loops / 50).max(5), 40, seconds)
+    let mut scenario = subjects::peers("peers-long", (loops / 50).max(5), 40, seconds)
         .disk(served("servedtrans", "-transitional"))
         .disk(served("servedmodern", "-non-transitional"))
         .disk(served("servedpacked", "").with(|p| p.packed = Some(true)))
         .disk(own("trans", "-transitional"))
-        .disk(own("modern", "-non-transitional"));
+        .disk(own("modern", "-non-transitional"))
+        .var("vduse", 1);
+    scenario.kernel = Flavour::Plain;
     long(scenario, 60 + loops / 10 + seconds)
 }
 

@@ -107,13 +107,11 @@ pub struct Stalls {
 
 /// What takes long, what is lost, and what never comes back.
 pub fn stalls(name: &'static str, stalls: &Stalls) -> Scenario {
-    let mut scenario = Scenario::debug(name, "pauses, a slow disk, a lost interrupt, a slot without power", "stalls")
+    let mut scenario = Scenario::debug(name, "pauses, a slow disk, a lost interrupt", "stalls")
         .var("pauses", stalls.pauses)
         .var("pause", stalls.pause)
         .var("slow_requests", stalls.slow_requests)
-        .var("end_within", 5)
-        .disk(Disk::scratch("main", 64))
-        .disk(Disk::scratch("spare", 64).attach(Attach::Spare));
+        .disk(Disk::scratch("main", 64));
     scenario.limit = minutes(20);
     scenario
 }
