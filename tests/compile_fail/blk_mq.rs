@@ -167,10 +167,9 @@ pub fn keep_data<T: Operations<RequestData = u32>>(mut rq: Request<T>) -> u32 {
 //@ message: `PhantomPinned` cannot be unpinned
 #[cfg(case = "move_data")]
 pub fn move_data<T: Operations<RequestData = core::marker::PhantomPinned>>(
-    first: &mut Request<T>,
-    second: &mut Request<T>,
-) {
-    core::mem::swap(first.data_mut().get_mut(), second.data_mut().get_mut());
+    rq: &mut Request<T>,
+) -> &mut core::marker::PhantomPinned {
+    rq.data_mut().get_mut()
 }
 
 // The memory of a request cannot be used after the request ended.

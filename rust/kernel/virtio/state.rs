@@ -90,6 +90,10 @@ pub(super) struct DeviceState {
     pub(super) recovery: Recovery,
 }
 
+// SAFETY: The device may be used on any thread, and work items take care of themselves. All else
+// in a state is `Sync`.
+unsafe impl Sync for DeviceState {}
+
 impl DeviceState {
     /// Creates the state of a device that is about to be probed.
     ///
