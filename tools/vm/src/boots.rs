@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use crate::accel::{ALIVE, Accel};
+use crate::bare::{Bare, Failure};
 use crate::ktap::Tally;
-use crate::machine::{CONSOLE_LOG, Config, Console, Machine};
-use crate::qemu::{QEMU_LOG, Running, Sockets, last_words, version};
+use crate::machine::CONSOLE_LOG;
+use crate::qemu::version;
 use crate::report::seconds;
 use crate::runner::{boot_dir, read_log, side_by_side};
 use crate::{Host, Kernel, accel, early, image, logscan};
@@ -111,53 +112,25 @@ fn summary(ends: &[End]) -> String {
 
 fn boot(host: &Host, kernel: &Kernel, accel: &Accel, number: usize) -> Result<End> {
     let boot = boot_dir(host, &format!("boots-{}-{number}", kernel.name))?;
-    let console = boot.join(CONSOLE_LOG);
-    let sockets = Sockets::listen()?;
-    let config = Config {
-        machine: Machine::Q35,
-        accel,
-        memory: 1024,
-        cpus: CPUS,
-        bzimage: kernel.bzimage(),
-        initrd: Some(image::build(host, kernel)?),
-        cmdline: "oops=panic vmtest.script=alive".into(),
-        shares: Vec::new(),
-        disks: &[],
-        console: Console::Log(console.clone()),
-        control: Some(sockets.control_path()),
-        qmp: Some(sockets.qmp_path()),
-        backends: None,
-        plugin: None,
-        work: &host.work,
-        boot: &boot,
-    };
-    let log = boot.join(QEMU_LOG);
-    let mut running = Running::start(&host.qemu, &config, sockets, &log)?;
-    let limit = host.patience(accel.limit(LIMIT));
-    let status = running.child.wait_for(limit)?;
-    let failure = match status {
-        Some(status) if status.success() => None,
-        Some(status) => Some(format!("QEMU ended with {status}: {}", last_words(&log))),
-        None => Some(format!("did not end within {} s", limit.as_secs())),
-    };
-    let state = if status.is_none() { early::state(&mut running.qmp) } else { String::new() };
-    let end = judge(&read_log(&console)?, failure, &state, &kernel.objdir);
+    let initrd = Some(image::build(host, kernel)?);
+    let cmdline = "oops=panic vmtest.script=alive".into();
+    let failure = Bare { kernel, accel, cpus: CPUS, initrd, cmdline, limit: LIMIT }.run(host, &boot)?;
+    let end = judge(&read_log(&boot.join(CONSOLE_LOG))?, failure, &kernel.objdir);
     if end == End::Good {
         std::fs::remove_dir_all(&boot)?;
     }
     Ok(end)
 }
 
-/// How a boot ended that left `log`; `failure` is why the machine did not come to its proper end, if it did not, and
-/// `state` what it was at then.
-fn judge(log: &str, failure: Option<String>, state: &str, objdir: &Path) -> End {
+/// How a boot ended that left `log`, and `failure` if the machine did not come to its proper end.
+fn judge(log: &str, failure: Option<Failure>, objdir: &Path) -> End {
     let finding = logscan::scan(log).into_iter().next();
     if early::died_of_torn_code(log) {
         End::TornCode
     } else if let Some(finding) = finding {
         End::Bad(format!("{} in line {} of its log", finding.what, finding.line))
-    } else if let Some(why) = failure {
-        match early::where_it_stands(log, state, objdir) {
+    } else if let Some(Failure { why, state }) = failure {
+        match early::where_it_stands(log, &state, objdir) {
             Some(place) => End::StoodStill(place),
             None => End::Bad(why),
         }
@@ -175,7 +148,8 @@ mod tests {
     const INIT: &str = "[    1.0] Run /init as init process\n";
 
     fn end(log: &str, failure: Option<&str>) -> End {
-        judge(log, failure.map(str::to_owned), "", Path::new("/none"))
+        let failure = failure.map(|why| Failure { why: why.to_owned(), state: String::new() });
+        judge(log, failure, Path::new("/none"))
     }
 
     #[test]

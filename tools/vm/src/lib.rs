@@ -22,6 +22,7 @@
 //! | [`parity`] | the driver compared with the C one |
 //! | [`kunit`] | KUnit at boot, read by the kernel's own parser |
 //! | [`insns`], [`bench`] | what a request costs and how fast it is, against the C driver |
+//! | [`bare`] | a machine that does what its kernel was told, and goes off |
 //! | [`boots`] | whether boots can be relied on at all |
 //! | [`mod@shell`] | the interactive machine |
 //! | [`uml`] | user-mode Linux with test devices that do what QEMU's cannot |
@@ -34,6 +35,7 @@ use anyhow::Result;
 
 pub mod accel;
 pub mod backend;
+pub mod bare;
 pub mod bench;
 pub mod boots;
 pub mod control;
