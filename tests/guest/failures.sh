@@ -119,11 +119,6 @@ a_disk_that_fails_again_and_again_is_given_up() {
 	touch_disk "$(disk_of direct)"
 }
 
-# has_ended PROCESS
-has_ended() {
-	! kill -0 "$1"
-}
-
 a_silent_disk_can_be_unbound_when_its_device_fails() {
 	disk=$(disk_of direct)
 	host "device direct stall"
@@ -135,7 +130,7 @@ a_silent_disk_can_be_unbound_when_its_device_fails() {
 	sleep 1
 	kill -0 $unbinding
 	echo Y >/sys/module/"$DRIVER"/parameters/reset_on_timeout
-	wait_for 10 has_ended $unbinding
+	wait_for 10 not kill -0 $unbinding
 	wait $unbinding
 	refused wait $reader
 	echo N >/sys/module/"$DRIVER"/parameters/reset_on_timeout

@@ -40,6 +40,11 @@ refused() {
 	fi
 }
 
+# not COMMAND...: whether the command fails; to wait for, where `refused` would end the case.
+not() {
+	! "$@"
+}
+
 # ask REQUEST: asks the host and prints its answer, which may be a refusal.
 ask() {
 	say "@host $*"

@@ -88,10 +88,6 @@ a_busy_disk_grows() {
 	note "$sectors to $((sectors * 2)) sectors"
 }
 
-gone() {
-	! virtio_of spare
-}
-
 a_busy_disk_can_be_pulled_out() {
 	disk=$(disk_of spare)
 	before=$(written "$disk")
@@ -102,7 +98,7 @@ a_busy_disk_can_be_pulled_out() {
 	wait_for 60 was_written "$disk" "$before"
 	host unplug spare
 	refused wait $loser
-	wait_for 20 gone
+	wait_for 20 not virtio_of spare
 }
 
 a_disk_survives_plug_and_unplug_while_another_is_busy() {
@@ -112,7 +108,7 @@ a_disk_survives_plug_and_unplug_while_another_is_busy() {
 		wait_for 20 disk_of spare
 		touch_disk "$(disk_of spare)"
 		host unplug spare
-		wait_for 20 gone
+		wait_for 20 not virtio_of spare
 	done
 	stop_fio
 	note "$PLUGS times, $rounds round(s) of fio on the disk that stayed"

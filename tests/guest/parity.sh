@@ -80,21 +80,17 @@ looks_the_same() {
 		# C leaves the rings of a failed probe to the device, which the next driver would find in use.
 		if [ -z "$disk" ]; then
 			host unplug "$1"
-			wait_for 20 gone "$1"
+			wait_for 20 not virtio_of "$1"
 			host plug "$1"
 			wait_for 20 virtio_of "$1"
 		fi
 	done
 	host unplug "$1"
-	wait_for 20 gone "$1"
+	wait_for 20 not virtio_of "$1"
 	if [ -n "$parameters" ]; then
 		unload_both
 		load_both
 	fi
-}
-
-gone() {
-	! virtio_of "$1"
 }
 
 # Some warnings come once a boot, and would be the first driver's alone.
@@ -105,7 +101,7 @@ warnings_that_come_once_are_used_up() {
 	wait_for 20 virtio_of "$1"
 	turn "$ORACLE" "$1"
 	host unplug "$1"
-	wait_for 20 gone "$1"
+	wait_for 20 not virtio_of "$1"
 }
 
 both_modules_unload() {

@@ -68,10 +68,6 @@ a_disk_behind_vdpa_survives_rebinding() {
 	done
 }
 
-no_disk() {
-	! disk_of "$1"
-}
-
 a_busy_disk_behind_vdpa_can_be_taken_away() {
 	disk=$(disk_of sim)
 	before=$(written "$disk")
@@ -81,7 +77,7 @@ a_busy_disk_behind_vdpa_can_be_taken_away() {
 	wait_for 60 was_written "$disk" "$before"
 	vdpa dev del sim
 	refused wait $loser
-	wait_for 20 no_disk sim
+	wait_for 20 not disk_of sim
 }
 
 serve_user() {
@@ -116,7 +112,7 @@ a_busy_disk_survives_that_its_process_is_killed_and_started_again() {
 
 a_disk_served_by_a_process_goes_away() {
 	vdpa dev del user
-	wait_for 20 no_disk user
+	wait_for 20 not disk_of user
 	kill "$(cat /tmp/daemon)"
 }
 

@@ -126,10 +126,6 @@ a_slow_disk_is_waited_for() {
 	[ "$(dmesg | grep -c 'requests wait for the device')" -eq 1 ]
 }
 
-gone() {
-	! virtio_of spare
-}
-
 SLOT_CONTROL=24
 # Indicator and controller of the power, both off.
 POWER_OFF=1792
@@ -154,7 +150,7 @@ a_slot_that_loses_its_power_ends_what_waits() {
 	[ "$(cat "/sys/block/$disk/size")" -eq 0 ]
 	begun=$(date +%s)
 	[ ! -e "$function/remove" ] || echo 1 >"$function/remove"
-	gone
+	not virtio_of spare
 	[ $(($(date +%s) - begun)) -le 20 ]
 	note "$took s"
 }

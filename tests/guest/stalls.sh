@@ -62,16 +62,11 @@ a_lost_interrupt_is_found() {
 	sleep 1
 	switch "$function" msix on
 	kill -0 $reader
-	wait_for 20 has_ended $reader
+	wait_for 20 not kill -0 $reader
 	wait $reader
 	[ "$(recoveries main)" -eq "$was" ]
 	dmesg | grep "$(virtio_of main): .*without an interrupt"
 	touch_disk "$(disk_of main)"
-}
-
-# has_ended PROCESS
-has_ended() {
-	! kill -0 "$1"
 }
 
 the_module_unloads() {

@@ -45,6 +45,7 @@ macro_rules! ensure_eq {
 mod bench;
 mod driver;
 
+mod capacity;
 mod config;
 mod config_changed;
 mod described;

@@ -5,13 +5,21 @@
 mod census;
 #[cfg(CONFIG_RUST_BLK_VIRTIO)]
 mod described;
+mod hints;
+mod internal;
 mod io;
 mod lifecycle;
 mod limits;
+mod limits_update;
+mod lists;
+mod maps;
 mod queues;
 mod ram;
+mod removal;
 mod requests;
 mod setup;
+mod tables;
+mod timeouts;
 mod uapi;
 #[cfg(CONFIG_BLK_DEV_ZONED)]
 mod zoned;

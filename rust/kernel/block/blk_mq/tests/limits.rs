@@ -1,22 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Queue limits: their bounds, and that what is set reaches the queue.
+//! Queue limits: their bounds.
 
 use super::{
     census::Census,
-    io::OpenDisk,
-    ram::Ram,
     setup::{
-        disk,
         new_disk,
         options, //
     }, //
 };
 use crate::{
     block::blk_mq::{
-        Adjusted,
-        Disk,
-        Hints,
         LimitError,
         QueueLimits,
         Zoned, //
@@ -25,8 +19,7 @@ use crate::{
     fmt::Write,
     page::PAGE_SIZE,
     prelude::*,
-    str::Formatter,
-    sync::atomic::Relaxed, //
+    str::Formatter, //
 };
 
 /// A limit, and values of it.
@@ -127,19 +120,19 @@ const BOUNDS: [Bounds; 10] = [
 /// Values that are likely to make a difference.
 const VALUES: [u32; 10] = [0, 1, 511, 512, 513, 4096, 5000, 8192, 1 << 31, u32::MAX];
 
+/// What the block layer makes of limits. It must not be asked about what it answers with a
+/// warning.
+pub(super) fn validate(limits: &QueueLimits) -> Result<bindings::queue_limits> {
+    let mut raw = *limits.clone().as_raw_mut();
+
+    // SAFETY: `raw` is valid.
+    to_result(unsafe { bindings::blk_validate_limits(&mut raw) })?;
+    Ok(raw)
+}
+
 #[kunit_tests(rust_blk_mq_limits)]
 mod tests {
     use super::*;
-
-    /// What the block layer makes of limits. It must not be asked about what it answers with a
-    /// warning.
-    fn validate(limits: &QueueLimits) -> Result<bindings::queue_limits> {
-        let mut raw = *limits.clone().as_raw_mut();
-
-        // SAFETY: `raw` is valid.
-        to_result(unsafe { bindings::blk_validate_limits(&mut raw) })?;
-        Ok(raw)
-    }
 
     #[test]
     fn what_the_block_layer_takes_is_taken() -> Result {
@@ -230,162 +223,6 @@ mod tests {
     }
 
     #[test]
-    fn hints_come_as_near_as_makes_sense() -> Result {
-        let none = Hints::default();
-        let block_4k = |limits: &mut QueueLimits| limits.set_logical_block_size(4096).map(|_| ());
-        type Get = fn(&bindings::queue_limits) -> u32;
-        let physical: Get = |raw| raw.physical_block_size;
-        let offset: Get = |raw| raw.alignment_offset;
-        let io_min: Get = |raw| raw.io_min;
-        let io_opt: Get = |raw| raw.io_opt;
-        let granularity: Get = |raw| raw.discard_granularity;
-        let physical_hint = |bytes| Hints {
-            physical_block_size: bytes,
-            ..none
-        };
-        let offset_hint = |bytes| Hints {
-            physical_block_size: 8192,
-            alignment_offset: bytes,
-            ..none
-        };
-        let min_hint = |bytes| Hints {
-            io_min: bytes,
-            ..none
-        };
-        let opt_hint = |bytes| Hints {
-            io_opt: bytes,
-            ..none
-        };
-        let granularity_hint = |bytes| Hints {
-            discard_granularity: bytes,
-            ..none
-        };
-
-        // With blocks of 4096 bytes: the hint, the limit that it leads to, and what is reported.
-        type Report = Option<(&'static str, u64, u32)>;
-        let table: [(Hints, Get, u32, Report); 20] = [
-            (physical_hint(0), physical, 0, None),
-            (physical_hint(8192), physical, 8192, None),
-            (
-                physical_hint(512),
-                physical,
-                4096,
-                Some(("physical_block_size", 512, 4096)),
-            ),
-            (
-                physical_hint(9000),
-                physical,
-                8192,
-                Some(("physical_block_size", 9000, 8192)),
-            ),
-            (physical_hint(1 << 31), physical, 1 << 31, None),
-            (
-                physical_hint(1 << 32),
-                physical,
-                0,
-                Some(("physical_block_size", 1 << 32, 0)),
-            ),
-            (
-                physical_hint(u64::MAX),
-                physical,
-                0,
-                Some(("physical_block_size", u64::MAX, 0)),
-            ),
-            (offset_hint(0), offset, 0, None),
-            (offset_hint(4096), offset, 4096, None),
-            (
-                offset_hint(12288),
-                offset,
-                4096,
-                Some(("alignment_offset", 12288, 4096)),
-            ),
-            (
-                offset_hint(8192),
-                offset,
-                0,
-                Some(("alignment_offset", 8192, 0)),
-            ),
-            (
-                offset_hint(u64::MAX),
-                offset,
-                7680,
-                Some(("alignment_offset", u64::MAX, 7680)),
-            ),
-            (min_hint(8192), io_min, 8192, None),
-            (min_hint(9000), io_min, 8192, Some(("io_min", 9000, 8192))),
-            (min_hint(1 << 40), io_min, 0, Some(("io_min", 1 << 40, 0))),
-            (opt_hint(1 << 20), io_opt, 1 << 20, None),
-            (opt_hint(5000), io_opt, 4096, Some(("io_opt", 5000, 4096))),
-            (opt_hint(u64::MAX), io_opt, 0, Some(("io_opt", u64::MAX, 0))),
-            (
-                granularity_hint(5000),
-                granularity,
-                8192,
-                Some(("discard_granularity", 5000, 8192)),
-            ),
-            (
-                granularity_hint(1 << 32),
-                granularity,
-                0,
-                Some(("discard_granularity", 1 << 32, 0)),
-            ),
-        ];
-
-        for (hints, get, expected, report) in table {
-            let mut limits = QueueLimits::new();
-            let mut reports = KVec::with_capacity(5, GFP_KERNEL)?;
-
-            block_4k(&mut limits)?;
-            limits.set_hints(&hints, |adjusted| {
-                let _ = reports.push_within_capacity(adjusted);
-            });
-            assert_eq!(get(limits.as_raw_mut()), expected);
-            let report = report.map(|(field, value, used)| Adjusted { field, value, used });
-            assert!(reports[..] == *report.as_slice());
-        }
-        Ok(())
-    }
-
-    #[test]
-    fn hints_never_fail() -> Result {
-        let values = [
-            0,
-            1,
-            511,
-            512,
-            700,
-            4096,
-            1 << 31,
-            (1 << 32) - 1,
-            1 << 32,
-            u64::MAX,
-        ];
-
-        for block in [512, 4096, QueueLimits::MAX_BLOCK_SIZE] {
-            for physical in values {
-                for other in values {
-                    let mut limits = QueueLimits::new();
-                    let hints = Hints {
-                        physical_block_size: physical,
-                        alignment_offset: other,
-                        io_min: other,
-                        io_opt: other,
-                        discard_granularity: other,
-                    };
-
-                    limits
-                        .set_logical_block_size(block)?
-                        .set_max_hw_discard_sectors(1024)
-                        .set_hints(&hints, |_| ());
-                    assert!(limits.check().is_ok());
-                    assert!(validate(&limits).is_ok());
-                }
-            }
-        }
-        Ok(())
-    }
-
-    #[test]
     fn masks_are_one_less_than_a_power_of_two() -> Result {
         let mut limits = QueueLimits::new();
 
@@ -471,167 +308,6 @@ mod tests {
             "logical_block_size: 513 is not a power of two from 512 to {max}"
         )?;
         assert!(buf[..len] == expected[..out.bytes_written()]);
-        Ok(())
-    }
-
-    #[test]
-    fn limits_reach_the_queue() -> Result {
-        let census = Census::new()?;
-        let mut limits = QueueLimits::new();
-
-        limits
-            .set_logical_block_size(1024)?
-            .set_physical_block_size(4096)
-            .set_io_min(8192)
-            .set_max_segments(17)?
-            .set_max_hw_sectors(64)?
-            .set_write_cache(true)
-            .set_fua(true)
-            .set_rotational(true);
-        let disk = new_disk(&census, options(), &limits, "rustkunit_limits")?.add_virtual()?;
-        // SAFETY: The disk is valid, and nobody changes the limits.
-        let found = unsafe { &(*disk.queue()).limits };
-
-        assert_eq!(found.logical_block_size, 1024);
-        assert_eq!(found.physical_block_size, 4096);
-        assert_eq!(found.io_min, 8192);
-        assert_eq!(found.max_segments, 17);
-        assert_eq!(found.max_hw_sectors, 64);
-        assert!(found.features & bindings::BLK_FEAT_WRITE_CACHE != 0);
-        assert!(found.features & bindings::BLK_FEAT_FUA != 0);
-        assert!(found.features & bindings::BLK_FEAT_ROTATIONAL != 0);
-        Ok(())
-    }
-
-    #[test]
-    fn limits_change_or_stay_as_they_are() -> Result {
-        let census = Census::new()?;
-        let disk = disk(&census, "rustkunit_update")?;
-
-        disk.update_limits(|limits| limits.set_max_hw_sectors(128).map(|_| ()))?;
-        // SAFETY: The disk is valid, and nobody changes the limits.
-        assert_eq!(unsafe { (*disk.queue()).limits.max_hw_sectors }, 128);
-
-        let refused = disk.update_limits(|limits| {
-            limits.set_max_hw_sectors(256)?;
-            Err(ENOSPC)
-        });
-        assert!(refused == Err(ENOSPC));
-        // SAFETY: As above.
-        assert_eq!(unsafe { (*disk.queue()).limits.max_hw_sectors }, 128);
-
-        // The lock was given back.
-        disk.update_limits(|limits| {
-            assert!(!limits.write_cache());
-            limits.set_write_cache(true);
-            Ok::<_, Error>(())
-        })?;
-        // SAFETY: As above.
-        let features = unsafe { (*disk.queue()).limits.features };
-        assert!(features & bindings::BLK_FEAT_WRITE_CACHE != 0);
-        Ok(())
-    }
-
-    /// Does to the limits of a disk what somebody else does.
-    fn change(disk: &Disk<Ram>, change: impl FnOnce(&mut bindings::queue_limits)) -> Result {
-        // SAFETY: The disk is valid.
-        let mut raw = unsafe { bindings::queue_limits_start_update(disk.queue()) };
-
-        change(&mut raw);
-        // SAFETY: The update was started just now.
-        to_result(unsafe { bindings::queue_limits_commit_update_frozen(disk.queue(), &mut raw) })
-    }
-
-    #[test]
-    fn an_update_keeps_what_is_not_the_drivers() -> Result {
-        // `BLK_FLAG_WRITE_CACHE_DISABLED`, which is an expression that is not bound.
-        const DISABLED: u32 = 1 << 0;
-
-        let census = Census::new()?;
-        let mut fresh = QueueLimits::new();
-        fresh.set_max_hw_discard_sectors(128).set_write_cache(true);
-        let disk = new_disk(&census, options(), &fresh, "rustkunit_others")?.add_virtual()?;
-
-        change(&disk, |raw| {
-            raw.max_user_sectors = 64;
-            raw.max_user_discard_sectors = 32;
-            raw.flags |= DISABLED;
-        })?;
-        // SAFETY: The disk is valid, and nobody changes the limits.
-        let before = unsafe { (*disk.queue()).limits };
-        disk.update_limits(|limits| {
-            *limits = fresh.clone();
-            limits.set_max_segments(17).map(|_| ())
-        })?;
-        // SAFETY: As above.
-        let after = unsafe { (*disk.queue()).limits };
-
-        assert_eq!(after.max_segments, 17);
-        assert_eq!(after.features, before.features);
-        assert_eq!(after.max_sectors, 64);
-        assert_eq!(after.max_discard_sectors, 32);
-        assert_eq!(after.flags & DISABLED, DISABLED);
-        Ok(())
-    }
-
-    #[test]
-    fn limits_of_another_disk_come_without_what_its_user_has_set() -> Result {
-        let census = Census::new()?;
-        let first = disk(&census, "rustkunit_userone")?;
-        let mut taken = QueueLimits::new();
-
-        change(&first, |raw| raw.max_user_sectors = 64)?;
-        first.update_limits(|limits| {
-            taken = limits.clone();
-            Ok::<_, Error>(())
-        })?;
-        let second = new_disk(&census, options(), &taken, "rustkunit_usertwo")?.add_virtual()?;
-        // SAFETY: The disk is valid, and nobody changes the limits.
-        assert_eq!(unsafe { (*second.queue()).limits.max_user_sectors }, 0);
-        Ok(())
-    }
-
-    #[test]
-    fn a_disk_does_not_become_zoned() -> Result {
-        let census = Census::new()?;
-        let disk = disk(&census, "rustkunit_nozones")?;
-        let zoned = Zoned {
-            zone_sectors: 64,
-            write_granularity: 512,
-            ..Default::default()
-        };
-
-        let refused = disk.update_limits(|limits| limits.set_zoned(zoned).map(|_| ()));
-        assert!(refused == Err(EINVAL));
-
-        let mut limits = QueueLimits::new();
-        if limits.set_zoned(zoned).is_ok() {
-            // `Ram` does not report zones.
-            let disk = new_disk(&census, options(), &limits, "rustkunit_noreport");
-            assert!(disk.err() == Some(EINVAL));
-        }
-        Ok(())
-    }
-
-    #[test]
-    fn a_flush_comes_only_with_a_cache() -> Result {
-        let census = Census::new()?;
-        let mut limits = QueueLimits::new();
-        limits.set_write_cache(true);
-        let cached = new_disk(&census, options(), &limits, "rustkunit_cache")?.add_virtual()?;
-        let plain = disk(&census, "rustkunit_nocache")?;
-
-        for (disk, flushes) in [(&cached, 1), (&plain, 0)] {
-            let open = OpenDisk::new(disk)?;
-            let data = disk.queue_data();
-            let before = data.queued.load(Relaxed);
-
-            // SAFETY: The disk is open.
-            let ret = unsafe { bindings::blkdev_issue_flush(open.bdev()) };
-            assert_eq!(ret, 0);
-            let queued = data.queued.load(Relaxed);
-            assert_eq!(queued - before, flushes);
-        }
         Ok(())
     }
 }

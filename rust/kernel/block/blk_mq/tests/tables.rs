@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Requests that are found by their tags.
+
+use super::{
+    census::Census,
+    io::{
+        Bio,
+        OpenDisk,
+        READ, //
+    },
+    ram::Mode,
+    setup::disk, //
+};
+use crate::{
+    block::blk_mq::{
+        RequestTable,
+        Status, //
+    },
+    prelude::*, //
+};
+
+#[kunit_tests(rust_blk_mq_tables)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_finds_each_request_once() -> Result {
+        let census = Census::new()?;
+        let disk = disk(&census, "rustkunit_table")?;
+        let open = OpenDisk::new(&disk)?;
+        let data = disk.queue_data();
+        let table = RequestTable::new(disk.tag_set().queue_depth())?;
+
+        data.set_mode(Mode::Park, Status::OK);
+        let bios = [
+            Bio::submit(&open, READ, 0, 512, 0)?,
+            Bio::submit(&open, READ, 32, 512, 0)?,
+            Bio::submit(&open, READ, 64, 512, 0)?,
+        ];
+        data.wait_parked(3)?;
+        data.set_mode(Mode::Serve, Status::OK);
+
+        // What the driver still has is not found, whatever the device says.
+        let tag = data.parked.lock()[0].tag();
+        for tag in [tag, 31, 32, u32::MAX] {
+            assert!(table.take(tag).is_none());
+        }
+        for _ in 0..3 {
+            let inserted = table.insert(data.unpark().ok_or(ENOENT)?);
+            assert!(inserted.is_ok());
+        }
+
+        let rq = table.take(tag).ok_or(ENOENT)?;
+        assert_eq!(rq.tag(), tag);
+        assert!(table.take(tag).is_none());
+        rq.end(Status::MEDIUM);
+        assert!(table.take(tag).is_none());
+        let failed = bios.iter().filter(|bio| bio.is_done());
+        assert_eq!(failed.count(), 1);
+
+        // The device was reset.
+        let rq = table.drain().next().ok_or(ENOENT)?;
+        rq.end(Status::OK);
+        let done = bios.iter().filter(|bio| bio.is_done());
+        assert_eq!(done.count(), 2);
+
+        // What is left in the end fails.
+        drop(table);
+        let mut failed = 0;
+        for bio in &bios {
+            failed += u32::from(bio.wait() == Status::IOERR);
+        }
+        assert_eq!(failed, 1);
+        Ok(())
+    }
+
+    #[test]
+    fn a_table_refuses_what_is_not_of_its_queue() -> Result {
+        let census = Census::new()?;
+        let (disk_a, disk_b) = (
+            disk(&census, "rustkunit_tablea")?,
+            disk(&census, "rustkunit_tableb")?,
+        );
+        let (open_a, open_b) = (OpenDisk::new(&disk_a)?, OpenDisk::new(&disk_b)?);
+        let table = RequestTable::new(32)?;
+        let none = RequestTable::new(0)?;
+        let mut requests = KVec::new();
+        let mut bios = KVec::new();
+
+        for (disk, open) in [(&disk_a, &open_a), (&disk_b, &open_b)] {
+            let data = disk.queue_data();
+
+            data.set_mode(Mode::Park, Status::OK);
+            // All tags are used, so that both have one in common.
+            for _ in 0..32 {
+                bios.push(Bio::submit(open, READ, 0, 512, 0)?, GFP_KERNEL)?;
+            }
+            data.wait_parked(32)?;
+            data.set_mode(Mode::Serve, Status::OK);
+            while let Some(rq) = data.unpark() {
+                requests.push(rq, GFP_KERNEL)?;
+            }
+        }
+
+        let mut refused = 0;
+        while let Some(rq) = requests.pop() {
+            let rq = match none.insert(rq) {
+                Ok(_) => return Err(EINVAL),
+                Err(rq) => rq,
+            };
+            if let Err(rq) = table.insert(rq) {
+                refused += 1;
+                rq.end(Status::OK);
+            }
+        }
+        assert_eq!(refused, 32);
+        let mut ended = 0;
+        for rq in table.drain() {
+            ended += 1;
+            rq.end(Status::OK);
+        }
+        assert_eq!(ended, 32);
+        assert!(bios.iter().all(|bio| bio.wait() == Status::OK));
+        Ok(())
+    }
+}
