@@ -5,7 +5,8 @@
 # Variables: RUSTC= BINDGEN= LLVM= QEMU= name tools, ACCEL=kvm|tcg the accelerator, JOBS= the parallel jobs,
 # BUILD= the build directory, KDIR= an unpacked Linux 7.3.y tree, KERNEL=plain|debug the kernel of run, parity,
 # shell, ko and kernel, FILTER= the KUnit suites, SOAK_LOOPS= and SOAK_SECONDS= how long soak goes on, BOOTS= how
-# often each kernel is booted by boots, V=1 more output.
+# often each kernel is booted by boots, FUZZ_SECONDS= SEED= CUTS= MUTANTS= those of fuzz, powercut and mutants, V=1 more
+# output.
 
 .DEFAULT_GOAL := help
 
@@ -23,7 +24,7 @@ fuzz: ## try the driver for FUZZ_SECONDS= on devices that misbehave at random, b
 powercut: ## cut the power of a disk CUTS= times under a file system, by SEED=
 mutants: ## break laws and duties on purpose, all or those that MUTANTS= names, and see who notices
 check: ## check formatting, lints, style and documentation
-soak: ## run the long versions of the tests
+soak: ## run the long versions of the tests, devices that lie and power cuts
 boots: ## boot each kernel many times and count the boots that were lost
 insns: ## count the instructions per request of the C driver and of ours (fails above 1.1 x)
 bench: ## compare the speed of the C driver and of ours

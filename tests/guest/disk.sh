@@ -104,6 +104,19 @@ recoveries() {
 	cat "$VIRTIO/devices/$(virtio_of "$1")/recoveries"
 }
 
+# look_soon DISK MS: the block layer looks after requests that have taken so long.
+look_soon() {
+	echo "$2" >"/sys/block/$(disk_of "$1")/queue/io_timeout"
+}
+
+# anew DISK MS: binds the driver again, with a clean record, and has it look as soon as that.
+anew() {
+	unbind "$DRIVER" "$1"
+	bind "$DRIVER" "$1"
+	wait_for 10 disk_of "$1"
+	look_soon "$1" "$2"
+}
+
 # has_recovered DISK TIMES: more often than that.
 has_recovered() {
 	[ "$(recoveries "$1")" -gt "$2" ]

@@ -32,7 +32,7 @@ requests_wait_that_never_end() {
 # Nobody writes back first: what cannot be written would be waited for before the kernel is even asked.
 the_machine_goes_down() {
 	# What waits may be ended by then, and is what a file system needed.
-	file_systems may
+	file_systems_may_complain
 	case $WAY in
 	reboot)
 		say "@down $WITHIN reboot: Restarting system"

@@ -8,18 +8,15 @@ the_module_loads() {
 	load "$DRIVER"
 	for disk in $(disk_names); do
 		wait_for 10 disk_of "$disk"
-		echo 1000 >"/sys/block/$(disk_of "$disk")/queue/io_timeout"
+		look_soon "$disk" 1000
 	done
 	dd if=/dev/urandom of=/tmp/noise bs=64k count=16
 }
 
-# anew DISK: binds the driver again, with a clean record.
-anew() {
+# good_again DISK: ends what the device does wrong, and the record of it.
+good_again() {
 	host "device $1 behave"
-	unbind "$DRIVER" "$1"
-	bind "$DRIVER" "$1"
-	wait_for 10 disk_of "$1"
-	echo 1000 >"/sys/block/$(disk_of "$1")/queue/io_timeout"
+	anew "$1" 1000
 }
 
 # survives DISK LIE: fio with verification does not notice that the device lies once.
@@ -31,7 +28,7 @@ survives() {
 	before=$(written "$busy_disk")
 	wait_for 20 was_written "$busy_disk" "$before"
 	stop_fio
-	anew "$1"
+	good_again "$1"
 }
 
 a_ring_that_makes_no_sense_is_replaced() {
@@ -89,7 +86,7 @@ a_device_that_says_nothing_is_reset_where_that_is_wanted() {
 	wait_for 10 has_recovered main 1
 	host "device main resume"
 	wait $reader
-	anew main
+	good_again main
 }
 
 # Each request is issued a bounded number of times, and a device recovered so often in a minute.
@@ -101,7 +98,7 @@ a_device_that_never_answers_fails_its_requests() {
 	took=$(($(date +%s) - begun))
 	[ "$took" -le 30 ]
 	echo N >/sys/module/"$DRIVER"/parameters/reset_on_timeout
-	anew main
+	good_again main
 	read_noise main
 	note "after $took s"
 }
@@ -114,7 +111,7 @@ a_disk_that_fails_again_and_again_is_given_up() {
 	dmesg | grep "$(virtio_of direct): given up: 5 recoveries within 60 s were not enough"
 	[ "$(cat "/sys/block/$disk/size")" -eq 0 ]
 	begun=$(date +%s)
-	anew direct
+	good_again direct
 	[ $(($(date +%s) - begun)) -le 5 ]
 	touch_disk "$(disk_of direct)"
 }

@@ -108,6 +108,11 @@ there() {
 	disk_of "$disk" >/dev/null
 }
 
+# soon SECONDS COMMAND...: as wait_for, for what need not come.
+soon() {
+	(wait_for "$@")
+}
+
 # found: takes note of the disk that is there. A name in /dev would become a file of its own when the disk has gone.
 found() {
 	vdx=$(disk_of "$disk")
@@ -117,11 +122,7 @@ found() {
 
 # Whether the device is gone, and with it its place on the bus.
 gone() {
-	ask "device $disk get capacity" | grep -q '^error' && wait_for 10 unlisted
-}
-
-unlisted() {
-	! virtio_of "$disk" >/dev/null
+	ask "device $disk get capacity" | grep -q '^error' && soon 10 not virtio_of "$disk"
 }
 
 # try DISK WHEN: one trial; the last line says what came of it.
@@ -167,19 +168,21 @@ try() {
 		frozen=$!
 		ask stage during
 		ask stage after
-		wait $frozen
 		;;
 	esac
 	stop_work
+	[ "$when" != freeze ] || wait $frozen
 	ask stage after
 	sort /tmp/seen | uniq -c
 	judge
 }
 
-# Changes what needs the queue to be frozen, while the device misbehaves.
+# Changes what needs the queue to be frozen, again and again until the work is over.
 freeze() {
-	for mode in 'write through' 'write back' 'write through' 'write back'; do
-		echo "$mode" >"/sys/block/$vdx/cache_type" || true
+	until [ -e /tmp/stop ]; do
+		for mode in 'write through' 'write back'; do
+			echo "$mode" >"/sys/block/$vdx/cache_type" || true
+		done
 	done
 }
 
@@ -214,7 +217,7 @@ works_soon() {
 
 # binds_again OUTCOME: that is it, if the disk works when it is bound anew.
 binds_again() {
-	if bind "$DRIVER" "$disk" && wait_for 5 there && found && works; then
+	if bind "$DRIVER" "$disk" && soon 5 there && found && works; then
 		came "$1"
 	else
 		cat /tmp/works

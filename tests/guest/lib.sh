@@ -52,9 +52,9 @@ ask() {
 	echo "$answer"
 }
 
-# file_systems may|may_not: whether their complaints are part of what a case does. Where it is not said, they may not.
-file_systems() {
-	echo "vmtest: file systems $(echo "$1" | tr _ ' ') complain" >/dev/kmsg
+# file_systems_may_complain: from here on, it is a part of what the script does.
+file_systems_may_complain() {
+	echo "vmtest: file systems may complain" >/dev/kmsg
 }
 
 # from_memory: the running script goes on as a copy in memory. A share of the host does not survive the sleep of its

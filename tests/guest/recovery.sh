@@ -10,21 +10,8 @@ the_module_loads() {
 	host plug spare
 	wait_for 20 disk_of spare
 	for disk in main spare; do
-		hurry $disk
+		look_soon $disk 2000
 	done
-}
-
-# hurry DISK: lets requests take 2 seconds.
-hurry() {
-	echo 2000 >"/sys/block/$(disk_of "$1")/queue/io_timeout"
-}
-
-# anew DISK: binds the driver again, which begins to count recoveries anew.
-anew() {
-	unbind "$DRIVER" "$1"
-	bind "$DRIVER" "$1"
-	wait_for 10 disk_of "$1"
-	hurry "$1"
 }
 
 # config_read FUNCTION OFFSET: 16 bits of its configuration space, in decimal.
@@ -72,7 +59,7 @@ bus_mastering_can_be_switched_off_and_on_under_load() {
 	stop_fio
 	[ "$(recoveries main)" -gt 0 ]
 	note "$TOGGLES times, $(recoveries main) recoveries, $rounds round(s) of fio"
-	anew main
+	anew main 2000
 }
 
 bus_mastering_that_stays_off_is_switched_on() {
@@ -86,7 +73,7 @@ bus_mastering_that_stays_off_is_switched_on() {
 	wait_for 60 was_written "$busy_disk" "$before"
 	[ "$(config_read "$function" $COMMAND)" -eq "$command" ]
 	stop_fio
-	anew main
+	anew main 2000
 }
 
 DEVICE_CONTROL=8

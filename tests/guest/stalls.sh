@@ -7,12 +7,8 @@
 the_module_loads() {
 	load "$DRIVER"
 	wait_for 10 disk_of main
-	look_soon main
-}
-
-# look_soon DISK: the block layer's patience is shorter than any pause here.
-look_soon() {
-	echo 2000 >"/sys/block/$(disk_of "$1")/queue/io_timeout"
+	# Shorter than any pause here.
+	look_soon main 2000
 }
 
 # switch FUNCTION WHAT on|off

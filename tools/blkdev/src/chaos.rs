@@ -9,7 +9,7 @@ use crate::fault::FaultKind;
 use crate::lie::LieKind;
 
 /// The faults of any request.
-const FAULTS: [FaultKind; 5] =
+pub const FAULTS: [FaultKind; 5] =
     [FaultKind::NoStatus, FaultKind::UnknownStatus, FaultKind::IoError, FaultKind::UsedShort, FaultKind::UsedLong];
 
 /// What is done wrong with a request.

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -16,8 +16,8 @@ use crate::ktap::Tally;
 use crate::machine::CONSOLE_LOG;
 use crate::qemu::version;
 use crate::report::seconds;
-use crate::runner::{boot_dir, read_log, side_by_side};
-use crate::{Host, Kernel, accel, early, image, logscan};
+use crate::runner::{boot_dir, read_log};
+use crate::{Host, Kernel, accel, early, image, logscan, threads};
 
 /// How many machines boot at a time, so that they are in each other's way as they are in the tests.
 const AT_ONCE: usize = 3;
@@ -70,20 +70,18 @@ pub fn run(host: &Host, kernel: &Kernel, count: usize) -> Result<Tally> {
         version(&host.qemu)?
     );
     let numbers: Vec<usize> = (1..=count).collect();
-    let ends = Mutex::new(Vec::new());
-    side_by_side(host, &numbers, |number, _| {
+    let made = AtomicUsize::new(0);
+    let ends = threads::each(host, &numbers, |number| {
         let end = boot(host, kernel, &accel, *number)?;
-        let mut ends = ends.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if end != End::Good {
             println!("  boot {number}: {end}");
         }
-        ends.push(end);
-        if ends.len() % PROGRESS == 0 {
-            println!("  {} of {count}, {}", ends.len(), seconds(start.elapsed()));
+        let made = made.fetch_add(1, Ordering::Relaxed) + 1;
+        if made % PROGRESS == 0 {
+            println!("  {made} of {count}, {}", seconds(start.elapsed()));
         }
-        Ok(Tally::default())
+        Ok(end)
     })?;
-    let ends = ends.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     println!("{} kernel: {}, {}", kernel.name, summary(&ends), seconds(start.elapsed()));
     Ok(tally(&ends))
 }

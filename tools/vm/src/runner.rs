@@ -4,8 +4,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -23,7 +21,7 @@ use crate::report::Report;
 use crate::scenario::{self, Flavour, Group, Overrides, Scenario};
 use crate::session::{Limits, Session};
 use crate::transcript::Transcript;
-use crate::{Host, Kernel, accel, early, image, kunit, parity};
+use crate::{Host, Kernel, accel, early, image, kunit, parity, threads};
 
 /// What a boot came to.
 #[derive(Debug)]
@@ -116,23 +114,12 @@ pub(crate) fn side_by_side<B: Sync>(
     boots: &[B],
     make: impl Fn(&B, &Report) -> Result<Tally> + Sync,
 ) -> Result<Tally> {
-    let at_once = host.at_once.min(boots.len());
-    let waiting = Mutex::new(boots.iter());
-    let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
-    let results = Mutex::new(Vec::new());
-    thread::scope(|scope| {
-        for _ in 0..at_once {
-            scope.spawn(|| {
-                while let Some(boot) = next() {
-                    let report =
-                        if at_once > 1 { Report::in_one_piece(host.verbose) } else { Report::new(host.verbose) };
-                    let result = make(boot, &report);
-                    results.lock().unwrap_or_else(PoisonError::into_inner).push(result);
-                }
-            });
-        }
-    });
-    results.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().sum()
+    let is_alone = host.at_once.min(boots.len()) == 1;
+    let tallies = threads::each(host, boots, |boot| {
+        let report = if is_alone { Report::new(host.verbose) } else { Report::in_one_piece(host.verbose) };
+        make(boot, &report)
+    })?;
+    Ok(tallies.into_iter().sum())
 }
 
 /// Boots `kernel` for `scenario` and reports as it goes.

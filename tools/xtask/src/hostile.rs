@@ -15,8 +15,8 @@ use crate::lock::GuestLock;
 use crate::progress::say;
 use crate::project::variable;
 
-/// Power cuts in `make soak`, and unless `CUTS=` says otherwise.
-const LONG_CUTS: u64 = 100;
+/// Power cuts unless `CUTS=` says otherwise.
+const CUTS: u64 = 100;
 
 /// How long `make fuzz` goes on unless `FUZZ_SECONDS=` says otherwise.
 const FUZZ_SECONDS: u64 = 60;
@@ -77,10 +77,7 @@ pub fn fuzz(workshop: &Workshop) -> Result<Tally> {
 ///
 /// A variable is wrong, the kernel cannot be built or no machine can be started.
 pub fn powercuts(workshop: &Workshop) -> Result<Tally> {
-    cut(workshop, number("CUTS", LONG_CUTS)?)
-}
-
-fn cut(workshop: &Workshop, cuts: u64) -> Result<Tally> {
+    let cuts = number("CUTS", CUTS)?;
     let _lock = GuestLock::take(&workshop.project, "run")?;
     let seed = number("SEED", 1)?;
     let (host, kernel) = ready(workshop)?;

@@ -7,6 +7,7 @@ mod tree;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use regex::Regex;
 use vm::Tally;
 use vm::scenario::Overrides;
 use vm::uml::hostile::{DRIVERS, corpus};
@@ -18,7 +19,7 @@ use crate::check::Findings;
 use crate::kernel::{Variant, Workshop, build};
 use crate::lock::GuestLock;
 use crate::progress::say;
-use crate::project::variable;
+use crate::project::{variable, walk};
 use crate::{compile_fail, guest, kunit};
 
 pub use self::tree::heal;
@@ -95,10 +96,10 @@ fn fate(workshop: &Workshop, mutant: &Mutant) -> Result<Fate> {
         });
     }
     Ok(match red(workshop, &mutant.red) {
-        Ok(tally) if tally.success() => Fate::Survived,
+        Ok(Tally { failed: 0, passed: 0, .. }) => Fate::Stillborn("the suite has tried nothing".to_owned()),
+        Ok(Tally { failed: 0, .. }) => Fate::Survived,
         Ok(tally) => Fate::Killed(format!("{} failed", tally.failed)),
-        // A machine that does not even come up has noticed.
-        Err(error) => Fate::Killed(format!("{error:#}")),
+        Err(error) => Fate::Stillborn(format!("the suite could not run: {error:#}")),
     })
 }
 
@@ -143,6 +144,7 @@ pub fn check(workshop: &Workshop) -> Result<Findings> {
 fn findings(repo: &Path) -> Result<Findings> {
     let mutants = patch::all(repo)?;
     let scenarios = corpus::all(repo)?;
+    let suites = kunit_suites(repo)?;
     let mut findings = Findings::new();
     if mutants.len() < LEAST {
         findings.push(format!("{}: {} mutants, fewer than {LEAST}", patch::DIR, mutants.len()));
@@ -154,13 +156,36 @@ fn findings(repo: &Path) -> Result<Findings> {
         let is_known = match &mutant.red {
             Suite::Hostile(words) => scenarios.iter().any(|scenario| scenario.name.contains(words.as_str())),
             Suite::Uml(name) => uml::all().iter().any(|scenario| scenario.name == name),
-            _ => true,
+            Suite::Kunit(filter) => suites.iter().any(|suite| matches(filter, suite)),
+            Suite::CompileFail | Suite::Build | Suite::Powercut => true,
         };
         if !is_known {
             findings.push(format!("{}/{}.patch: there is nothing like {:?}", patch::DIR, mutant.name, mutant.red));
         }
     }
     Ok(findings)
+}
+
+/// The names of the KUnit suites of a checkout.
+fn kunit_suites(repo: &Path) -> Result<Vec<String>> {
+    let name = Regex::new(r"(?m)^#\[kunit_tests\((\w+)\)\]$")?;
+    let mut suites = Vec::new();
+    for entry in walk(&repo.join("rust")) {
+        let entry = entry?;
+        if entry.path().extension().is_some_and(|extension| extension == "rs") {
+            let text = read(repo, entry.path())?;
+            suites.extend(name.captures_iter(&text).map(|found| found[1].to_owned()));
+        }
+    }
+    Ok(suites)
+}
+
+/// Whether a filter of KUnit's chooses a suite: its name, or its beginning and a star.
+fn matches(filter: &str, suite: &str) -> bool {
+    match filter.strip_suffix('*') {
+        Some(beginning) => suite.starts_with(beginning),
+        None => suite == filter,
+    }
 }
 
 #[cfg(test)]
@@ -181,9 +206,19 @@ mod tests {
     }
 
     #[test]
+    fn a_filter_chooses_by_name_or_beginning() {
+        assert!(matches("rust_a", "rust_a") && matches("rust_*", "rust_a"));
+        assert!(!matches("rust_a", "rust_ab") && !matches("rust_b*", "rust_a"));
+        let suites = kunit_suites(repo()).unwrap();
+        assert!(suites.iter().any(|suite| suite == "rust_virtio_queue"), "{suites:?}");
+    }
+
+    #[test]
     fn what_does_not_apply_any_more_is_found() {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::create_dir_all(dir.path().join(patch::DIR)).unwrap();
+        for sub in [patch::DIR, "rust"] {
+            std::fs::create_dir_all(dir.path().join(sub)).unwrap();
+        }
         for (family, _) in corpus::FAMILIES {
             let file = dir.path().join(corpus::DIR).join(family).with_extension("toml");
             std::fs::create_dir_all(file.parent().unwrap()).unwrap();

@@ -105,7 +105,7 @@ pub struct Stalls {
     pub slow_requests: u64,
 }
 
-/// What takes long, what is lost, and what never comes back.
+/// What takes long, and an interrupt that is lost.
 pub fn stalls(name: &'static str, stalls: &Stalls) -> Scenario {
     let mut scenario = Scenario::debug(name, "pauses, a slow disk, a lost interrupt", "stalls")
         .var("pauses", stalls.pauses)

@@ -91,7 +91,7 @@ fn unsupported() -> Scenario {
 }
 
 fn failures() -> Scenario {
-    let devices = [("main", ""), ("direct", "--no-feature indirect-desc"), ("zoned", "--size 64M --zone-size 4M")];
+    let devices = [("main", ""), ("direct", "--no-feature indirect-desc")];
     scenario("failures", "a device that fails, or says nothing, is recovered, waited for, or given up", &devices)
 }
 

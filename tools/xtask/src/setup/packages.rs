@@ -168,7 +168,7 @@ pub const NEEDS: &[Need] = &[
     },
     Need {
         what: "qemu-storage-daemon",
-        purpose: For::Checks,
+        purpose: For::Everything,
         probe: Probe::Program("qemu-storage-daemon"),
         bookworm: &["qemu-system-common"],
         trixie: &["qemu-utils"],

@@ -2,13 +2,13 @@
 
 //! Scenarios made at random, the same for the same seed.
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use blkdev::fault::FaultKind;
+use blkdev::chaos::FAULTS;
 use blkdev::lie::LieKind;
 use clap::ValueEnum;
 use fastrand::Rng;
@@ -90,7 +90,7 @@ pub fn run(host: &Host, kernel: &Kernel, driver: &str, seed: u64, time: Duration
                 report.lines(
                     &case.lines().chain(trial.details.iter().map(String::as_str)).map(indent).collect::<Vec<_>>(),
                 );
-                keep(&host.repo, &case)?;
+                keep(&host.repo, scenario)?;
             }
         }
     }
@@ -108,9 +108,14 @@ fn indent(line: &str) -> String {
     format!("          {line}")
 }
 
-/// Adds a scenario to those that were found by chance.
-fn keep(repo: &Path, case: &str) -> Result<()> {
+/// Adds a scenario to those that were found by chance, unless the same was found before.
+fn keep(repo: &Path, scenario: &Scenario) -> Result<()> {
     let path = repo.join(corpus::DIR).join("chance.toml");
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    if corpus::read(&text)?.iter().any(|known| known.name == scenario.name) {
+        return Ok(());
+    }
+    let case = case(scenario);
     let mut file =
         OpenOptions::new().append(true).open(&path).with_context(|| format!("cannot open {}", path.display()))?;
     write!(file, "\n{case}").with_context(|| format!("cannot write {}", path.display()))
@@ -170,8 +175,7 @@ fn act(rng: &mut Rng) -> String {
             format!("lie {lie}:{}*{}", request(rng), rng.u32(1..4))
         }
         6 => {
-            let faults = &FaultKind::value_variants()[..5];
-            format!("fault {}:{}", name_of(rng, faults, &[]), request(rng))
+            format!("fault {}:{}", name_of(rng, &FAULTS, &[]), request(rng))
         }
         7 => format!("delay {}", rng.u32(1..30)),
         8 => format!("pace {}", rng.u32(1..20)),
@@ -219,13 +223,16 @@ mod tests {
     #[test]
     fn what_has_failed_is_kept() {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::create_dir_all(dir.path().join(corpus::DIR)).unwrap();
-        assert!(keep(dir.path(), "x").is_err(), "there is no file");
+        fs::create_dir_all(dir.path().join(corpus::DIR)).unwrap();
+        assert!(keep(dir.path(), &scenario(1, 1)).is_err(), "there is no file");
         let path = dir.path().join(corpus::DIR).join("chance.toml");
-        std::fs::write(&path, "# first\n").unwrap();
+        fs::write(&path, "# first\n").unwrap();
         let found = scenario(1, 1);
-        keep(dir.path(), &case(&found)).unwrap();
-        let read = corpus::read(&std::fs::read_to_string(path).unwrap()).unwrap();
-        assert_eq!(read[0].during, found.during);
+        for again in [false, true] {
+            keep(dir.path(), &found).unwrap();
+            let read = corpus::read(&fs::read_to_string(&path).unwrap()).unwrap();
+            assert_eq!(read.len(), 1, "again: {again}");
+            assert_eq!(read[0].during, found.during);
+        }
     }
 }
