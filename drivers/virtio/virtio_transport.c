@@ -8,9 +8,28 @@
  */
 
 #include <linux/device.h>
+#include <linux/init.h>
 #include <linux/string.h>
 #include <linux/virtio.h>
 #include <linux/virtio_transport.h>
+#include <linux/workqueue.h>
+
+/*
+ * Where devices are recovered. The memory that a new worker would need can be
+ * what waits for the device, hence a rescuer.
+ */
+struct workqueue_struct *virtio_recovery_wq;
+EXPORT_SYMBOL_GPL(virtio_recovery_wq);
+
+static int __init virtio_transport_init(void)
+{
+	virtio_recovery_wq = alloc_workqueue("virtio_recovery",
+					     WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	if (!virtio_recovery_wq)
+		virtio_recovery_wq = system_dfl_wq;
+	return 0;
+}
+core_initcall(virtio_transport_init);
 
 #ifdef CONFIG_PCI
 #include <linux/pci.h>

@@ -5,6 +5,9 @@
 #include <linux/types.h>
 
 struct virtio_device;
+struct workqueue_struct;
+
+extern struct workqueue_struct *virtio_recovery_wq;
 
 bool virtio_transport_present(struct virtio_device *vdev);
 void virtio_transport_enable(struct virtio_device *vdev);

@@ -197,6 +197,7 @@ mod fake;
 pub mod feature;
 mod handle;
 mod id;
+mod no_io;
 mod ops;
 mod part;
 mod parts;
@@ -336,9 +337,13 @@ impl Device<Bound> {
 
     /// The words of `virtio_device::features`.
     fn feature_bits(&self) -> [u64; feature::FEATURES_U64S] {
-        // SAFETY: By the type invariant the device is valid. Its features do not change while it
-        // is bound.
-        unsafe { (*self.as_raw()).__bindgen_anon_1.features_array }
+        // A recovery negotiates anew, so those of the device are for the core and the transport.
+        self.state().map_or_else(
+            // SAFETY: By the type invariant the device is valid. Without a state it is about to be
+            // probed, and nobody changes its features.
+            || unsafe { (*self.as_raw()).__bindgen_anon_1.features_array },
+            DeviceState::features,
+        )
     }
 
     /// Whether device and driver have agreed on the feature with the given number.

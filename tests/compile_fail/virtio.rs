@@ -304,6 +304,13 @@ fn probe(dev: &virtio::Device<Core<'_>>, mut setup: virtio::VirtqueueSetup<'_>) 
     #[cfg(case = "second_handle")]
     let _ = alone.clone();
 
+    // Nor can another be made.
+    //@ case: handle_of_the_same_queue
+    //@ error: E0133
+    //@ message: call to unsafe function `handle` is unsafe
+    #[cfg(case = "handle_of_the_same_queue")]
+    let _ = <virtio::Exclusive as virtio::Access>::handle(alone.queue().clone());
+
     let _ = alone.ring().pop();
 
     // The ring cannot be reached without its lock.

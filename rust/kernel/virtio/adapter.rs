@@ -22,6 +22,7 @@ use super::{
         Negotiation, //
     },
     handle::DeviceHandle,
+    no_io::NoIo,
     ops::{
         self,
         DriverOps, //
@@ -303,8 +304,11 @@ impl<T: Driver> Adapter<T> {
         // What the device has would not come back, and somebody may wait for it.
         private.state.recovery().set_dead();
         private.state.fail_in_flight();
-        // SAFETY: `vdev` is valid by the requirement of this function.
-        unsafe { bindings::virtio_device_shutdown(vdev) };
+        // Transports can wait without end for a device to be reset that is not there.
+        if !private.state.is_gone() {
+            // SAFETY: `vdev` is valid by the requirement of this function.
+            unsafe { bindings::virtio_device_shutdown(vdev) };
+        }
     }
 
     /// # Safety
@@ -483,20 +487,32 @@ impl<T: Driver> Adapter<T> {
         if state.recovery().is_dead() {
             return Err(ENODEV);
         }
+
+        // The driver may be needed to write back memory.
+        let _no_io = NoIo::new();
+        let _calling = state.calling(Patience::Some);
+
         // If there are rings, the driver has refused to pause, or is another one: between the
         // core's reset of the device and the lock, a probe can have been faster.
         //
         // SAFETY: The lock of the device is held, and `priv` points to the state.
-        unsafe { state.start_over() }.inspect_err(|err| {
-            dev_err!(dev, "cannot set up the virtqueues again: {:?}\n", err);
-        })?;
+        let result = unsafe { state.start_over() }
+            .inspect_err(|err| {
+                dev_err!(dev, "cannot set up the virtqueues again: {:?}\n", err);
+            })
+            .and_then(|()| match private.data() {
+                Some(data) => resume(dev, data),
+                None => Ok(()),
+            });
 
-        let _calling = state.calling(Patience::Some);
-
-        if let Some(data) = private.data() {
-            resume(dev, data)?;
+        match result {
+            Ok(()) => state.config_work().restart(),
+            // What has gathered during the pause is not to wait for ever.
+            //
+            // SAFETY: The driver is bound, and the lock of the device is held.
+            Err(_) => unsafe { state.give_up() },
         }
-        Ok(())
+        result
     }
 
     /// Returns the device and the data of the adapter.

@@ -9,7 +9,10 @@
 
 use super::{
     state::DeviceState,
-    work::Work, //
+    work::{
+        Queue,
+        Work, //
+    }, //
 };
 use crate::{
     container_of,
@@ -75,7 +78,7 @@ impl ConfigWork {
     pub(super) unsafe fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             // SAFETY: By the requirement of this function.
-            work <- unsafe { Work::new(run) },
+            work <- unsafe { Work::new(run, Queue::System) },
             due: Atomic::new(false),
         })
     }

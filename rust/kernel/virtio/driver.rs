@@ -108,7 +108,8 @@ pub trait Driver {
     ///
     /// # Errors
     ///
-    /// An error leaves the device failed; the driver stays bound to it.
+    /// An error leaves the device failed, as if it could not be [recovered](Self::recovery_failed);
+    /// the driver stays bound to it.
     ///
     /// # Context
     ///

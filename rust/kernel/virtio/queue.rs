@@ -313,7 +313,8 @@ pub(super) trait AnyVirtqueue: Send + Sync {
     ///
     /// # Safety
     ///
-    /// The device must have been reset. Called by one thread at a time, as for
+    /// The device must have been reset, and before that [`close`](Self::close) have been called and
+    /// an RCU grace period have ended. Called by one thread at a time, as for
     /// [`attach`](Self::attach) and [`detach`](Self::detach).
     unsafe fn reclaim(&self) -> usize;
 
@@ -374,20 +375,14 @@ impl<H: Handler<A>, A: Access> AnyVirtqueue for Virtqueue<H, A> {
     }
 
     unsafe fn reclaim(&self) -> usize {
-        if A::CLOSE_FIRST && !self.raw.load(Acquire).is_null() {
-            // INVARIANT: Null.
-            self.raw.store(core::ptr::null_mut(), Release);
-            rcu::synchronize_rcu();
-        }
-
         // SAFETY: If the ring has no lock, its user is kept out since a grace period ago.
-        let mut reclaim = unsafe { self.ring.with(Ring::start_reclaim) };
+        let mut in_flight = unsafe { self.ring.with(Ring::start_reclaim) };
         let mut count = 0;
 
         loop {
             // SAFETY: As above. The device was reset, by the requirement of this function, and the
             // reclaim has begun just above.
-            let token = unsafe { self.ring.with(|ring| ring.detach_unused(&mut reclaim)) };
+            let token = unsafe { self.ring.with(|ring| ring.detach_unused(&mut in_flight)) };
             let Some(token) = token else {
                 break;
             };
@@ -395,8 +390,6 @@ impl<H: Handler<A>, A: Access> AnyVirtqueue for Virtqueue<H, A> {
             H::detached(self, token);
             count += 1;
         }
-        // SAFETY: As above.
-        unsafe { self.ring.with(|ring| ring.end_reclaim(reclaim)) };
         count
     }
 

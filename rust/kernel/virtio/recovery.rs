@@ -21,7 +21,10 @@
 
 use super::{
     state::DeviceState,
-    work::Work,
+    work::{
+        Queue,
+        Work, //
+    },
     Device, //
 };
 use crate::{
@@ -42,20 +45,16 @@ use crate::{
 };
 
 mod attribute;
+pub(super) mod budget;
 mod cure;
 mod watch;
 
 pub(super) use self::attribute::set_attributes;
 use self::{
+    budget::Budget,
     cure::run_cure,
     watch::run_watch, //
 };
-
-/// How many cures a device gets ...
-const MAX_CURES: usize = 5;
-
-/// ... in so many seconds.
-const CURES_PERIOD: i64 = 60;
 
 /// How often the watch looks, in milliseconds.
 const WATCH_PERIOD: u32 = 1000;
@@ -118,8 +117,8 @@ struct Record {
     is_dead: bool,
     /// How many cures there were.
     cures: u32,
-    /// When the last ones were.
-    last: [Option<Instant<Monotonic>>; MAX_CURES],
+    /// How many more there may be.
+    budget: Budget,
 }
 
 /// The part of a [`DeviceState`] that is about recovery.
@@ -155,15 +154,15 @@ impl Recovery {
                     callback: None,
                     is_dead: false,
                     cures: 0,
-                    last: [None; MAX_CURES],
+                    budget: Budget::new(),
                 },
                 RECORD_LOCK_NAME,
                 record_lock_class(),
             ),
             // SAFETY: By the requirement of this function.
-            cure <- unsafe { Work::new(run_cure) },
+            cure <- unsafe { Work::new(run_cure, Queue::Recovery) },
             // SAFETY: As above.
-            watch <- unsafe { Work::new(run_watch) },
+            watch <- unsafe { Work::new(run_watch, Queue::Recovery) },
         })
     }
 
@@ -200,20 +199,7 @@ impl Recovery {
 
     /// Notes a cure that begins, unless there were too many.
     fn begin(&self) -> bool {
-        let mut record = self.record.lock();
-        let now = Instant::now();
-        let is_recent = |at: &Instant<Monotonic>| (now - *at).as_millis() < CURES_PERIOD * 1000;
-
-        if record
-            .last
-            .iter()
-            .all(|at| at.as_ref().is_some_and(is_recent))
-        {
-            return false;
-        }
-        record.last.rotate_right(1);
-        record.last[0] = Some(now);
-        true
+        self.record.lock().budget.spend(Instant::now())
     }
 
     /// What the watch is to know: the patience with the callback that runs, and evidence.
@@ -271,7 +257,7 @@ impl DeviceState {
     ///
     /// Any.
     pub(super) fn accuse(&self, evidence: Evidence) -> bool {
-        if !self.has_rings() || self.is_left_alone() {
+        if self.is_left_alone() {
             return false;
         }
 
@@ -279,7 +265,9 @@ impl DeviceState {
         let callback = {
             let mut record = recovery.record.lock();
 
-            if record.is_dead {
+            // Without rings the device is paused. When they go, evidence is settled under this lock
+            // afterwards, so none is left behind.
+            if record.is_dead || !self.has_rings() {
                 return false;
             }
             if record.evidence.is_none() {

@@ -194,7 +194,7 @@ impl DeviceState {
         self.close();
         self.reset();
         for queue in self.queues() {
-            // SAFETY: The device was reset just above.
+            // SAFETY: The queues were closed and the device was reset just above.
             unsafe { queue.reclaim() };
         }
         self.failed.store(true, Release);
@@ -252,7 +252,8 @@ impl DeviceState {
         let mut came_back = 0;
 
         for queue in self.queues() {
-            // SAFETY: The device was reset, by the requirement of this function.
+            // SAFETY: The state is closed, and the device was reset, by the requirement of this
+            // function.
             came_back += unsafe { queue.reclaim() };
             queue.detach();
         }
@@ -329,10 +330,10 @@ impl DeviceState {
         // SAFETY: The device of a state is valid, and so are its operations.
         let ops = unsafe { &*(*vdev).config };
         let finalize_features = ops.finalize_features.ok_or(EINVAL)?;
-        // SAFETY: The features of the device change here only, under the lock of the device.
+        // SAFETY: While the device is bound, its features change here only, under its lock, and
+        // nobody else but the transport looks at them.
         let features = unsafe { &raw mut (*vdev).__bindgen_anon_1.features_array };
-        // SAFETY: As above.
-        let agreed = unsafe { *features };
+        let agreed = self.features();
         let offered = self.offered();
 
         if agreed.iter().zip(&offered).any(|(a, o)| a & !o != 0) {

@@ -277,7 +277,8 @@ impl<'q, H: Handler<A>, A: Access> PendingQueue<'q, H, A> {
     /// Makes the queue usable: an [`Arc`] of a [`Virtqueue`], or, if it has no lock, an
     /// [`ExclusiveVirtqueue`](super::ExclusiveVirtqueue).
     pub fn into_ready(self, _ready: &Ready<'q>) -> A::Handle<H> {
-        A::handle(self.0)
+        // SAFETY: A pending queue is made once for each queue, and consumed here.
+        unsafe { A::handle(self.0) }
     }
 }
 

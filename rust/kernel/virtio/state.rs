@@ -8,6 +8,7 @@
 
 use super::{
     config_work::ConfigWork,
+    feature::FEATURES_U64S,
     handle::DeviceHandle,
     ops::DriverOps,
     queue::AnyVirtqueue,
@@ -33,6 +34,12 @@ use crate::{
 };
 use core::ptr::NonNull;
 
+/// A pointer to the device of a state.
+struct RawDevice(*mut bindings::virtio_device);
+
+// SAFETY: A device may be used on any thread.
+unsafe impl Sync for RawDevice {}
+
 /// The name of the lock of the rings of all devices.
 static RINGS_LOCK_NAME: &CStr = c"DeviceState::rings";
 
@@ -56,7 +63,10 @@ pub(super) struct QueueTable {
 /// - `found` and `failed` change only with the lock of `rings` held.
 #[pin_data]
 pub(super) struct DeviceState {
-    vdev: *mut bindings::virtio_device,
+    vdev: RawDevice,
+
+    /// What device and driver have agreed on.
+    features: [u64; FEATURES_U64S],
 
     /// The queues, by number. Set once, before the transport learns about them.
     pub(super) table: SetOnce<QueueTable>,
@@ -90,10 +100,6 @@ pub(super) struct DeviceState {
     pub(super) recovery: Recovery,
 }
 
-// SAFETY: The device may be used on any thread, and work items take care of themselves. All else
-// in a state is `Sync`.
-unsafe impl Sync for DeviceState {}
-
 impl DeviceState {
     /// Creates the state of a device that is about to be probed.
     ///
@@ -107,9 +113,14 @@ impl DeviceState {
         handle: Arc<DeviceHandle>,
         ops: &'static DriverOps,
     ) -> impl PinInit<Self> {
+        // SAFETY: `vdev` is valid by the requirement of this function. It is about to be probed, so
+        // its features do not change.
+        let features = unsafe { (*vdev).__bindgen_anon_1.features_array };
+
         // INVARIANT: By the requirement of this function.
         pin_init!(Self {
-            vdev,
+            vdev: RawDevice(vdev),
+            features,
             table: SetOnce::new(),
             rings <- Mutex::new((), RINGS_LOCK_NAME, rings_lock_class()),
             found: Atomic::new(false),
@@ -125,9 +136,14 @@ impl DeviceState {
         })
     }
 
+    /// What device and driver have agreed on.
+    pub(super) fn features(&self) -> [u64; FEATURES_U64S] {
+        self.features
+    }
+
     /// The device.
     pub(super) fn vdev(&self) -> *mut bindings::virtio_device {
-        self.vdev
+        self.vdev.0
     }
 
     /// The callbacks of the driver.

@@ -118,8 +118,8 @@ impl<T: Send + 'static> DerefMut for RingBox<T> {
 // - `KBox::from_raw` is the inverse of `KBox::into_raw`.
 // - What can be borrowed from `&mut T` is in the allocation of the box or owned by the value in
 //   it. Neither moves while the box exists, and nobody has a reference to the box in the ring.
-// - A `KBox` is allocated by `kmalloc`, whose memory is in the linear mapping.
-// - `Slot::description` is private and used for nothing else.
+// - A `KBox` is allocated by `kmalloc`, whose memory is in the linear mapping, and does not end
+//   before it starts.
 unsafe impl<T: Send + 'static> Token for RingBox<T> {
     type View<'t> = &'t mut T;
 

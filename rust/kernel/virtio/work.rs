@@ -17,17 +17,40 @@ use crate::{
 /// A function of a work item.
 pub(super) type WorkFn = unsafe extern "C" fn(*mut bindings::work_struct);
 
+/// Where a work item runs.
+#[derive(Clone, Copy)]
+pub(super) enum Queue {
+    /// With work of all kinds (C: `system_dfl_wq`).
+    System,
+    /// Where there is a worker even if there is no memory, as the work can be what frees some.
+    Recovery,
+}
+
+impl Queue {
+    fn as_raw(self) -> *mut bindings::workqueue_struct {
+        match self {
+            // SAFETY: The variable is set before drivers are bound, and does not change.
+            Self::System => unsafe { bindings::system_dfl_wq },
+            // SAFETY: As above.
+            Self::Recovery => unsafe { bindings::virtio_recovery_wq },
+        }
+    }
+}
+
 /// A work item that can be given a delay (C: `struct delayed_work`).
 ///
 /// # Invariants
 ///
 /// `inner` is initialized.
 #[pin_data]
-#[repr(transparent)]
 pub(super) struct Work {
     #[pin]
     inner: Opaque<bindings::delayed_work>,
+    queue: Queue,
 }
+
+// SAFETY: The functions of a work item can be called on any thread, and at any time.
+unsafe impl Sync for Work {}
 
 /// The name of all work items.
 static WORK_NAME: &CStr = c"virtio";
@@ -40,7 +63,7 @@ impl Work {
     /// `run` must be sound to be called with the work item, until [`stop`](Self::stop) has
     /// returned, which must be called before the memory goes away.
     #[inline(never)]
-    pub(super) unsafe fn new(run: WorkFn) -> impl PinInit<Self> {
+    pub(super) unsafe fn new(run: WorkFn, queue: Queue) -> impl PinInit<Self> {
         // INVARIANT: Initialized by the closure.
         pin_init!(Self {
             inner <- Opaque::ffi_init(move |slot: *mut bindings::delayed_work| {
@@ -68,6 +91,7 @@ impl Work {
                     )
                 };
             }),
+            queue,
         })
     }
 
@@ -78,8 +102,11 @@ impl Work {
     /// `work` must be that of a [`Work`], which is valid for `'a`.
     pub(super) unsafe fn from_raw<'a>(work: *mut bindings::work_struct) -> &'a Self {
         // SAFETY: `work` is the field of a `struct delayed_work`, by the requirement of this
-        // function, and the types are transparent.
-        unsafe { &*crate::container_of!(work, bindings::delayed_work, work).cast::<Self>() }
+        // function.
+        let inner = unsafe { crate::container_of!(work, bindings::delayed_work, work) };
+
+        // SAFETY: As above, that is the `inner` of a `Work`.
+        unsafe { &*crate::container_of!(Opaque::cast_from(inner), Self, inner) }
     }
 
     fn work(&self) -> *mut bindings::work_struct {
@@ -93,7 +120,7 @@ impl Work {
         unsafe {
             bindings::mod_delayed_work_on(
                 bindings::wq_misc_consts_WORK_CPU_UNBOUND as c_int,
-                bindings::system_dfl_wq,
+                self.queue.as_raw(),
                 self.inner.get(),
                 msecs_to_jiffies(ms),
             )
@@ -106,7 +133,7 @@ impl Work {
         unsafe {
             bindings::queue_delayed_work_on(
                 bindings::wq_misc_consts_WORK_CPU_UNBOUND as c_int,
-                bindings::system_dfl_wq,
+                self.queue.as_raw(),
                 self.inner.get(),
                 msecs_to_jiffies(ms),
             )

@@ -27,10 +27,6 @@ use core::cell::UnsafeCell;
 ///
 /// Sealed: [`Locked`] and [`Exclusive`] are all there are.
 pub trait Access: private::Sealed + Sized + 'static {
-    /// Whether the adapter has to close a ring before it uses it.
-    #[doc(hidden)]
-    const CLOSE_FIRST: bool;
-
     /// What a driver gets of a queue that is ready.
     type Handle<H: Handler<Self>>;
 
@@ -56,8 +52,12 @@ pub trait Access: private::Sealed + Sized + 'static {
     ) -> Self::Guard<'a, R>;
 
     /// Makes what a driver gets.
+    ///
+    /// # Safety
+    ///
+    /// Must be called once for each queue.
     #[doc(hidden)]
-    fn handle<H: Handler<Self>>(queue: Arc<Virtqueue<H, Self>>) -> Self::Handle<H>;
+    unsafe fn handle<H: Handler<Self>>(queue: Arc<Virtqueue<H, Self>>) -> Self::Handle<H>;
 
     /// Does something about a ring when it is closed, where that can be done at any time.
     #[doc(hidden)]
@@ -109,8 +109,6 @@ fn ring_lock_name() -> &'static CStr {
 }
 
 impl Access for Locked {
-    const CLOSE_FIRST: bool = false;
-
     type Handle<H: Handler<Self>> = Arc<Virtqueue<H, Self>>;
     type Cell<R: Send + Unpin> = SpinLockIrq<R>;
     type Guard<'a, R: Send + Unpin + 'a> = SpinLockIrqGuard<'a, R>;
@@ -123,7 +121,7 @@ impl Access for Locked {
         cell.lock()
     }
 
-    fn handle<H: Handler<Self>>(queue: Arc<Virtqueue<H, Self>>) -> Arc<Virtqueue<H, Self>> {
+    unsafe fn handle<H: Handler<Self>>(queue: Arc<Virtqueue<H, Self>>) -> Arc<Virtqueue<H, Self>> {
         queue
     }
 
@@ -178,8 +176,6 @@ pub struct ExclusiveGuard<'a, R> {
 }
 
 impl Access for Exclusive {
-    const CLOSE_FIRST: bool = true;
-
     type Handle<H: Handler<Self>> = ExclusiveVirtqueue<H>;
     type Cell<R: Send + Unpin> = ExclusiveCell<R>;
     type Guard<'a, R: Send + Unpin + 'a> = ExclusiveGuard<'a, R>;
@@ -205,8 +201,8 @@ impl Access for Exclusive {
         }
     }
 
-    fn handle<H: Handler<Self>>(queue: Arc<Virtqueue<H, Self>>) -> ExclusiveVirtqueue<H> {
-        // A queue gets ready once, so this is the only handle.
+    unsafe fn handle<H: Handler<Self>>(queue: Arc<Virtqueue<H, Self>>) -> ExclusiveVirtqueue<H> {
+        // By the requirement of this function it is the only handle.
         ExclusiveVirtqueue::new(queue)
     }
 

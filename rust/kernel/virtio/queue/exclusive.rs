@@ -26,6 +26,9 @@ use core::ops::Deref;
 /// [`Handler::done`] gets the queue without the handle. It reaches the handle as the driver has
 /// arranged, usually through its [`Context`](Handler::Context).
 ///
+/// A context that keeps the handle keeps the queue, which keeps the context. Such a circle is to be
+/// broken when the driver leaves, by taking the handle out of the context.
+///
 /// # Examples
 ///
 /// ```

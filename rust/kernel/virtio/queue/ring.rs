@@ -110,12 +110,6 @@ unsafe fn insert(
     Ok(())
 }
 
-/// Between [`Ring::start_reclaim`] and [`Ring::end_reclaim`].
-pub(super) struct Reclaim {
-    vq: Option<NonNull<bindings::virtqueue>>,
-    in_flight: InFlight,
-}
-
 // SAFETY: Nothing in a `Ring` belongs to a thread; the tokens in it are `Send`.
 unsafe impl<T: Token> Send for Ring<T> {}
 
@@ -254,20 +248,10 @@ impl<T: Token> Ring<T> {
         is_over
     }
 
-    /// Begins to take buffers out that the device has not used. Until
-    /// [`end_reclaim`](Self::end_reclaim), operations have no ring.
-    pub(super) fn start_reclaim(&mut self) -> Reclaim {
-        // INVARIANT: None.
-        Reclaim {
-            vq: self.vq.take(),
-            in_flight: self.record.in_flight(),
-        }
-    }
-
-    /// Ends that.
-    pub(super) fn end_reclaim(&mut self, reclaim: Reclaim) {
-        // INVARIANT: Whoever detaches a ring does not do so in the middle of a reclaim.
-        self.vq = reclaim.vq;
+    /// Begins to take buffers out that the device has not used. Operations have no ring any more.
+    pub(super) fn start_reclaim(&mut self) -> InFlight {
+        self.close();
+        self.record.in_flight()
     }
 
     /// Adds a buffer.
@@ -475,12 +459,12 @@ impl<T: Token> Ring<T> {
     ///
     /// # Safety
     ///
-    /// The device must have been reset. `reclaim` must be that which was begun last, and not have
-    /// ended.
-    pub(super) unsafe fn detach_unused(&mut self, reclaim: &mut Reclaim) -> Option<T> {
+    /// The device must have been reset. `in_flight` must come from the last
+    /// [`start_reclaim`](Self::start_reclaim).
+    pub(super) unsafe fn detach_unused(&mut self, in_flight: &mut InFlight) -> Option<T> {
         let vq = self.home?;
         // C has a `BUG_ON()` for the call that finds nothing.
-        let found = self.record.find(&mut reclaim.in_flight)?;
+        let found = self.record.find(in_flight)?;
         let mut slot = found;
 
         // Otherwise, what C has mapped for this buffer stays mapped. Whatever else C did would be

@@ -5,15 +5,18 @@
 use super::{
     super::{
         device_lock::DeviceLock,
+        no_io::NoIo,
         state::DeviceState,
         work::Work, //
+    },
+    budget::{
+        CURES_PERIOD,
+        MAX_CURES, //
     },
     state_of,
     Evidence,
     Patience,
-    Recovery,
-    CURES_PERIOD,
-    MAX_CURES, //
+    Recovery, //
 };
 use crate::{
     bindings,
@@ -24,8 +27,7 @@ use crate::{
         Delta,
         Instant,
         Monotonic, //
-    },
-    types::ScopeGuard, //
+    }, //
 };
 
 /// How often a cure tries to bring the device up ...
@@ -46,13 +48,7 @@ impl DeviceState {
     unsafe fn cure(&self, evidence: Evidence) {
         let begun = Instant::<Monotonic>::now();
         // The driver may be needed to write back memory.
-        //
-        // SAFETY: The flags are restored below.
-        let flags = unsafe { bindings::memalloc_noio_save() };
-        let _restore = ScopeGuard::new(|| {
-            // SAFETY: Saved above.
-            unsafe { bindings::memalloc_noio_restore(flags) }
-        });
+        let _no_io = NoIo::new();
         let _calling = self.calling(Patience::Some);
 
         dev_warn!(self.device(), "starting over, as {}\n", evidence);
@@ -136,7 +132,7 @@ impl DeviceState {
     /// # Safety
     ///
     /// The lock of the device must be held.
-    unsafe fn give_up(&self) {
+    pub(in super::super) unsafe fn give_up(&self) {
         self.recovery().set_dead();
         self.fail_in_flight();
         self.set_failed();

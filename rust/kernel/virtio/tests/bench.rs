@@ -103,7 +103,9 @@ pub(super) struct Plan {
     pub(super) fail_at: Option<Step>,
     /// Code that runs at the start of probe.
     pub(super) in_probe: fn(&Device<Core<'_>>, &Arc<Bench>) -> Result,
-    /// Code that runs at the end of probe, when the device was told to start.
+    /// Code that runs at the end of probe, when probe has told the device to start.
+    pub(super) at_end_of_probe: fn(&Device<Core<'_>>, &Bench),
+    /// Code that runs after probe.
     pub(super) in_scan: fn(&Device<Core<'_>>, &Bench),
     /// Code that sets up queues in place of the driver's own.
     pub(super) set_up: Option<SetUp>,
@@ -130,6 +132,7 @@ impl Plan {
         ready: true,
         fail_at: None,
         in_probe: |_, _| Ok(()),
+        at_end_of_probe: |_, _| (),
         in_scan: |_, _| (),
         set_up: None,
         in_config_changed: |_, _| (),

@@ -278,6 +278,7 @@ impl Data {
                 queues.push(queue.into_ready(&ready), GFP_KERNEL)?;
             }
             bench.publish(queues);
+            (plan.at_end_of_probe)(dev, bench);
         }
         reach(Step::Ready).inspect_err(|_| bench.withdraw())
     }

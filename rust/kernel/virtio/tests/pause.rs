@@ -261,6 +261,9 @@ mod cases {
             ensure_eq!(up(session.fake()?), Err(EIO));
             ensure!(session.device().is_bound());
             ensure!(session.device().status() & FAILED != 0);
+            // Nobody waits for it.
+            ensure_eq!(session.log.count(Event::Driver("recovery failed")), 1);
+            ensure_eq!(session.buffers(), 0);
 
             session.events()?;
             session.remove_device();

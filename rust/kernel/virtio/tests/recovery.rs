@@ -9,6 +9,11 @@ use super::{
             Fake,
             Options, //
         },
+        recovery::budget::{
+            Budget,
+            CURES_PERIOD,
+            MAX_CURES, //
+        },
         Device, //
     },
     bench::{
@@ -258,31 +263,33 @@ mod cases {
     #[test]
     fn a_device_that_does_not_come_back_is_given_up() -> Result {
         type Refuse = fn(&Session);
-        let refusals: [(&str, Refuse); 5] = [
-            ("features", |session| {
+        // And how often the device is reset: once for each attempt, and what a driver that has
+        // refused has given it is taken back by another.
+        let refusals: [(&str, usize, Refuse); 5] = [
+            ("features", 3, |session| {
                 session.device().knobs.refuse_features.store(true, Relaxed)
             }),
-            ("features withdrawn", |session| {
+            ("features withdrawn", 3, |session| {
                 let version = 1 << bindings::VIRTIO_F_VERSION_1;
 
                 session.device().knobs.withdrawn.store(version, Relaxed)
             }),
-            ("queues", |session| {
+            ("queues", 3, |session| {
                 let none = ENOENT.to_errno();
 
                 session.device().knobs.find_errno.store(none, Relaxed)
             }),
-            ("transport", |session| {
+            ("transport", 3, |session| {
                 let error = EIO.to_errno();
 
                 session.device().knobs.finalize_errno.store(error, Relaxed)
             }),
-            ("driver", |session| {
+            ("driver", 2, |session| {
                 session.recovery_fails.store(true, Relaxed)
             }),
         ];
 
-        for (name, refuse) in refusals {
+        for (name, resets, refuse) in refusals {
             let mut session = set_up::<TestDriver>(FILLED, MODERN)?;
 
             refuse(&session);
@@ -290,6 +297,7 @@ mod cases {
             wait_for(&session, GIVEN_UP, 1).inspect_err(|_| pr_err!("failed for {}\n", name))?;
             wait_until_settled(&session)?;
             ensure_eq!((name, session.log.count(PREPARE)), (name, 1));
+            ensure_eq!((name, session.log.count(Event::Reset)), (name, resets));
             ensure_eq!((name, session.fake()?.bound()?.recoveries()), (name, 0));
             ensure!(session.device().status() & FAILED != 0);
             ensure_eq!(session.buffers(), 0);
@@ -297,6 +305,41 @@ mod cases {
             session.remove_device();
             ensure_eq!((name, session.device().rings()), (name, 0));
         }
+        Ok(())
+    }
+
+    #[test]
+    fn a_device_that_comes_back_late_is_recovered() -> Result {
+        let session = set_up::<TestDriver>(FILLED, MODERN)?;
+        let knobs = &session.device().knobs;
+
+        knobs.refuse_features.store(true, Relaxed);
+        session.fake()?.bound()?.recover()?;
+        wait_for(&session, Event::Status(FEATURES_OK), 1)?;
+        knobs.refuse_features.store(false, Relaxed);
+        wait_for(&session, DONE, 1)?;
+        wait_until_settled(&session)?;
+        ensure_eq!(session.log.count(Event::Reset), 2);
+        ensure_eq!(session.log.count(PREPARE), 1);
+        ensure_eq!(session.fake()?.bound()?.recoveries(), 1);
+        session.add(0, 1)
+    }
+
+    #[test]
+    fn old_recoveries_do_not_count() -> Result {
+        let begun = Instant::now();
+        let at = |seconds| begun + Delta::from_secs(seconds);
+        let mut budget = Budget::new();
+
+        for second in 0..MAX_CURES as i64 {
+            ensure!(budget.spend(at(second)));
+        }
+        ensure!(!budget.spend(at(10)));
+        ensure!(!budget.spend(at(CURES_PERIOD - 1)));
+        // The first one is old enough; the second one is not.
+        ensure!(budget.spend(at(CURES_PERIOD)));
+        ensure!(!budget.spend(at(CURES_PERIOD)));
+        ensure!(budget.spend(at(CURES_PERIOD + 1)));
         Ok(())
     }
 
@@ -458,7 +501,7 @@ mod cases {
     }
 
     #[test]
-    fn a_device_that_dies_during_probe_is_recovered_after_it() -> Result {
+    fn a_device_that_dies_in_probe_or_scan_is_recovered_after_it() -> Result {
         // The core does not tell about changes of the configuration yet.
         fn die_and_wait(dev: &Device<Core<'_>>, bench: &Bench) {
             if let Some(device) = bench.device.as_ref() {
@@ -469,17 +512,25 @@ mod cases {
             wait_for_the_device(dev, bench);
         }
 
-        let plan = Plan {
+        let in_probe = Plan {
+            at_end_of_probe: die_and_wait,
+            ..FILLED
+        };
+        let in_scan = Plan {
             in_scan: die_and_wait,
             ..FILLED
         };
-        let session = Session::new(plan, MODERN)?;
 
-        ensure!(session.note.load(Relaxed) < 5000);
-        wait_for(&session, DONE, 1)?;
-        wait_until_settled(&session)?;
-        session.add(0, 1)?;
-        session.serve(0)
+        for plan in [in_probe, in_scan] {
+            let session = Session::new(plan, MODERN)?;
+
+            ensure!(session.note.load(Relaxed) < 5000);
+            wait_for(&session, DONE, 1)?;
+            wait_until_settled(&session)?;
+            session.add(0, 1)?;
+            session.serve(0)?;
+        }
+        Ok(())
     }
 
     #[test]
@@ -505,6 +556,20 @@ mod cases {
         ensure_eq!(session.fake()?.bound()?.recover(), Err(ENODEV));
         fsleep(Delta::from_millis(50));
         ensure_eq!(session.log.count(PREPARE), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn a_device_that_is_gone_is_not_reset_by_a_shutdown() -> Result {
+        let session = set_up::<TestDriver>(FILLED, MODERN)?;
+
+        session.device().knobs.gone.store(true, Relaxed);
+        session.device().shutdown();
+        ensure_eq!(session.log.count(Event::ResetOfNothing), 0);
+        ensure_eq!(session.buffers(), 0);
+
+        // The core resets on its own when the device is unbound, and wants to see that.
+        session.device().knobs.gone.store(false, Relaxed);
         Ok(())
     }
 
