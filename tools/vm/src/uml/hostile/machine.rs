@@ -89,7 +89,7 @@ fn boot(
     let overrides = Overrides { driver: Some(driver.to_owned()), vars: Vec::new() };
     let what = Boot { script: "hostile", vars: &[], devices: &corpus::devices(), memory: MEMORY };
     let (guest, console) = start(host, kernel, &what, &overrides, &boot)?;
-    let mut course = Course { guest, batch, trials: Vec::new(), lies: 0, log: Vec::new() };
+    let mut course = Course { guest, batch, trials: Vec::new(), lies: 0, refused: false, log: Vec::new() };
     // Most of a run would go by in waiting for a driver that hangs again and again.
     let limit = if driver == DRIVERS[0] { host.patience(LIMIT) } else { LIMIT };
     let why = course.follow(host.patience(START_LIMIT), limit)?;
@@ -115,6 +115,8 @@ struct Course<'a> {
     trials: Vec<Trial>,
     /// The lies that the device had told before the trial.
     lies: u64,
+    /// Whether the device has refused a command in it.
+    refused: bool,
     /// What the guest script has said in it.
     log: Vec<String>,
 }
@@ -136,6 +138,7 @@ impl Course<'_> {
                         return Ok(None);
                     };
                     deadline = Instant::now() + limit;
+                    self.refused = false;
                     self.log.clear();
                     let Scenario { device, when, name, reset_on_timeout, .. } = scenario;
                     let (when, reset) = (when.name(), u8::from(*reset_on_timeout));
@@ -173,7 +176,8 @@ impl Course<'_> {
             }
             Some(("outcome", name)) => {
                 let mut outcome = Outcome::from_name(name).unwrap_or(Outcome::Untold);
-                if scenario.must_lie() && !outcome.is_harm() && self.told(scenario) == self.lies {
+                let silent = scenario.must_lie() && self.told(scenario) == self.lies;
+                if untold(outcome, silent, self.refused) {
                     outcome = Outcome::Untold;
                 }
                 let details = if scenario.holds(outcome) {
@@ -199,6 +203,7 @@ impl Course<'_> {
             let came = self.guest.devices().serve(&format!("device {} {command}", scenario.device));
             if came.starts_with("error") {
                 self.log.push(format!("{command}: {came}"));
+                self.refused = true;
                 answer = came;
             }
         }
@@ -218,6 +223,11 @@ impl Course<'_> {
         let answer = self.guest.devices().serve(&format!("device {device} count {what}"));
         answer.strip_prefix("ok ").and_then(|count| count.parse().ok()).unwrap_or(0)
     }
+}
+
+/// Whether a trial shows nothing: the device was silent, or has refused what it was to do. One that is gone refuses all.
+fn untold(outcome: Outcome, silent: bool, refused: bool) -> bool {
+    !outcome.is_harm() && (silent || refused && outcome != Outcome::Gone)
 }
 
 /// Finds complaints of the kernel and the trials in which they came.
@@ -275,6 +285,14 @@ mod tests {
         blame(&mut trials, &batch, log);
         assert_eq!(trials.each_ref().map(|trial| trial.outcome), [Outcome::Serves, Outcome::Complains]);
         assert!(trials[1].details.iter().any(|line| line.contains("WARNING")));
+    }
+
+    #[test]
+    fn a_trial_whose_device_was_silent_or_refused_its_part_shows_nothing() {
+        assert!(untold(Outcome::Serves, true, false) && untold(Outcome::Serves, false, true));
+        assert!(!untold(Outcome::Serves, false, false));
+        assert!(!untold(Outcome::Gone, false, true), "a device that is gone");
+        assert!(!untold(Outcome::Hangs, true, true), "harm is harm");
     }
 
     #[test]
