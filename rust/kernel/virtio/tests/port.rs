@@ -379,6 +379,30 @@ mod cases {
     }
 
     #[test]
+    fn a_handle_has_a_new_ring_after_a_recovery() -> Result {
+        let setup = Setup::new(&[])?;
+        let device = setup.session.device();
+
+        setup.exchange(3)?;
+        device.knobs.recovers.store(true, Relaxed);
+        device.push_bogus(TRANSMIT, 7, 0)?;
+        device.interrupt(TRANSMIT);
+        for _ in 0..6000 {
+            if setup.session.fake()?.bound()?.recoveries() > 0 {
+                break;
+            }
+            fsleep(Delta::from_millis(1));
+        }
+        // Takes the lock of the device, which the recovery holds.
+        setup.session.fake()?.with_core(|_| ())?;
+        ensure_eq!(setup.session.fake()?.bound()?.recoveries(), 1);
+        ensure_eq!(setup.port.detached.load(Relaxed), RECEIVE_BUFFERS as i32);
+        setup.port.transmit([1; LEN])?;
+        ensure_eq!(setup.collect()?[..], [1; LEN]);
+        Ok(())
+    }
+
+    #[test]
     fn a_handle_can_restart_its_queue() -> Result {
         let setup = Setup::new(&[bindings::VIRTIO_F_RING_RESET])?;
         // Out of the lock: a restart sleeps.
