@@ -18,6 +18,7 @@
 #include <linux/virtio_disk_index.h>
 #include <linux/virtio_ids.h>
 #include <linux/virtio_ring.h>
+#include <linux/virtio_ring_direct.h>
 #include <linux/virtio_transport.h>
 
 /* `bindgen` gets confused at certain things. */

@@ -8,6 +8,7 @@
 
 #include "block.c"
 #include "sched_mm.c"
+#include "sg_entry.c"
 #include "virt_addr.c"
 #include "virtio.c"
 #include "virtio_fake.c"

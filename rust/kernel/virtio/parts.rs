@@ -22,7 +22,7 @@ use zerocopy::Immutable;
 /// [`map`](Self::map) must describe memory that stays valid, and is not accessed by the CPU if the
 /// device may write it, for as long as the token that the segments are borrowed from is in a ring.
 /// Memory that the device may write must be meant to be written. Of the entries that it fills, the
-/// last and no other must have an end mark afterwards.
+/// last and no other must have an end mark afterwards; and it must not say another number of them.
 pub unsafe trait Segments {
     /// The entries that [`map`](Self::map) needs at most.
     fn max_entries(&self) -> usize;
@@ -209,7 +209,17 @@ impl<'t, 'q> Parts<'t, 'q> {
         let free = self.sgl.get_mut(self.used..).ok_or(EMSGSIZE)?;
 
         if segments.max_entries() > free.len() {
-            return self.segments_in_table(segments);
+            // Not by `&mut self`, which would keep all of it in memory for buffers without a table.
+            let (list, mapped) = map_into_table(self.table.as_deref_mut(), segments)?;
+
+            if mapped.entries == 0 {
+                return Ok(());
+            }
+            self.add_list(list, mapped.len, mapped.direction())?;
+            // INVARIANT: The last list is not in `sgl`.
+            self.is_open = false;
+            self.entries += mapped.entries;
+            return Ok(());
         }
 
         // SAFETY: By the type invariant.
@@ -224,32 +234,6 @@ impl<'t, 'q> Parts<'t, 'q> {
         // `map` has filled and terminated the entries, with memory that is valid for `'t` by the
         // contract of `Segments`.
         self.append(mapped.entries, mapped.len, mapped.direction())
-    }
-
-    /// Adds segments as a list of their own.
-    #[inline(never)]
-    fn segments_in_table<S>(&mut self, segments: &S) -> Result
-    where
-        S: Segments + 't,
-    {
-        let room = segments.max_entries();
-        let table = self.table.as_mut().ok_or(EMSGSIZE)?;
-        let list = table.allocate(room)?;
-        // SAFETY: The list was just allocated, with `room` entries.
-        let mapped = unsafe { segments.map(list, room) }?;
-
-        if mapped.entries == 0 {
-            return Ok(());
-        }
-        if mapped.entries > room {
-            return Err(EMSGSIZE);
-        }
-        // As in `segments`.
-        self.add_list(list, mapped.len, mapped.direction())?;
-        // INVARIANT: The last list is not in `sgl`.
-        self.is_open = false;
-        self.entries += mapped.entries;
-        Ok(())
     }
 
     /// Adds memory by an entry of `sgl`. Callers have borrowed it for `'t`.
@@ -379,6 +363,23 @@ impl<'t, 'q> Parts<'t, 'q> {
     pub(super) fn capacity(&self) -> u32 {
         self.capacity
     }
+}
+
+/// Describes segments in a list of their own, which is terminated if there are any.
+#[inline(never)]
+fn map_into_table<S: Segments>(
+    table: Option<&mut Table>,
+    segments: &S,
+) -> Result<(*mut bindings::scatterlist, Mapped)> {
+    let room = segments.max_entries();
+    let list = table.ok_or(EMSGSIZE)?.allocate(room)?;
+    // SAFETY: The list was just allocated, with `room` entries.
+    let mapped = unsafe { segments.map(list, room) }?;
+
+    if mapped.entries > room {
+        return Err(EMSGSIZE);
+    }
+    Ok((list, mapped))
 }
 
 /// What the device does with a part.

@@ -49,6 +49,7 @@ mod capacity;
 mod config;
 mod config_changed;
 mod described;
+mod direct;
 mod feature;
 mod flags;
 mod handle;

@@ -36,7 +36,21 @@ use core::{
 /// the virtio specification wants no more than the largest ring has (2.7.5.3.1).
 pub(in super::super) const MAX_INDIRECT: usize = 32768;
 
+/// The entries of a buffer that can go without an indirect table.
+const MAX_DIRECT: usize = 4;
+
 /// What exclusive access is needed for.
+///
+/// # Direct and indirect buffers
+///
+/// C makes an indirect table for each buffer of more than one entry, if the device knows such. That
+/// is an allocation for each block request. So a buffer of up to four entries takes descriptors of
+/// the ring itself, one for each, as long as five eighths of the ring stay free after that. With a
+/// table it takes one, so what is free is room for as many buffers.
+///
+/// When a ring has run full, no buffer goes without a table until three quarters of it are free
+/// again. So a ring that is kept full has as many buffers as it has descriptors; only when it is
+/// filled from empty can it be fewer, by a quarter.
 ///
 /// # Invariants
 ///
@@ -61,53 +75,13 @@ pub(super) struct Ring<T: Token> {
     size: u32,
     /// The descriptors that one buffer can have at all.
     max_entries: usize,
+    /// The descriptors that buffers without an indirect table must leave free. More than there are
+    /// since the ring was full.
+    reserve: u32,
     /// What [`Parts`] works with.
     sgl: KVVec<bindings::scatterlist>,
     lists: [*mut bindings::scatterlist; MAX_LISTS],
     _token: PhantomData<fn(T)>,
-}
-
-/// Adds a buffer to a ring and its record, or returns what C says.
-///
-/// # Safety
-///
-/// - `vq` must be live, the call serialized with others that need it, and `record` that of the
-///   ring.
-/// - The lists must be terminated and as many as `lists` says, at least one.
-/// - They must describe memory that stays valid and untouched until `data` comes out of the ring,
-///   or this function has failed.
-#[inline(always)]
-unsafe fn insert(
-    record: &mut Record,
-    vq: NonNull<bindings::virtqueue>,
-    lists: Lists,
-    data: NonNull<c_void>,
-) -> Result<(), c_int> {
-    // SAFETY: By the requirement of this function `vq` is live, and nobody else changes the number.
-    let before = unsafe { (*vq.as_ptr()).num_free };
-
-    // SAFETY: By the requirements of this function. There is a slot, so that `next` is not null.
-    let ret = unsafe {
-        bindings::virtqueue_add_sgs(
-            vq.as_ptr(),
-            lists.lists,
-            lists.out,
-            lists.input,
-            record.next(),
-            bindings::GFP_ATOMIC,
-        )
-    };
-
-    if ret != 0 {
-        return Err(ret);
-    }
-
-    // SAFETY: As above.
-    let descriptors = before.wrapping_sub(unsafe { (*vq.as_ptr()).num_free });
-
-    // SAFETY: The buffer was added to the ring that the record is for.
-    unsafe { record.take(data, lists.capacity, descriptors) };
-    Ok(())
 }
 
 // SAFETY: Nothing in a `Ring` belongs to a thread; the tokens in it are `Send`.
@@ -131,6 +105,7 @@ impl<T: Token> Ring<T> {
             num_free: 0,
             size: 0,
             max_entries: 0,
+            reserve: 0,
             sgl,
             lists: [core::ptr::null_mut(); MAX_LISTS],
             _token: PhantomData,
@@ -176,8 +151,38 @@ impl<T: Token> Ring<T> {
         } else {
             self.size as usize
         };
+        self.reserve = self.usual_reserve();
         // INVARIANT: The same.
         self.vq = Some(vq);
+    }
+
+    /// The descriptors that buffers without an indirect table leave free for others.
+    fn usual_reserve(&self) -> u32 {
+        self.size - self.size / 8 * 3
+    }
+
+    /// Whether a buffer of so many entries goes without an indirect table. `num_free` descriptors
+    /// are free.
+    #[inline(always)]
+    fn is_direct(&mut self, entries: usize, num_free: u32) -> bool {
+        // CAST: At most four.
+        let is_direct = entries <= MAX_DIRECT
+            && num_free
+                .checked_sub(self.reserve)
+                .is_some_and(|spare| spare >= entries as u32);
+
+        if !is_direct && self.reserve > self.size {
+            self.look_for_room(num_free);
+        }
+        is_direct
+    }
+
+    /// Lets buffers go without indirect tables again if the ring has run empty enough.
+    #[cold]
+    fn look_for_room(&mut self, num_free: u32) {
+        if num_free >= self.size - self.size / 4 {
+            self.reserve = self.usual_reserve();
+        }
     }
 
     /// Keeps operations away from the ring.
@@ -297,13 +302,11 @@ impl<T: Token> Ring<T> {
         let data = token.into_raw();
 
         // SAFETY:
-        // - By the type invariant `vq` is live, and `&mut self` serializes the call. The record is
-        //   that of the ring.
         // - By the type invariant of `parts`, `lists` holds `out + input` terminated lists, and at
         //   least one of them.
         // - The lists describe memory that was borrowed from the token. By the contract of `Token`
         //   it stays valid and untouched until `from_raw`.
-        let result = unsafe { insert(&mut self.record, vq, lists, data) };
+        let result = unsafe { self.insert(vq, lists, data) };
 
         result.map_err(|ret| AddError {
             // SAFETY: The ring has not taken `data`, which comes from `into_raw` above.
@@ -342,11 +345,9 @@ impl<T: Token> Ring<T> {
         }
 
         // SAFETY:
-        // - By the type invariant `vq` is live, and `&mut self` serializes the call. The record is
-        //   that of the ring.
         // - By the invariants of `Description`, which hold for a buffer that is `Described`.
         // - By the contract of `Token` the memory stays valid and untouched until `from_raw`.
-        let result = unsafe { insert(&mut self.record, vq, lists, data) };
+        let result = unsafe { self.insert(vq, lists, data) };
 
         result.map_err(|ret| AddError {
             // SAFETY: The ring has not taken `data`, which comes from `into_raw` above.
@@ -355,15 +356,66 @@ impl<T: Token> Ring<T> {
         })
     }
 
-    /// Says why a buffer of so many entries was not added.
+    /// Adds a buffer to the ring and the record, or returns what C says.
+    ///
+    /// # Safety
+    ///
+    /// - `vq` must be the ring that operations work on.
+    /// - The lists must be terminated, have `entries` entries, and be as many as `lists` says, at
+    ///   least one.
+    /// - They must describe memory that stays valid and untouched until `data` comes out of the
+    ///   ring, or this function has failed.
+    #[inline(always)]
+    unsafe fn insert(
+        &mut self,
+        vq: NonNull<bindings::virtqueue>,
+        lists: Lists,
+        data: NonNull<c_void>,
+    ) -> Result<(), c_int> {
+        // SAFETY: By the type invariant `vq` is live, and nobody else changes the number.
+        let before = unsafe { (*vq.as_ptr()).num_free };
+        let is_direct = self.is_direct(lists.entries, before);
+
+        // SAFETY: By the requirements of this function. By the type invariant `vq` is live, and
+        // `&mut self` serializes the call. There is a slot, so that `next` is not null.
+        let ret = unsafe {
+            bindings::virtqueue_add_sgs_direct(
+                vq.as_ptr(),
+                lists.lists,
+                // CAST: At most `MAX_INDIRECT`, or the size of the ring.
+                lists.entries as u32,
+                lists.out,
+                lists.input,
+                self.record.next(),
+                is_direct,
+                bindings::GFP_ATOMIC,
+            )
+        };
+
+        if ret != 0 {
+            return Err(ret);
+        }
+
+        // SAFETY: As above.
+        let descriptors = before.wrapping_sub(unsafe { (*vq.as_ptr()).num_free });
+
+        // SAFETY: The buffer was added to the ring that the record is for.
+        unsafe { self.record.take(data, lists.capacity, descriptors) };
+        Ok(())
+    }
+
+    /// Says why a buffer of so many entries was not added, and takes note of a full ring.
     #[cold]
-    fn add_error(&self, vq: NonNull<bindings::virtqueue>, ret: c_int, entries: usize) -> Error {
+    fn add_error(&mut self, vq: NonNull<bindings::virtqueue>, ret: c_int, entries: usize) -> Error {
         let error = Error::from_errno(ret);
 
         // Without memory for an indirect table C looks for room in the ring. There is none for this
         // buffer, however many others are used.
         if error == ENOSPC && entries > self.size as usize {
             return ENOMEM;
+        }
+        if error == ENOSPC {
+            self.reserve = u32::MAX;
         }
         if error != EIO {
             return error;

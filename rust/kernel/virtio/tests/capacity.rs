@@ -61,21 +61,6 @@ mod cases {
     }
 
     #[test]
-    fn an_indirect_buffer_takes_one_descriptor() -> Result {
-        let options = MODERN.with_features(&[bindings::VIRTIO_RING_F_INDIRECT_DESC]);
-        let session = Session::new(POLLED, options)?;
-        let queue = session.queue(0)?;
-
-        for id in 0..8 {
-            add(&session, &queue, id)?;
-        }
-        ensure_eq!(queue.lock().num_free(), 0);
-        ensure_eq!(add(&session, &queue, 8), Err(ENOSPC));
-        ensure!(session.device().pop(0)?.ok_or(ENOENT)?.indirect);
-        Ok(())
-    }
-
-    #[test]
     fn a_buffer_that_never_fits_is_refused_without_a_warning() -> Result {
         // The device, not the driver, chooses the size of the ring.
         for bits in [&[][..], &[bindings::VIRTIO_F_RING_PACKED]] {

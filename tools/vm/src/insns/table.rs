@@ -27,7 +27,7 @@ const EVENTS: [(&str, Kind); 6] = [
             .any(|start| name.starts_with(start))
     }),
     ("spin locks taken", |name| name.starts_with("_raw_spin_lock") || name.starts_with("_raw_spin_trylock")),
-    ("buffers added to a ring", |name| name == "virtqueue_add_sgs"),
+    ("buffers added to a ring", |name| matches!(name, "virtqueue_add_sgs" | "virtqueue_add_sgs_direct")),
     ("rings published", |name| name == "virtqueue_kick_prepare"),
     ("notifications of the device", |name| name.starts_with("vp_notify")),
     ("interrupts of a ring", |name| name == "vring_interrupt"),

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _LINUX_VIRTIO_RING_DIRECT_H
+#define _LINUX_VIRTIO_RING_DIRECT_H
+
+#include <linux/types.h>
+
+struct scatterlist;
+struct virtqueue;
+
+int virtqueue_add_sgs_direct(struct virtqueue *_vq,
+			     struct scatterlist *sgs[],
+			     unsigned int total_sg,
+			     unsigned int out_sgs,
+			     unsigned int in_sgs,
+			     void *data,
+			     bool direct,
+			     gfp_t gfp);
+
+#endif /* _LINUX_VIRTIO_RING_DIRECT_H */
