@@ -22,11 +22,6 @@ __rust_helper bool rust_helper_blk_should_fake_timeout(struct request_queue *q)
 	return blk_should_fake_timeout(q);
 }
 
-__rust_helper struct bio_vec rust_helper_req_bvec(struct request *rq)
-{
-	return req_bvec(rq);
-}
-
 __rust_helper void rust_helper_blk_mq_set_request_complete(struct request *rq)
 {
 	blk_mq_set_request_complete(rq);

@@ -5,7 +5,10 @@
 //! C header: [`include/linux/bvec.h`](srctree/include/linux/bvec.h)
 
 use super::op;
-use crate::prelude::*;
+use crate::{
+    page::PAGE_SIZE,
+    prelude::*, //
+};
 use core::{
     marker::PhantomData,
     ptr::NonNull, //
@@ -120,6 +123,17 @@ impl<'a> Payload<'a> {
             return Err(EMSGSIZE);
         }
 
+        if let Some(bvec) = self.single_bvec(max_segments) {
+            // SAFETY: There is room for one entry.
+            let sg = unsafe { &mut *sgl };
+
+            // SAFETY: `sg` is an initialized entry, and `bvec` is memory of the request.
+            unsafe { bindings::sg_set_page(sg, bvec.bv_page, bvec.bv_len, bvec.bv_offset) };
+            // SAFETY: `sg` is an initialized entry.
+            unsafe { bindings::sg_mark_end(sg) };
+            return Ok((1, bvec.bv_len));
+        }
+
         let mut last = core::ptr::null_mut();
 
         // SAFETY: By the type invariant, `rq` is valid, and it has data, which fits into
@@ -127,6 +141,43 @@ impl<'a> Payload<'a> {
         let count = unsafe { bindings::__blk_rq_map_sg(self.rq.as_ptr(), sgl, &mut last) };
 
         Ok((usize::try_from(count)?, self.data_len()))
+    }
+
+    /// The data, if that is one piece of memory, as most requests are (C: `req_bvec`).
+    #[inline]
+    fn single_bvec(&self, max_segments: usize) -> Option<bindings::bio_vec> {
+        if max_segments != 1 {
+            return None;
+        }
+
+        // SAFETY: By the type invariant, `rq` is valid and nobody changes it.
+        let flags = unsafe { (*self.rq.as_ptr()).rq_flags };
+
+        // Then the data is not in the bio.
+        if flags & (1 << bindings::rqf_flags___RQF_SPECIAL_PAYLOAD) != 0 {
+            return None;
+        }
+
+        let bio = self.first_bio();
+        // SAFETY: By the type invariant, `rq` has a valid bio if it has data.
+        let iter = unsafe { (*bio).bi_iter };
+        // SAFETY: As above.
+        let vec = unsafe { (*bio).bi_io_vec };
+        // SAFETY: `iter` is a position in the vector of `bio`, and not at its end.
+        let bvec = unsafe { *vec.add(iter.bi_idx as usize) };
+        let len = self.data_len();
+        let left = bvec.bv_len.checked_sub(iter.bi_offset)?;
+        let offset = bvec.bv_offset.checked_add(iter.bi_offset)?;
+
+        // What is left of the bvec must hold all data, and begin in its first page.
+        if iter.bi_size != len || left < len || offset as usize >= PAGE_SIZE {
+            return None;
+        }
+        Some(bindings::bio_vec {
+            bv_page: bvec.bv_page,
+            bv_len: len,
+            bv_offset: offset,
+        })
     }
 
     /// The segments of the data, each within one page, for drivers that move the data by CPU.
