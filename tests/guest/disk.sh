@@ -78,10 +78,10 @@ virtio_of() {
 	return 1
 }
 
-# disk_of DISK: vdX. Fails while no driver serves it.
+# disk_of DISK: vdX. Fails while no driver serves it, and until it has its node, which comes last.
 disk_of() {
 	set -- $VIRTIO/devices/"$(virtio_of "$1")"/block/*
-	[ -e "$1/dev" ] && echo "${1##*/}"
+	[ -b "/dev/${1##*/}" ] && echo "${1##*/}"
 }
 
 # driver_of DISK

@@ -13,7 +13,7 @@ prepare() {
 	done
 	dd if=/dev/urandom of=/tmp/noise bs=64k count=16
 	for disk in $(disk_names); do
-		dd if=/tmp/noise of="/dev/$(disk_of "$disk")" bs=64k oflag=direct conv=fsync
+		dd if=/tmp/noise of="/dev/$(disk_of "$disk")" bs=64k oflag=direct conv=fsync || return
 		unbind "$DRIVER" "$disk"
 	done
 }
@@ -42,6 +42,7 @@ write_noise() {
 	else
 		echo error
 	fi
+	touch /tmp/wrote
 }
 
 # other: discards and zeroes, and the serial number. What a disk does not have is no error.
@@ -74,6 +75,12 @@ keep_busy() {
 		done >>/tmp/seen
 	) &
 	workers="$workers $!"
+}
+
+# a_write_ends: waits for that, unless none does.
+a_write_ends() {
+	rm -f /tmp/wrote
+	soon 5 test -e /tmp/wrote
 }
 
 start_work() {
@@ -167,6 +174,8 @@ try() {
 		freeze &
 		frozen=$!
 		ask stage during
+		# The write that is on its way, and one that has met what the device does.
+		a_write_ends && a_write_ends
 		ask stage after
 		;;
 	esac
@@ -236,7 +245,10 @@ came() {
 	echo "$1" >/tmp/came
 }
 
-prepare >/tmp/prepare.log 2>&1 || sed 's/^/# /' /tmp/prepare.log >&3
+if ! prepare >/tmp/prepare.log 2>&1; then
+	sed 's/^/# /' /tmp/prepare.log >&3
+	exit 1
+fi
 while :; do
 	set -- $(ask trial)
 	[ "$1" = ok ] || break
