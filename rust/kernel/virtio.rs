@@ -38,10 +38,10 @@
 //! What they cannot see to is C's own trust in a device, and C's own races. The folder `patches/c`
 //! of the project has patches for these; they are not applied.
 //!
-//! - C finds the end of a buffer in a split ring by flags that the device can write. That this went
-//!   wrong is found out afterwards, when mappings of other buffers are gone already; and a device
-//!   that links all descriptors in a circle makes C go round without end. In a restart
-//!   ([`Virtqueue::resize`]), C takes back all buffers like that before anybody can stop it.
+//! - C finds the end of a buffer in a split ring by flags that the device can write. Lines that the
+//!   overlay inserts there keep it from following links that the device has made, in a circle and
+//!   without end. A link that the device has taken away is found out afterwards; what was behind
+//!   it stays mapped.
 //!   (`0001-virtio_ring-don-t-let-the-device-say-where-a-buffer-`)
 //! - The core looks at the driver without a lock before it calls back when it wakes up a device, or
 //!   resets it, so the module can be unloaded just then.

@@ -27,38 +27,27 @@ use crate::{
     prelude::*, //
 };
 
-/// Rings whose descriptors C believes, with the first descriptors of two buffers, and one to write
-/// into.
-const LIES: &[(&str, &[u32], usize)] = &[
-    ("loses its tail", &[], 0),
-    ("takes the next one along", &[], 1),
-    ("event index", &[bindings::VIRTIO_RING_F_EVENT_IDX], 1),
-    (
-        "indirect, takes the next one along",
-        &[bindings::VIRTIO_RING_F_INDIRECT_DESC],
-        0,
-    ),
-    (
-        "in order, loses its tail",
-        &[bindings::VIRTIO_F_IN_ORDER],
-        0,
-    ),
-    (
-        "in order, takes the next one along",
-        &[bindings::VIRTIO_F_IN_ORDER],
-        1,
-    ),
-    (
-        "mapped, loses its tail",
-        &[bindings::VIRTIO_F_ACCESS_PLATFORM],
-        0,
-    ),
-    (
-        "mapped, takes the next one along",
-        &[bindings::VIRTIO_F_ACCESS_PLATFORM],
-        1,
-    ),
+/// Rings that are split, by their features.
+const RINGS: &[(&str, &[u32])] = &[
+    ("plain", &[]),
+    ("event index", &[bindings::VIRTIO_RING_F_EVENT_IDX]),
+    ("indirect", &[bindings::VIRTIO_RING_F_INDIRECT_DESC]),
+    ("in order", &[bindings::VIRTIO_F_IN_ORDER]),
+    ("mapped", &[bindings::VIRTIO_F_ACCESS_PLATFORM]),
 ];
+
+/// The descriptor that leads to the rest of the first buffer.
+const HEAD: usize = 0;
+
+/// Those that lead nowhere: the tails of both buffers, which have two descriptors each or, if the
+/// second has a table, one, and all that are free.
+fn ends(bits: &[u32]) -> &'static [usize] {
+    if bits.contains(&bindings::VIRTIO_RING_F_INDIRECT_DESC) {
+        &[1, 2, 3, 4, 5, 6, 7]
+    } else {
+        &[1, 3, 4, 5, 6, 7]
+    }
+}
 
 /// Puts buffers 1 and 2 into the first queue.
 fn with_two(options: Options) -> Result<(Session, crate::sync::Arc<Virtqueue<Echo>>)> {
@@ -90,11 +79,11 @@ mod cases {
 
     #[test]
     fn a_buffer_that_does_not_come_back_whole_breaks_the_queue() -> Result {
-        for &(name, bits, descriptor) in LIES {
+        for &(name, bits) in RINGS {
             let (mut session, queue) = with_two(MODERN.with_features(bits))?;
             let chain = session.device().pop(0)?.ok_or(ENOENT)?;
 
-            session.device().flip_next(0, descriptor)?;
+            session.device().flip_next(0, HEAD)?;
             session.device().push(0, &chain, 0)?;
 
             ensure_eq!((name, pop(&queue)), (name, None));
@@ -110,20 +99,52 @@ mod cases {
     }
 
     #[test]
-    fn what_comes_back_at_the_end_is_what_the_driver_has_added() -> Result {
-        for &(name, bits, descriptor) in LIES {
-            let (mut session, _queue) = with_two(MODERN.with_features(bits))?;
+    fn links_that_a_device_has_made_are_not_followed() -> Result {
+        for &(name, bits) in RINGS {
+            // One, or all of them: a circle.
+            for links in [&[1], ends(bits)] {
+                let (mut session, queue) = with_two(MODERN.with_features(bits))?;
+                let first = session.device().pop(0)?.ok_or(ENOENT)?;
+                let second = session.device().pop(0)?.ok_or(ENOENT)?;
 
-            session.device().flip_next(0, descriptor)?;
-            session.remove_device();
-            both_came_back(name, &session)?;
+                for &descriptor in links {
+                    session.device().flip_next(0, descriptor)?;
+                }
+                session.device().push(0, &first, 0)?;
+                session.device().push(0, &second, 0)?;
+                ensure_eq!((name, pop(&queue)), (name, Some((1, 0, false))));
+                ensure_eq!((name, pop(&queue)), (name, Some((2, 0, false))));
+                ensure_eq!((name, queue.lock().num_free()), (name, 8));
+                ensure_eq!((name, add(&session, &queue, 3)), (name, Ok(())));
+
+                session.remove_device();
+                ensure_eq!((name, session.buffers()), (name, 0));
+                ensure_eq!((name, session.device().mappings()), (name, 0));
+                ensure_eq!((name, session.device().bad_unmaps()), (name, 0));
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn what_comes_back_at_the_end_is_what_the_driver_has_added() -> Result {
+        for &(name, bits) in RINGS {
+            for flips in [&[HEAD], ends(bits)] {
+                let (mut session, _queue) = with_two(MODERN.with_features(bits))?;
+
+                for &descriptor in flips {
+                    session.device().flip_next(0, descriptor)?;
+                }
+                session.remove_device();
+                both_came_back(name, &session)?;
+            }
         }
         Ok(())
     }
 
     #[test]
     fn a_restart_gives_all_back_and_breaks_the_queue() -> Result {
-        for &(name, bits, descriptor) in LIES {
+        for &(name, bits) in RINGS {
             // What C takes back in a restart it unmaps as the descriptors say.
             if bits.contains(&bindings::VIRTIO_F_ACCESS_PLATFORM) {
                 continue;
@@ -131,21 +152,27 @@ mod cases {
             let options = MODERN
                 .with_features(&[bindings::VIRTIO_F_RING_RESET])
                 .with_features(bits);
-            let (session, queue) = with_two(options)?;
 
-            session.device().flip_next(0, descriptor)?;
-            let ret = session.fake()?.with_core(|dev| queue.resize(dev, 4))?;
+            for (flips, broken) in [(&[HEAD][..], true), (ends(bits), false)] {
+                let (session, queue) = with_two(options)?;
 
-            ensure_eq!((name, ret), (name, Err(EIO)));
-            both_came_back(name, &session)?;
-            ensure!(queue.lock().is_broken());
+                for &descriptor in flips {
+                    session.device().flip_next(0, descriptor)?;
+                }
+                let ret = session.fake()?.with_core(|dev| queue.resize(dev, 4))?;
+                let expected = if broken { Err(EIO) } else { Ok(()) };
 
-            session.device().reset_prepare()?;
-            session.device().reset_done()?;
-            add(&session, &queue, 3)?;
-            let chain = session.device().pop(0)?.ok_or(ENOENT)?;
-            session.device().push(0, &chain, 8)?;
-            ensure_eq!((name, pop(&queue)), (name, Some((3, 8, false))));
+                ensure_eq!((name, ret), (name, expected));
+                both_came_back(name, &session)?;
+                ensure_eq!((name, queue.lock().is_broken()), (name, broken));
+
+                session.device().reset_prepare()?;
+                session.device().reset_done()?;
+                add(&session, &queue, 3)?;
+                let chain = session.device().pop(0)?.ok_or(ENOENT)?;
+                session.device().push(0, &chain, 8)?;
+                ensure_eq!((name, pop(&queue)), (name, Some((3, 8, false))));
+            }
         }
         Ok(())
     }
