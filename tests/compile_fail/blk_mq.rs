@@ -7,6 +7,7 @@ use kernel::{
         Disk,
         HwQueue,
         Idle,
+        Major,
         NewDisk,
         Operations,
         Rejected,
@@ -148,6 +149,15 @@ pub fn keep<T: Operations>(rq: Request<T>) -> Request<T> {
     rq.end(Status::OK);
     kept
 }
+
+// The name of a major number is not cut off.
+//@ case: major_name_too_long
+//@ error: E0080
+//@ message: the name of a major number is longer than 15 bytes
+#[cfg(case = "major_name_too_long")]
+pub static LONG: Major = Major::new(c"of_sixteen_bytes");
+
+pub static MAJOR: Major = Major::new(c"fifteen_bytes_x");
 
 // The data of a request cannot be used after the request ended.
 //@ case: keep_data

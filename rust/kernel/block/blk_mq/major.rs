@@ -84,7 +84,18 @@ const BUSY: u32 = u32::MAX;
 
 impl Major {
     /// A number that is not registered, for `name` in `/proc/devices`.
+    ///
+    /// The name is at most 15 bytes long, as C would cut off the rest. A longer one does not
+    /// compile.
+    #[inline(always)]
     pub const fn new(name: &'static CStr) -> Self {
+        // The length of `name` in C's `struct blk_major_name`, which is not in a header.
+        const MAX_LEN: usize = 15;
+
+        build_assert!(
+            name.to_bytes().len() <= MAX_LEN,
+            "the name of a major number is longer than 15 bytes"
+        );
         // INVARIANT: There are no users.
         Self {
             name,
