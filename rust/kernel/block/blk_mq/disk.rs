@@ -12,7 +12,10 @@ use super::{
     },
     hw_queue::Run,
     new_disk::check_capacity,
-    watch::Watch,
+    watch::{
+        self,
+        Watch, //
+    },
     GenDisk,
     Operations,
     QueueLimits, //
@@ -55,9 +58,11 @@ use core::{
 ///
 /// # Invariants
 ///
-/// `disk` is a disk that was added, and a reference to it. Its watch, with `remove`, was started.
+/// `disk` is a disk that was added, and a reference to it, as long as there is a watch with this
+/// number, which has `remove`.
 pub struct Disk<T: Operations> {
     disk: NonNull<GenDisk<T>>,
+    pub(super) watch: watch::Number,
 }
 
 // SAFETY: `GenDisk<T>` is `Send` and `Sync`, and C synchronizes what `Disk` adds.
@@ -80,14 +85,19 @@ impl<T: Operations> Disk<T> {
     /// # Safety
     ///
     /// The disk must have been added, and the reference to it passes to the result. `watch` must be
-    /// for this disk and [`remove`].
+    /// for the module of the driver.
     pub(super) unsafe fn from_raw(disk: NonNull<GenDisk<T>>, watch: KBox<Watch>) -> Self {
+        let number = watch.number();
+
         // SAFETY: If the driver is a module, then `remove::<T>` is in it. The reference to the disk
         // belongs to `Self`, which ends the watch before it gives it up.
-        unsafe { Watch::start(watch) };
+        unsafe { Watch::start(watch, disk.cast().as_ptr(), remove::<T>) };
 
         // INVARIANT: By the requirement of this function, and just now.
-        Self { disk }
+        Self {
+            disk,
+            watch: number,
+        }
     }
 
     /// Sets the size in sectors of 512 bytes, and tells user space if it has changed. Returns
@@ -333,14 +343,14 @@ pub(super) unsafe fn keep_module(module: *mut bindings::module) -> bool {
 impl<T: Operations> Drop for Disk<T> {
     fn drop(&mut self) {
         let disk = self.disk.cast().as_ptr();
-        let Some(watch) = Watch::end(disk) else {
+        let Some(watch) = Watch::end(self.watch) else {
             return;
         };
 
         // The disk was not removed, so there is the reference of the type invariant.
         if self.tag_set().callers().contain_current() {
             // SAFETY: The module of the driver has `remove::<T>`, and the reference goes there.
-            unsafe { Watch::start_removal(watch) };
+            unsafe { Watch::start_removal(watch, disk, remove::<T>) };
         } else {
             // SAFETY: By the type invariant, the disk was added, and `self` has a reference.
             unsafe { remove::<T>(disk) };

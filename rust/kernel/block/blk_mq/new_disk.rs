@@ -6,10 +6,7 @@
 
 use super::{
     attributes::AttributeList,
-    disk::{
-        put,
-        remove, //
-    },
+    disk::put,
     disk_data::{
         self,
         DiskData, //
@@ -66,8 +63,9 @@ use core::{
 pub struct NewDisk<T: Operations> {
     disk: NonNull<GenDisk<T>>,
     groups: *mut *const bindings::attribute_group,
-    /// For when the disk was added; is there until then.
-    watch: Option<KBox<Watch>>,
+    /// For when the disk was added, or is discarded elsewhere. Made before the disk, since neither
+    /// of that may fail for want of memory.
+    watch: ManuallyDrop<KBox<Watch>>,
 }
 
 // SAFETY: `GenDisk<T>` is `Send` and `Sync`, and `groups` is not written.
@@ -118,6 +116,7 @@ impl<T: Operations> NewDisk<T> {
         }
         limits.check()?;
 
+        let watch = Watch::new(this_module::<T::OwnerModule>().as_ptr())?;
         // They may come from another disk, with what the user has chosen there.
         let mut own = QueueLimits::new();
         own.update_from(limits);
@@ -147,16 +146,12 @@ impl<T: Operations> NewDisk<T> {
         unsafe { (*disk).fops = Fops::<T>::build() };
 
         // INVARIANT: C has returned the only reference, and nothing was added.
-        let mut this = Self {
+        Ok(Self {
             // SAFETY: `from_err_ptr` has excluded errors, and C does not return null.
             disk: unsafe { NonNull::new_unchecked(disk.cast()) },
             groups: core::ptr::null_mut(),
-            watch: None,
-        };
-        let module = this_module::<T::OwnerModule>().as_ptr();
-
-        this.watch = Some(Watch::new(module, disk, remove::<T>)?);
-        Ok(this)
+            watch: ManuallyDrop::new(watch),
+        })
     }
 
     /// Sets the name, as it will be in `/dev` and `/sys/block`.
@@ -267,20 +262,13 @@ impl<T: Operations> NewDisk<T> {
         }
         self.revalidate_zones()?;
 
-        let mut this = self;
-        let watch = this.watch.take().ok_or(EINVAL)?;
-
         // SAFETY: By the type invariant, the disk was not added, and `groups` is null or an array
         // that lives for ever. `parent` is null or borrowed from the caller.
-        let added =
-            to_result(unsafe { bindings::device_add_disk(parent, this.as_raw(), this.groups) });
+        to_result(unsafe { bindings::device_add_disk(parent, self.as_raw(), self.groups) })?;
 
-        if let Err(error) = added {
-            this.watch = Some(watch);
-            return Err(error);
-        }
-
-        let this = ManuallyDrop::new(this);
+        let mut this = ManuallyDrop::new(self);
+        // SAFETY: `this` is not dropped, and its watch not used after this.
+        let watch = unsafe { ManuallyDrop::take(&mut this.watch) };
 
         // SAFETY: The disk was added, and the reference is not used any more.
         Ok(unsafe { Disk::from_raw(this.disk, watch) })
@@ -329,15 +317,15 @@ impl<T: Operations> Drop for NewDisk<T> {
     fn drop(&mut self) {
         let disk = self.as_raw();
 
-        match self.watch.take() {
-            Some(mut watch) if self.tag_set().callers().contain_current() => {
-                watch.set_remove(discard::<T>);
-                // SAFETY: The module of the driver has `discard::<T>`, and the reference goes
-                // there.
-                unsafe { Watch::start_removal(watch) };
-            }
+        // SAFETY: This is done once, as `self` is about to go.
+        let watch = unsafe { ManuallyDrop::take(&mut self.watch) };
+
+        if self.tag_set().callers().contain_current() {
+            // SAFETY: The module of the driver has `discard::<T>`, and the reference goes there.
+            unsafe { Watch::start_removal(watch, disk, discard::<T>) };
+        } else {
             // SAFETY: By the type invariant, the disk was not added, and `self` has a reference.
-            _ => unsafe { discard::<T>(disk) },
+            unsafe { discard::<T>(disk) };
         }
     }
 }

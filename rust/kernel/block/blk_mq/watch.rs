@@ -43,15 +43,29 @@ enum Remover {
     Pending,
     /// A worker, which is about it.
     Worker,
+    /// Whoever frees the module, which goes away before a worker could begin.
+    Module,
+}
+
+/// What tells a watch from all others that there ever were. Addresses do not: those of a disk that
+/// is gone come back with the next one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Number(u64);
+
+/// A disk, and what removes it, which is code of the driver's module.
+#[derive(Clone, Copy)]
+struct Target {
+    disk: *mut bindings::gendisk,
+    remove: unsafe fn(*mut bindings::gendisk),
 }
 
 /// What is needed in order to remove a disk.
 pub(super) struct Watch {
+    number: Number,
     /// Null if the driver is built in.
     module: *mut bindings::module,
-    disk: *mut bindings::gendisk,
-    /// Is code of the module.
-    remove: unsafe fn(*mut bindings::gendisk),
+    /// None until the watch has started.
+    target: Option<Target>,
     remover: Remover,
     work: Opaque<bindings::work_struct>,
     next: Option<KBox<Watch>>,
@@ -61,16 +75,26 @@ pub(super) struct Watch {
 unsafe impl Send for Watch {}
 
 /// The watches of all disks.
-struct List(Option<KBox<Watch>>);
+struct List {
+    first: Option<KBox<Watch>>,
+    /// The number of the watch that was made last.
+    last_number: u64,
+}
 
 impl List {
+    fn next_number(&mut self) -> Number {
+        // Not even in centuries does this wrap.
+        self.last_number = self.last_number.wrapping_add(1);
+        Number(self.last_number)
+    }
+
     fn push(&mut self, mut watch: KBox<Watch>) {
-        watch.next = self.0.take();
-        self.0 = Some(watch);
+        watch.next = self.first.take();
+        self.first = Some(watch);
     }
 
     fn find(&mut self, is_it: impl Fn(&Watch) -> bool) -> Option<&mut Watch> {
-        let mut link = &mut self.0;
+        let mut link = &mut self.first;
 
         while let Some(watch) = link {
             if is_it(watch) {
@@ -81,10 +105,10 @@ impl List {
         None
     }
 
-    fn take(&mut self, is_it: impl Fn(&Watch) -> bool) -> Option<KBox<Watch>> {
-        let mut link = &mut self.0;
+    fn take(&mut self, number: Number) -> Option<KBox<Watch>> {
+        let mut link = &mut self.first;
 
-        while link.as_ref().is_some_and(|watch| !is_it(watch)) {
+        while link.as_ref().is_some_and(|watch| watch.number != number) {
             link = &mut link.as_mut()?.next;
         }
 
@@ -97,7 +121,10 @@ impl List {
 
 global_lock! {
     // SAFETY: `Watch::new` initializes it, and nobody uses it without a watch.
-    unsafe(uninit) static WATCHES: Mutex<List> = List(None);
+    unsafe(uninit) static WATCHES: Mutex<List> = List {
+        first: None,
+        last_number: 0,
+    };
 }
 
 /// Told of modules that come and go, for ever.
@@ -142,17 +169,13 @@ impl Watch {
     /// Makes a watch, which does not watch yet. `module` is null if the driver is built in.
     ///
     /// May sleep.
-    pub(super) fn new(
-        module: *mut bindings::module,
-        disk: *mut bindings::gendisk,
-        remove: unsafe fn(*mut bindings::gendisk),
-    ) -> Result<KBox<Self>> {
+    pub(super) fn new(module: *mut bindings::module) -> Result<KBox<Self>> {
         initialize();
 
         let this = Self {
+            number: WATCHES.lock().next_number(),
             module,
-            disk,
-            remove,
+            target: None,
             remover: Remover::Owner,
             work: Opaque::uninit(),
             next: None,
@@ -161,15 +184,15 @@ impl Watch {
         Ok(KBox::new(this, GFP_KERNEL)?)
     }
 
+    /// The number by which [`end`](Self::end) finds this watch.
+    pub(super) fn number(&self) -> Number {
+        self.number
+    }
+
     /// Changes the module.
     #[cfg(CONFIG_RUST_BLK_MQ_KUNIT_TEST)]
     pub(super) fn set_module(&mut self, module: *mut bindings::module) {
         self.module = module;
-    }
-
-    /// Changes what removes the disk.
-    pub(super) fn set_remove(&mut self, remove: unsafe fn(*mut bindings::gendisk)) {
-        self.remove = remove;
     }
 
     /// Removes the disk when its module is about to be freed, unless [`end`](Self::end) is called
@@ -178,8 +201,13 @@ impl Watch {
     /// # Safety
     ///
     /// `remove` must be code of the module, and be safe to call for the disk once, as long as
-    /// [`end`](Self::end) was not called for it.
-    pub(super) unsafe fn start(this: KBox<Self>) {
+    /// [`end`](Self::end) was not called for the watch.
+    pub(super) unsafe fn start(
+        mut this: KBox<Self>,
+        disk: *mut bindings::gendisk,
+        remove: unsafe fn(*mut bindings::gendisk),
+    ) {
+        this.target = Some(Target { disk, remove });
         WATCHES.lock().push(this);
     }
 
@@ -188,10 +216,15 @@ impl Watch {
     /// # Safety
     ///
     /// As for [`start`](Self::start), but [`end`](Self::end) is not called any more.
-    pub(super) unsafe fn start_removal(mut this: KBox<Self>) {
+    pub(super) unsafe fn start_removal(
+        mut this: KBox<Self>,
+        disk: *mut bindings::gendisk,
+        remove: unsafe fn(*mut bindings::gendisk),
+    ) {
         let mut list = WATCHES.lock();
         let work = this.work.get();
 
+        this.target = Some(Target { disk, remove });
         this.remover = Remover::Pending;
         // SAFETY: The work item is not in use. It stays where it is, in the list, until
         // `work_callback` has begun.
@@ -215,10 +248,10 @@ impl Watch {
         };
     }
 
-    /// Ends the watch of a disk, which is still to be removed then. Without a watch, somebody else
-    /// has removed it, and it may be gone.
-    pub(super) fn end(disk: *mut bindings::gendisk) -> Option<KBox<Self>> {
-        WATCHES.lock().take(|watch| watch.disk == disk)
+    /// Ends a watch; the disk is still to be removed then. Without a watch, somebody else has
+    /// removed the disk, and it may be gone.
+    pub(super) fn end(number: Number) -> Option<KBox<Self>> {
+        WATCHES.lock().take(number)
     }
 }
 
@@ -229,32 +262,39 @@ impl Watch {
 /// `work` must be that of a watch in the list.
 unsafe extern "C" fn work_callback(work: *mut bindings::work_struct) {
     let mut list = WATCHES.lock();
-    let is_it = |watch: &Watch| watch.work.get() == work;
 
-    let Some(watch) = list.find(is_it) else {
+    let Some(watch) = list.find(|watch| watch.work.get() == work) else {
         return;
     };
-    let (module, disk, remove) = (watch.module, watch.disk, watch.remove);
+    let (number, module, target) = (watch.number, watch.module, watch.target);
 
     // SAFETY: As long as the watch is in the list, the module is not freed: see `module_callback`.
     if !module.is_null() && !unsafe { bindings::try_module_get(module) } {
         // It is going away, and the disk with it.
-        watch.remover = Remover::Owner;
+        watch.remover = Remover::Module;
         return;
     }
     watch.remover = Remover::Worker;
     drop(list);
 
-    // SAFETY: By the requirement of `Watch::start`. Nobody else does it, as the state says.
-    unsafe { remove(disk) };
+    if let Some(Target { disk, remove }) = target {
+        // SAFETY: By the requirement of `Watch::start_removal`. Nobody else does it, as the state
+        // says.
+        unsafe { remove(disk) };
+    }
 
-    let watch = WATCHES.lock().take(is_it);
+    let mut list = WATCHES.lock();
 
-    drop(watch);
+    // The reference does not keep a module whose init function fails. Only the watch does, so the
+    // module must not be used after the watch has left the list.
     if !module.is_null() {
-        // SAFETY: The reference was taken above.
+        // SAFETY: The reference was taken above, and the watch is in the list.
         unsafe { bindings::module_put(module) };
     }
+    let watch = list.take(number);
+
+    drop(list);
+    drop(watch);
 }
 
 /// Removes the disks of a module that is about to be freed.
@@ -283,23 +323,26 @@ pub(super) unsafe extern "C" fn module_callback(
         let Some(found) = list.find(is_it) else {
             return DONE;
         };
-        let (disk, remover) = (found.disk, found.remover);
+        let number = found.number;
 
-        if remover != Remover::Owner {
+        if matches!(found.remover, Remover::Pending | Remover::Worker) {
             // A worker removes the disk, or leaves that to this function.
             drop(list);
             fsleep(Delta::from_millis(1));
             continue;
         }
 
-        let watch = list.take(|watch| watch.disk == disk);
+        if found.remover == Remover::Owner {
+            pr_err!("a module goes away, but has not removed its disk\n");
+        }
+
+        let watch = list.take(number);
 
         drop(list);
-        if let Some(watch) = watch {
-            pr_err!("a module goes away, but has not removed its disk\n");
+        if let Some(Target { disk, remove }) = watch.and_then(|watch| watch.target) {
             // SAFETY: By the requirement of `Watch::start`; the watch has ended, and nobody else
             // has done it.
-            unsafe { (watch.remove)(watch.disk) };
+            unsafe { remove(disk) };
         }
     }
 }

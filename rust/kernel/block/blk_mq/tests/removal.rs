@@ -16,6 +16,7 @@ use super::{
     ram::{
         Mode,
         QueueData,
+        Ram,
         SECTORS, //
     },
     setup::{
@@ -27,7 +28,10 @@ use super::{
 };
 use crate::{
     block::blk_mq::{
-        disk::keep_module,
+        disk::{
+            keep_module,
+            remove, //
+        },
         watch::{
             module_callback,
             Watch, //
@@ -51,8 +55,90 @@ use crate::{
         delay::fsleep,
         Delta, //
     },
+    types::Opaque,
     workqueue, //
 };
+
+/// Stands for a disk that is being removed.
+struct Removal {
+    begun: Atomic<u32>,
+    go_on: Atomic<u32>,
+    ended: Atomic<u32>,
+}
+
+impl Removal {
+    fn new() -> Self {
+        Self {
+            begun: Atomic::new(0),
+            go_on: Atomic::new(0),
+            ended: Atomic::new(0),
+        }
+    }
+
+    fn as_disk(&self) -> *mut bindings::gendisk {
+        core::ptr::from_ref(self).cast_mut().cast()
+    }
+
+    /// # Safety
+    ///
+    /// `this` must come from [`as_disk`](Self::as_disk).
+    unsafe fn run(this: *mut bindings::gendisk) {
+        // SAFETY: By the requirement of this function.
+        let this = unsafe { &*this.cast_const().cast::<Self>() };
+
+        this.begun.fetch_add(1, Release);
+        while this.go_on.load(Acquire) == 0 {
+            fsleep(Delta::from_millis(1));
+        }
+        this.ended.fetch_add(1, Release);
+    }
+}
+
+/// Stands for a module.
+struct Module(KBox<Opaque<bindings::module>>);
+
+impl Module {
+    /// One that only its init function uses.
+    fn new(state: bindings::module_state) -> Result<Self> {
+        let this = Self(KBox::new(Opaque::new(pin_init::zeroed()), GFP_KERNEL)?);
+
+        this.set_state(state);
+        #[cfg(CONFIG_MODULE_UNLOAD)]
+        // SAFETY: Nobody else knows of the module.
+        unsafe {
+            (*this.as_raw()).refcnt.counter = 1
+        };
+        Ok(this)
+    }
+
+    fn as_raw(&self) -> *mut bindings::module {
+        self.0.get()
+    }
+
+    fn set_state(&self, state: bindings::module_state) {
+        // SAFETY: The module is valid.
+        unsafe { (&raw mut (*self.as_raw()).state).write_volatile(state) };
+    }
+
+    /// How many there are beside the init function.
+    fn users(&self) -> c_int {
+        #[cfg(CONFIG_MODULE_UNLOAD)]
+        // SAFETY: The module is valid.
+        let count = unsafe { (&raw const (*self.as_raw()).refcnt.counter).read_volatile() };
+        #[cfg(not(CONFIG_MODULE_UNLOAD))]
+        let count = 1;
+
+        count - 1
+    }
+
+    /// Tells that the module is about to be freed.
+    fn go(&self) {
+        let going = bindings::module_state_MODULE_STATE_GOING as c_ulong;
+
+        // SAFETY: The module does nothing any more.
+        unsafe { module_callback(core::ptr::null_mut(), going, self.as_raw().cast()) };
+    }
+}
 
 #[kunit_tests(rust_blk_mq_removal)]
 mod tests {
@@ -235,10 +321,10 @@ mod tests {
         let [other, own] = [&modules[0], &modules[1]].map(|at| core::ptr::from_ref(at).cast_mut());
 
         // Only the watch can remove it.
-        let mut watch = Watch::end(disk.as_raw()).ok_or(ENOENT)?;
+        let mut watch = Watch::end(disk.watch).ok_or(ENOENT)?;
         watch.set_module(own.cast());
         // SAFETY: The disk was added.
-        unsafe { Watch::start(watch) };
+        unsafe { Watch::start(watch, disk.as_raw(), remove::<Ram>) };
         core::mem::forget(disk);
 
         for (action, module) in [(going, other), (going - 1, own)] {
@@ -271,11 +357,11 @@ mod tests {
         let [first, second, third] = disks.map(|name| disk(&census, name));
         let (first, second, third) = (first?, second?, third?);
         for disk in [&first, &second, &third] {
-            let mut watch = Watch::end(disk.as_raw()).ok_or(ENOENT)?;
+            let mut watch = Watch::end(disk.watch).ok_or(ENOENT)?;
 
             watch.set_module(module.cast());
             // SAFETY: The disk was added.
-            unsafe { Watch::start(watch) };
+            unsafe { Watch::start(watch, disk.as_raw(), remove::<Ram>) };
         }
         let open = OpenDisk::new(&third)?;
         *open.ram().queue_data().other.lock() = Some(third);
@@ -287,6 +373,72 @@ mod tests {
         assert_eq!(census.hw.load(Relaxed), 0);
         drop(open);
         census.wait_until_gone()?;
+        Ok(())
+    }
+
+    #[test]
+    fn a_disk_that_is_gone_does_not_take_another_along_at_its_address() -> Result {
+        let census = Census::new()?;
+        let disk = disk(&census, "rustkunit_address")?;
+        let open = OpenDisk::new(&disk)?;
+        let module = Module::new(bindings::module_state_MODULE_STATE_GOING)?;
+
+        // As if somebody else had removed the disk, and the next one had got its address.
+        drop(Watch::end(disk.watch).ok_or(ENOENT)?);
+        let next = Watch::new(module.as_raw())?;
+        // SAFETY: The disk was added.
+        unsafe { Watch::start(next, disk.as_raw(), remove::<Ram>) };
+        drop(disk);
+        assert_eq!(census.hw.load(Relaxed), 1);
+        assert_eq!(Bio::submit(&open, READ, 0, 512, 0)?.wait(), Status::OK);
+
+        module.go();
+        assert_eq!(census.hw.load(Relaxed), 0);
+        drop(open);
+        census.wait_until_gone()?;
+        Ok(())
+    }
+
+    #[test]
+    fn a_module_waits_for_the_worker_that_removes_its_disk() -> Result {
+        let removal = Arc::new(Removal::new(), GFP_KERNEL)?;
+        let module = Module::new(bindings::module_state_MODULE_STATE_COMING)?;
+        let watch = Watch::new(module.as_raw())?;
+
+        // SAFETY: `Removal::run` gets a `Removal`, which stays.
+        unsafe { Watch::start_removal(watch, removal.as_disk(), Removal::run) };
+        assert!(wait_longer(|| removal.begun.load(Acquire) == 1).is_ok());
+
+        // The init function of the module has failed. The reference does not keep it then.
+        module.set_state(bindings::module_state_MODULE_STATE_GOING);
+        let late = removal.clone();
+        workqueue::system_unbound().try_spawn(GFP_KERNEL, move || {
+            fsleep(Delta::from_millis(50));
+            late.go_on.store(1, Release);
+        })?;
+        module.go();
+        assert_eq!(removal.ended.load(Acquire), 1);
+        assert_eq!(module.users(), 0);
+        assert_eq!(removal.begun.load(Acquire), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn a_module_that_goes_first_removes_the_disk_once() -> Result {
+        let removal = Arc::new(Removal::new(), GFP_KERNEL)?;
+        let module = Module::new(bindings::module_state_MODULE_STATE_GOING)?;
+        let watch = Watch::new(module.as_raw())?;
+
+        removal.go_on.store(1, Release);
+        // SAFETY: `Removal::run` gets a `Removal`, which stays.
+        unsafe { Watch::start_removal(watch, removal.as_disk(), Removal::run) };
+        module.go();
+        assert_eq!(removal.ended.load(Acquire), 1);
+        assert_eq!(module.users(), 0);
+
+        // Neither does the worker come back to it.
+        fsleep(Delta::from_millis(20));
+        assert_eq!(removal.begun.load(Acquire), 1);
         Ok(())
     }
 
@@ -306,6 +458,8 @@ mod tests {
             }
             // SAFETY: What C looks at is there.
             assert_eq!(unsafe { keep_module(&mut *module) }, is_kept);
+            #[cfg(CONFIG_MODULE_UNLOAD)]
+            assert_eq!(module.refcnt.counter, 1 + c_int::from(is_kept));
         }
         Ok(())
     }
