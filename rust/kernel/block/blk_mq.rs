@@ -231,6 +231,11 @@ pub use request::{
     State, //
 };
 pub use request_list::RequestList;
+#[cfg(CONFIG_RUST_BLK_VIRTIO)]
+pub(super) use request_list::{
+    pop_front,
+    push, //
+};
 pub use request_table::RequestTable;
 pub use size::Size;
 pub use status::Status;

@@ -7,6 +7,7 @@
 //! C header: [`include/linux/virtio_disk_index.h`](srctree/include/linux/virtio_disk_index.h)
 
 use super::blk_mq::{
+    self,
     CpuQueues,
     Operations,
     Payload,
@@ -143,30 +144,21 @@ impl<T: Operations> DescribedList<T> {
     /// Adds a request at the end.
     #[inline]
     pub fn push(&mut self, rq: Described<Request<T>>) {
-        let rq = rq.into_raw().cast::<bindings::request>().as_ptr();
-
-        // SAFETY: The request is valid, and owned. The block layer has no use for the link of a
-        // request that is started.
-        unsafe { (*rq).__bindgen_anon_1.rq_next = core::ptr::null_mut() };
-        if self.list.tail.is_null() {
-            self.list.head = rq;
-        } else {
-            // SAFETY: By the type invariant, the last request is valid and owned.
-            unsafe { (*self.list.tail).__bindgen_anon_1.rq_next = rq };
-        }
-        self.list.tail = rq;
+        // INVARIANT: The request comes from there, and passes to the list.
+        //
+        // SAFETY: The request was owned, so it is valid, and in no list: the block layer has no use
+        // for the link of a request that is started. Those in the list are by the type invariant.
+        unsafe { blk_mq::push(&mut self.list, rq.into_raw().cast()) };
     }
 
     /// Takes the first request.
     #[inline]
     pub fn pop(&mut self) -> Option<Described<Request<T>>> {
-        let rq = NonNull::new(self.list.head)?;
+        // INVARIANT: The others stay in the list.
+        //
+        // SAFETY: By the type invariant.
+        let rq = unsafe { blk_mq::pop_front(&mut self.list) }?;
 
-        // SAFETY: By the type invariant, the request is valid and owned.
-        self.list.head = unsafe { (*rq.as_ptr()).__bindgen_anon_1.rq_next };
-        if self.list.head.is_null() {
-            self.list.tail = core::ptr::null_mut();
-        }
         // SAFETY: By the type invariant, and it is not in the list any more.
         Some(unsafe { Described::from_raw(rq.cast()) })
     }

@@ -11,8 +11,7 @@ use super::{
     },
     Idle,
     Operations,
-    Request,
-    Status, //
+    Request, //
 };
 use core::{
     marker::PhantomData,
@@ -74,7 +73,9 @@ impl<'a, T: Operations> RequestList<'a, T> {
     #[inline]
     pub fn pop(&mut self) -> Option<Request<T, Idle>> {
         // INVARIANT: The others stay in the list.
-        let rq = pop_front(self.list)?;
+        //
+        // SAFETY: By the type invariant, the requests belong to the list.
+        let rq = unsafe { pop_front(self.list) }?;
 
         // SAFETY: By the type invariant, the request is idle, and now it is not in the list.
         Some(unsafe { Request::from_list(rq) })
@@ -90,127 +91,46 @@ impl<'a, T: Operations> RequestList<'a, T> {
         }
     }
 
-    /// Lets a driver prepare all requests before it takes the first of them, and with it a lock.
-    /// Those for which `prepare` returns a status leave the list, rejected with it.
-    #[inline]
-    pub fn prepare(
-        &mut self,
-        mut prepare: impl FnMut(&mut Request<T, Idle>) -> Result<(), Status>,
-    ) {
-        let mut previous = core::ptr::null_mut();
-        let mut next = self.list.head;
-
-        while let Some(this) = NonNull::new(next) {
-            // SAFETY: By the type invariant, the request is valid and belongs to the list.
-            next = unsafe { (*this.as_ptr()).__bindgen_anon_1.rq_next };
-            // SAFETY: By the type invariant, the request is idle. It is in the list still, but
-            // nobody looks at that before it is linked again below.
-            let mut rq = unsafe { Request::from_list(this) };
-            let result = prepare(&mut rq);
-
-            // `prepare` may have put another request there, and even this one again after it has
-            // ended and come back as a request of another disk.
-            //
-            // SAFETY: `rq` is owned, so it is valid.
-            let is_ours = unsafe { (*rq.as_raw()).q } == self.queue;
-
-            previous = if result.is_ok() && is_ours && rq.as_raw() == this.as_ptr() {
-                // It may have been in other lists meanwhile.
-                //
-                // SAFETY: As above.
-                unsafe { (*this.as_ptr()).__bindgen_anon_1.rq_next = next };
-                // INVARIANT: The request is idle, of this disk, and linked.
-                rq.into_raw().as_ptr()
-            } else {
-                self.replace(previous, rq, result, next)
-            };
-        }
-    }
-
-    /// Puts a request between `previous`, or the start of the list if that is null, and `next`; or
-    /// none there, if `result` is an error. Returns what is before `next` then.
-    #[cold]
-    fn replace(
-        &mut self,
-        previous: *mut bindings::request,
-        rq: Request<T, Idle>,
-        result: Result<(), Status>,
-        next: *mut bindings::request,
-    ) -> *mut bindings::request {
-        let kept = match result {
-            Ok(()) => self.claim(rq),
-            Err(status) => {
-                drop(rq.reject(status));
-                None
-            }
-        };
-
-        let last = match kept {
-            Some(rq) => {
-                self.link(previous, rq);
-                rq
-            }
-            None => previous,
-        };
-
-        self.link(last, next);
-        if next.is_null() {
-            self.list.tail = last;
-        }
-        last
-    }
-
-    /// Lets `rq` follow `previous`, or be the first if that is null.
-    fn link(&mut self, previous: *mut bindings::request, rq: *mut bindings::request) {
-        match NonNull::new(previous) {
-            // SAFETY: The request is valid and belongs to the list.
-            Some(previous) => unsafe { (*previous.as_ptr()).__bindgen_anon_1.rq_next = rq },
-            None => self.list.head = rq,
-        }
-    }
-
     /// Leaves a request to [`queue_rq`](Operations::queue_rq), along with what is in the list when
     /// [`queue_rqs`](Operations::queue_rqs) returns. It does not come out of [`pop`](Self::pop).
     #[inline]
     pub fn push_back(&mut self, rq: Request<T, Idle>) {
-        if let Some(rq) = self.claim(rq) {
-            // INVARIANT: `rq` may be in a list, and is in none.
-            append(&mut self.back, rq, rq);
-        }
-    }
-
-    /// Returns a request that may be in one of the lists: idle, and of this disk. A request of
-    /// another disk goes back on its own.
-    #[inline]
-    fn claim(&self, rq: Request<T, Idle>) -> Option<*mut bindings::request> {
         // SAFETY: `rq` is owned, so it is valid.
         if unsafe { (*rq.as_raw()).q } != self.queue {
+            // A request of another disk goes back on its own.
             rq.start().requeue(Kick::Now);
-            return None;
+            return;
         }
-
-        let rq = rq.into_raw().as_ptr();
-
-        // SAFETY: `rq` is valid and belongs to the caller.
-        unsafe { (*rq).__bindgen_anon_1.rq_next = core::ptr::null_mut() };
-        Some(rq)
+        // INVARIANT: The request is idle, and of this disk.
+        //
+        // SAFETY: The request is owned, so it is in no list, and passes to this one.
+        unsafe { push(&mut self.back, rq.into_raw()) };
     }
 }
 
 impl<T: Operations> Drop for RequestList<'_, T> {
     fn drop(&mut self) {
         if !self.back.head.is_null() {
-            append(self.list, self.back.head, self.back.tail);
+            // INVARIANT: The requests pass from one list to the other.
+            //
+            // SAFETY: By the type invariant, the requests belong to the lists.
+            unsafe { append(self.list, self.back.head, self.back.tail) };
         }
     }
 }
 
-/// Takes the first request out of `list`; all of them belong to the caller.
+/// Takes the first request out of `list`.
+///
+/// # Safety
+///
+/// The requests in `list` must be valid and belong to it.
 #[inline]
-fn pop_front(list: &mut bindings::rq_list) -> Option<NonNull<bindings::request>> {
+pub(in crate::block) unsafe fn pop_front(
+    list: &mut bindings::rq_list,
+) -> Option<NonNull<bindings::request>> {
     let rq = NonNull::new(list.head)?;
 
-    // SAFETY: The request is valid and belongs to the caller.
+    // SAFETY: By the requirement of this function.
     let link = unsafe { &mut (*rq.as_ptr()).__bindgen_anon_1.rq_next };
 
     list.head = *link;
@@ -221,9 +141,30 @@ fn pop_front(list: &mut bindings::rq_list) -> Option<NonNull<bindings::request>>
     Some(rq)
 }
 
-/// Adds the chain from `head` to `tail` at the end of `list`; all of them belong to the caller.
+/// Adds a request at the end of `list`.
+///
+/// # Safety
+///
+/// `rq` must be valid, belong to the caller, and be in no list. The requests in `list` must be
+/// valid and belong to it.
 #[inline]
-fn append(
+pub(in crate::block) unsafe fn push(list: &mut bindings::rq_list, rq: NonNull<bindings::request>) {
+    let rq = rq.as_ptr();
+
+    // SAFETY: By the requirement of this function.
+    unsafe { (*rq).__bindgen_anon_1.rq_next = core::ptr::null_mut() };
+    // SAFETY: By the requirement of this function; `rq` is the chain.
+    unsafe { append(list, rq, rq) };
+}
+
+/// Adds the chain from `head` to `tail` at the end of `list`.
+///
+/// # Safety
+///
+/// The requests of the chain must be valid and belong to the caller, those in `list` be valid and
+/// belong to that.
+#[inline]
+unsafe fn append(
     list: &mut bindings::rq_list,
     head: *mut bindings::request,
     tail: *mut bindings::request,
@@ -231,7 +172,7 @@ fn append(
     if list.tail.is_null() {
         list.head = head;
     } else {
-        // SAFETY: The last request is valid and belongs to the caller.
+        // SAFETY: By the requirement of this function.
         unsafe { (*list.tail).__bindgen_anon_1.rq_next = head };
     }
     list.tail = tail;

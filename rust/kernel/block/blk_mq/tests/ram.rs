@@ -51,18 +51,6 @@ use crate::{
 /// The size of the disks in sectors.
 pub(super) const SECTORS: u64 = 256;
 
-/// What happens to a request while it is prepared.
-#[derive(Clone, Copy, PartialEq, Eq)]
-#[repr(u32)]
-pub(super) enum Exchange {
-    /// Nothing.
-    Nothing,
-    /// Another request, which was kept, takes its place.
-    ForGood,
-    /// The same, until the request was issued again.
-    ForAWhile,
-}
-
 /// The size of the disks in bytes.
 pub(super) const BYTES: usize = 256 * 512;
 
@@ -166,12 +154,8 @@ pub(super) struct QueueData {
     pub(super) lists: Atomic<u32>,
     /// How many requests of a list are put back; then the others are left there.
     pub(super) put_back: Atomic<u32>,
-    /// Which requests of a list are refused: a bit for each 32 sectors.
-    pub(super) refused: Atomic<u32>,
     /// Whether the requests of a list are kept.
     pub(super) park_list: Atomic<u32>,
-    /// The [`Exchange`] that the next request of a list meets.
-    pub(super) exchange: Atomic<u32>,
     pub(super) timeouts: Atomic<u32>,
     /// Whether a request whose completion was withheld is taken when it times out.
     pub(super) take_withheld: Atomic<u32>,
@@ -227,9 +211,7 @@ impl QueueData {
             committed: Atomic::new(0),
             lists: Atomic::new(0),
             put_back: Atomic::new(0),
-            refused: Atomic::new(0),
             park_list: Atomic::new(0),
-            exchange: Atomic::new(Exchange::Nothing as u32),
             timeouts: Atomic::new(0),
             take_withheld: Atomic::new(0),
             drop_other: Atomic::new(0),
@@ -272,30 +254,6 @@ impl QueueData {
     /// Takes a request that was kept without being started.
     pub(super) fn unpark_idle(&self) -> Option<Request<Ram, Idle>> {
         self.idle.lock().pop()
-    }
-
-    /// Exchanges a request for one that is kept without being started, once.
-    fn exchange(&self, rq: &mut Request<Ram, Idle>) -> Option<()> {
-        let exchange = self.exchange.load(Relaxed);
-
-        if exchange == Exchange::Nothing as u32 {
-            return Some(());
-        }
-        self.exchange.store(Exchange::Nothing as u32, Relaxed);
-
-        let taken = core::mem::replace(rq, self.unpark_idle()?);
-
-        if exchange == Exchange::ForGood as u32 {
-            self.park_idle(taken);
-            return Some(());
-        }
-        // The worker that issues it again finds `Mode::ParkIdle`.
-        taken.start().requeue(Kick::Now);
-        wait_until(|| !self.idle.lock().is_empty()).ok()?;
-        let back = self.unpark_idle()?;
-
-        self.park_idle(core::mem::replace(rq, back));
-        Some(())
     }
 
     /// Takes a request that was kept.
@@ -481,22 +439,12 @@ impl Operations for Ram {
             return;
         };
         let data = hctx.queue_data();
-        let refused = data.refused.load(Relaxed);
         let mut put_back = data.put_back.load(Relaxed);
 
         data.lists.fetch_add(1, Relaxed);
-        if data.exchange.load(Relaxed) == Exchange::Nothing as u32 {
-            while let Some(rq) = data.unpark_idle() {
-                list.push_back(rq);
-            }
+        while let Some(rq) = data.unpark_idle() {
+            list.push_back(rq);
         }
-        list.prepare(|rq| {
-            if data.exchange(rq).is_none() || refused & (1 << (rq.sector() / 32)) != 0 {
-                Err(Status::MEDIUM)
-            } else {
-                Ok(())
-            }
-        });
         // There is only this hardware queue.
         if let Some(rq) = list.pop_if(hctx.index() + 1) {
             drop(rq);
