@@ -124,7 +124,8 @@ pub trait Operations: Sized + 'static {
     ///
     /// # Context
     ///
-    /// The context of [`Request::complete`], or softirq or hard interrupt context. Must not sleep.
+    /// The context of [`Request::complete`], or softirq or hard interrupt context; process context
+    /// if the completion was withheld (see [`Request::complete_remote`]). Must not sleep.
     fn complete(rq: Request<Self, Started>);
 
     /// Looks for requests that the device has completed, and returns the number found.
@@ -143,7 +144,8 @@ pub trait Operations: Sized + 'static {
     ///
     /// The request still belongs to the device, and may end at any moment. A driver that has no
     /// means to get it back lets the timer run again. Where faults are injected, the completion may
-    /// have been withheld from the block layer: see [`TimedOutRequest::take_withheld`].
+    /// have been withheld from the block layer: see [`TimedOutRequest::take_withheld`]. If the
+    /// driver leaves it there, the request is completed after this function, whatever that returns.
     ///
     /// # Context
     ///
@@ -346,15 +348,21 @@ impl<T: Operations> OperationsVTable<T> {
         // SAFETY: By the requirement of this function.
         let rq = unsafe { TimedOutRequest::new(rq) };
 
-        if T::HAS_TIMEOUT {
-            set.callers().enter(|| T::timeout(&rq)).as_raw()
+        let action = if T::HAS_TIMEOUT {
+            set.callers().enter(|| T::timeout(&rq))
         } else {
-            // Nobody else looks after what was withheld.
-            if let Some(rq) = rq.take_withheld() {
-                T::complete(rq);
+            TimeoutAction::ResetTimer
+        };
+
+        match rq.take_withheld() {
+            // Nobody else looks after it.
+            Some(withheld) => {
+                withheld.complete_for_real();
+                TimeoutAction::Done
             }
-            TimeoutAction::ResetTimer.as_raw()
+            None => action,
         }
+        .as_raw()
     }
 
     /// # Safety

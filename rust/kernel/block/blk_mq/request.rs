@@ -30,6 +30,7 @@ use crate::{
     prelude::*,
     sync::{
         atomic::{
+            Acquire,
             Relaxed,
             Release, //
         },
@@ -452,18 +453,34 @@ impl<T: Operations> Request<T, Started> {
     ///
     /// Where faults are injected (`io-timeout-fail` in `/sys/block`), the completion may also be
     /// withheld, as if the device had not answered. Then the request waits for its timeout, where
-    /// the driver gets it with [`TimedOutRequest::take_withheld`]; if the driver has no
-    /// [`Operations::timeout`], it is completed then.
+    /// the driver can get it with [`TimedOutRequest::take_withheld`]; if it does not, the request
+    /// is completed after that.
     ///
     /// [`TimedOutRequest::take_withheld`]: super::TimedOutRequest::take_withheld
     #[inline]
     pub fn complete_remote(self) -> Option<Self> {
-        // SAFETY: By the type invariant, the request and its queue are valid.
-        if unsafe { bindings::blk_should_fake_timeout((*self.as_raw()).q) } {
-            self.withhold();
-            return None;
-        }
+        if cfg!(CONFIG_FAIL_IO_TIMEOUT) {
+            // SAFETY: By the type invariant, the request and its queue are valid.
+            let queue = unsafe { (*self.as_raw()).q };
 
+            // SAFETY: As above.
+            if unsafe { bindings::blk_should_fake_timeout(queue) } {
+                return self.withhold().and_then(Self::pass_on);
+            }
+        }
+        self.pass_on()
+    }
+
+    /// As [`complete`](Self::complete), but the completion is not withheld.
+    pub(super) fn complete_for_real(self) {
+        if let Some(rq) = self.pass_on() {
+            T::complete(rq);
+        }
+    }
+
+    /// As [`complete_remote`](Self::complete_remote), but the completion is not withheld.
+    #[inline]
+    fn pass_on(self) -> Option<Self> {
         let rq = self.into_raw();
 
         // SAFETY: By the type invariant of the consumed `self`, `rq` is valid, started and owned
@@ -478,17 +495,33 @@ impl<T: Operations> Request<T, Started> {
         Some(unsafe { Self::from_raw(rq) })
     }
 
-    /// Gives up ownership until the request times out.
+    /// Gives up ownership until the request times out. Returns the request if it will not, as the
+    /// driver has said at an earlier timeout that it makes sure that the request ends.
     #[cold]
-    pub(super) fn withhold(self) {
+    pub(super) fn withhold(self) -> Option<Self> {
         let rq = self.into_raw();
         // SAFETY: By the type invariant of the consumed `self`, a `Pdu<T>` follows.
         let pdu = unsafe { Pdu::<T>::of(rq) }.as_ptr();
-        // SAFETY: The PDU is initialized, and valid as long as the tag set.
+        // SAFETY: The PDU is initialized, and valid as long as the queue is kept, below.
         let is_withheld = unsafe { &(*pdu).is_withheld };
+        // SAFETY: By the type invariant of the consumed `self`, `rq` is valid, and its queue too.
+        let usage = unsafe { &raw mut (*(*rq.as_ptr()).q).q_usage_counter };
 
+        // SAFETY: The request holds a reference, so there is one to add to.
+        unsafe { bindings::percpu_ref_get(usage) };
         // As soon as this is seen, the ownership is taken: see `TimedOutRequest::take_withheld`.
         is_withheld.store(1, Release);
+        // Pairs with the barrier there: either a timeout sees what is withheld, or this sees that
+        // the last timeout has come.
+        smp_mb(Full);
+        // SAFETY: The reference that was taken above keeps the queue and its requests.
+        let is_lost = !unsafe { timer_runs(rq) } && is_withheld.xchg(0, Acquire) != 0;
+        // SAFETY: The reference was taken above.
+        unsafe { bindings::percpu_ref_put(usage) };
+
+        // SAFETY: The ownership was given up by whoever has withheld the request, and nobody else
+        // has seen it do so.
+        is_lost.then(|| unsafe { Self::from_raw(rq) })
     }
 
     /// Ends the request.
@@ -520,6 +553,27 @@ impl<T: Operations> Request<T, Started> {
         unsafe { (*self.as_raw()).__sector = sector };
         Ok(())
     }
+}
+
+/// Whether a request that is started can still time out.
+///
+/// # Safety
+///
+/// `rq` must point to a request, which somebody else may own.
+unsafe fn timer_runs(rq: NonNull<bindings::request>) -> bool {
+    const TIMED_OUT: u32 = 1 << bindings::rqf_flags___RQF_TIMED_OUT;
+
+    // SAFETY: By the requirement of this function.
+    let flags = unsafe { &raw const (*rq.as_ptr()).rq_flags };
+    // SAFETY: By the requirement of this function.
+    let state = unsafe { &raw const (*rq.as_ptr()).state };
+
+    // SAFETY: `flags` is valid for reads. Others may change it, so it is read once.
+    let flags = unsafe { flags.read_volatile() };
+    // SAFETY: As above.
+    let state = unsafe { state.read_volatile() };
+
+    flags & TIMED_OUT == 0 && state == bindings::mq_rq_state_MQ_RQ_IN_FLIGHT
 }
 
 impl<T: Operations, S: State> Drop for Request<T, S> {

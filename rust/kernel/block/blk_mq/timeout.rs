@@ -15,8 +15,8 @@ use super::{
 use crate::{
     prelude::*,
     sync::atomic::{
-        Acquire,
-        Atomic, //
+        Atomic,
+        Full, //
     },
     time::{
         Delta,
@@ -104,11 +104,12 @@ impl<'a, T: Operations> TimedOutRequest<'a, T> {
     }
 
     /// Takes the request, if its completion was withheld to see what becomes of that; see
-    /// [`Request::complete_remote`]. This is the only way in which it can end then.
+    /// [`Request::complete_remote`].
     ///
     /// The device has served the request, and the driver has taken it from there. To be tested is
     /// what the driver does about a request that it would still wait for, so it treats the request
-    /// as if it had got it back by force: ends it, or requeues it.
+    /// as if it had got it back by force: ends it, or requeues it. What it does not take is
+    /// completed when [`Operations::timeout`] has returned.
     pub fn take_withheld(&self) -> Option<Request<T>> {
         // SAFETY: By the type invariant, it is a request of a `GenDisk<T>`.
         let pdu = unsafe { Pdu::<T>::of(self.rq) }.as_ptr();
@@ -116,7 +117,8 @@ impl<'a, T: Operations> TimedOutRequest<'a, T> {
         // others than the owner.
         let is_withheld: &Atomic<u32> = unsafe { &(*pdu).is_withheld };
 
-        if is_withheld.xchg(0, Acquire) == 0 {
+        // Pairs with the barrier of `Request::withhold`.
+        if is_withheld.xchg(0, Full) == 0 {
             return None;
         }
         // SAFETY: `Request::withhold` has given up the ownership of a started request, and nobody

@@ -159,6 +159,8 @@ pub(super) struct QueueData {
     pub(super) timeouts: Atomic<u32>,
     /// Whether a request whose completion was withheld is taken when it times out.
     pub(super) take_withheld: Atomic<u32>,
+    /// Whether the driver says at a timeout that it makes sure that the request ends.
+    pub(super) promise: Atomic<u32>,
     /// Whether a timeout drops the disk that is kept.
     pub(super) drop_other: Atomic<u32>,
     /// How often there was one more to be taken.
@@ -214,6 +216,7 @@ impl QueueData {
             park_list: Atomic::new(0),
             timeouts: Atomic::new(0),
             take_withheld: Atomic::new(0),
+            promise: Atomic::new(0),
             drop_other: Atomic::new(0),
             taken_twice: Atomic::new(0),
             late: Atomic::new(0),
@@ -523,7 +526,11 @@ impl Operations for Ram {
                 return TimeoutAction::Done;
             }
         }
-        TimeoutAction::ResetTimer
+        if data.promise.load(Relaxed) != 0 {
+            TimeoutAction::Done
+        } else {
+            TimeoutAction::ResetTimer
+        }
     }
 
     fn map_queues(maps: &mut QueueMaps<'_>, _set: &SetData) {
