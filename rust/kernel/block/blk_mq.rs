@@ -38,7 +38,7 @@
 //! | Data | Type | From | Until |
 //! |---|---|---|---|
 //! | [`Operations::TagSetData`] | shared | [`TagSet::new`] | the last disk of the set is closed |
-//! | [`Operations::RequestData`] | exclusive | [`TagSet::new`], choice of a scheduler | as above |
+//! | [`Operations::RequestData`] | exclusive | [`TagSet::new`], a scheduler | the end of that |
 //! | [`Operations::QueueData`] | shared | [`NewDisk::new`] | the disk is closed by its last user |
 //! | [`Operations::HwData`] | shared | [`NewDisk::new`] | [`Disk`] is dropped |
 //!

@@ -30,10 +30,12 @@ struct Head(*mut Caller);
 unsafe impl Send for Head {}
 
 /// The threads that are in a function which the block layer has called in process context for a
-/// disk of a tag set.
+/// tag set or a disk of it.
 ///
-/// Removing a disk waits for such functions, at least for those that concern it, and in a tag set
-/// that may block for all that issue requests. So a thread that is in one must not do it.
+/// Removing a disk waits for such functions: for those that concern it; in a tag set that may block
+/// for all that issue requests; and for all that run under a lock of the set, such as those that
+/// make and drop the data of requests when a scheduler is chosen. So a thread that is in one must
+/// not do it.
 #[pin_data]
 pub(super) struct Callers {
     #[pin]

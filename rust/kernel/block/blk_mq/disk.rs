@@ -51,10 +51,23 @@ use core::{
 /// be able to do that. In the init function of a module that may fail, it also waits for the last
 /// user to close the disk.
 ///
-/// In a function of the driver that the block layer has called for a disk of the same tag set in
-/// process context, `drop` does not wait, as that could be for itself: a worker removes the disk
-/// soon. So do what else waits for requests, [`freeze`](Self::freeze), [`quiesce`](Self::quiesce)
-/// and [`update_limits`](Self::update_limits), which must not be called there.
+/// A function of the driver that the block layer has called for a disk of the same tag set could
+/// wait for itself that way. So in the following ones `drop` does not wait, but lets a worker
+/// remove the disk soon: [`Operations::timeout`], [`getgeo`](Operations::getgeo) and
+/// [`report_zones`](Operations::report_zones); [`init_hctx`](Operations::init_hctx),
+/// [`init_request_data`](Operations::init_request_data), and `drop` of what that has made;
+/// [`Attribute::show`](super::Attribute::show) and [`Attribute::store`](super::Attribute::store);
+/// what was passed to [`update_limits`](Self::update_limits) or to
+/// [`execute`](GenDisk::execute); and, if the tag set is
+/// [`blocking`](super::TagSetOptions::blocking), [`queue_rq`](Operations::queue_rq),
+/// [`queue_rqs`](Operations::queue_rqs) and [`commit_rqs`](Operations::commit_rqs).
+///
+/// In a tag set that is not, those three must not sleep, nor may
+/// [`complete`](Operations::complete) and [`poll`](Operations::poll) in any. So a disk must not be
+/// dropped there.
+///
+/// What else waits for requests, [`freeze`](Self::freeze), [`quiesce`](Self::quiesce) and
+/// [`update_limits`](Self::update_limits), must be called in none of them.
 ///
 /// # Invariants
 ///

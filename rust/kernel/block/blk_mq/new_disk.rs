@@ -53,8 +53,7 @@ use core::{
 ///
 /// # Context
 ///
-/// Dropping it sleeps. In a function of the driver that the block layer has called for a disk of
-/// the same tag set in process context, a worker does it soon.
+/// Dropping it sleeps. In the functions of the driver that [`Disk`] names, a worker does it soon.
 ///
 /// # Invariants
 ///

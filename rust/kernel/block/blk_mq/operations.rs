@@ -63,6 +63,11 @@ pub trait Operations: Sized + 'static {
     /// used by one request after the other. Each hardware queue of a disk has another one, for the
     /// flushes that the block layer makes by itself.
     ///
+    /// It is dropped along with what it was made for: when the user chooses another scheduler,
+    /// while the disk goes on, when the [`Disk`](super::Disk) is dropped, or with the tag set. That
+    /// happens in process context, and may sleep, but under locks of the block layer that starting
+    /// I/O or removing a disk can need; so it must not wait for requests.
+    ///
     /// It is pinned: it stays where it was made until it is dropped, so it can contain list nodes,
     /// timers or work items.
     type RequestData: Send + 'static;
@@ -71,8 +76,16 @@ pub trait Operations: Sized + 'static {
     ///
     /// # Context
     ///
-    /// Process context. May sleep, but must not start I/O: memory is to be allocated with
+    /// Process context, from [`TagSet::new`](super::TagSet::new), from
+    /// [`NewDisk::new`](super::NewDisk::new), or whenever a disk of the set gets a scheduler: when
+    /// it is added, or when the user writes to `queue/scheduler` in `/sys/block`, also on several
+    /// CPUs at a time. May sleep, but must not start I/O: memory is to be allocated with
     /// `GFP_NOIO`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`TagSet::new`](super::TagSet::new) are returned as they are. Elsewhere the block
+    /// layer makes [`ENOMEM`] of them; a disk without a scheduler stays as it is.
     fn init_request_data(set: &Self::TagSetData) -> impl PinInit<Self::RequestData, Error>;
 
     /// Makes the data of the hardware queue number `index` of a disk.
@@ -379,10 +392,15 @@ impl<T: Operations> OperationsVTable<T> {
             let set_data = unsafe { &*set_data.cast_const().cast::<T::TagSetData>() };
             // SAFETY: By the requirement of this function, `hctx` is valid.
             let disk_data = unsafe { (*(*hctx).queue).queuedata };
-            let hw_data = T::init_hctx(set_data, index);
-            // SAFETY: `NewDisk::new` passes a `DiskData<T>`, and does nothing with it
-            // until the hardware queues are made.
-            let hw_data = unsafe { DiskData::<T>::add_hw_data(disk_data, hw_data) }?;
+            // SAFETY: By the requirement of this function, `hctx` is valid.
+            let set = unsafe { Self::set_of((*hctx).queue) };
+            let hw_data = set.callers().enter(|| {
+                let hw_data = T::init_hctx(set_data, index);
+
+                // SAFETY: `NewDisk::new` passes a `DiskData<T>`, and does nothing with it
+                // until the hardware queues are made.
+                unsafe { DiskData::<T>::add_hw_data(disk_data, hw_data) }
+            })?;
 
             // SAFETY: By the requirement of this function, `hctx` is valid.
             unsafe { (*hctx).driver_data = hw_data.as_ptr().cast() };
@@ -425,7 +443,9 @@ impl<T: Operations> OperationsVTable<T> {
                 unsafe { pin_init::raw_try_init(data, T::init_request_data(set_data)) }
             };
             // SAFETY: By the requirement of this function.
-            let result = unsafe { TagSet::<T>::try_construct(set, init) }?;
+            let callers = unsafe { TagSet::<T>::callers_of(set) };
+            // SAFETY: As above.
+            let result = callers.enter(|| unsafe { TagSet::<T>::try_construct(set, init) })?;
 
             // SAFETY: `slot` is valid for writes.
             unsafe { slot.write(RingSlot::new()) };
@@ -441,9 +461,10 @@ impl<T: Operations> OperationsVTable<T> {
 
     /// # Safety
     ///
-    /// `rq` must be a request that `init_request_callback` has initialized, and that has no owner.
+    /// `rq` must be a request that `init_request_callback` has initialized for `set`, and that has
+    /// no owner.
     unsafe extern "C" fn exit_request_callback(
-        _set: *mut bindings::blk_mq_tag_set,
+        set: *mut bindings::blk_mq_tag_set,
         rq: *mut bindings::request,
         _hctx_index: c_uint,
     ) {
@@ -454,8 +475,11 @@ impl<T: Operations> OperationsVTable<T> {
 
         // SAFETY: By the requirement of this function, this was initialized.
         if unsafe { (*pdu).has_data } {
+            // SAFETY: By the requirement of this function, it is the inner part of a `TagSet<T>`.
+            let callers = unsafe { TagSet::<T>::callers_of(set) };
+
             // SAFETY: The data is initialized, not used after this, and dropped where it is.
-            unsafe { (&raw mut (*pdu).data).drop_in_place() };
+            callers.enter(|| unsafe { (&raw mut (*pdu).data).drop_in_place() });
         }
     }
 

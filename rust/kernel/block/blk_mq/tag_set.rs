@@ -215,6 +215,20 @@ impl<T: Operations> TagSet<T> {
         &self.callers
     }
 
+    /// As [`callers`](Self::callers), for a set that may not be complete.
+    ///
+    /// # Safety
+    ///
+    /// `set` must be the inner part of a `TagSet<T>` that lives for `'a`.
+    pub(super) unsafe fn callers_of<'a>(set: *mut bindings::blk_mq_tag_set) -> &'a Callers {
+        // SAFETY: By the requirement of this function.
+        let this = unsafe { container_of!(Opaque::cast_from(set), Self, inner) };
+
+        // SAFETY: By the requirement of this function, and `callers` was initialized before
+        // `inner`.
+        unsafe { &(*this).callers }
+    }
+
     /// Makes data for a request of a set. While the set itself is made, a failure is noted, and
     /// returns nothing.
     ///

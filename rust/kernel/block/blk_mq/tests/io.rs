@@ -280,6 +280,48 @@ pub(super) fn plugged<R>(submit: impl FnOnce() -> R) -> R {
     result
 }
 
+/// Writes into `queue/scheduler` of a disk, as user space does.
+pub(super) fn choose_scheduler<T: Operations>(disk: &GenDisk<T>, name: &CStr) -> Result {
+    // SAFETY: The disk is valid.
+    let kobj = unsafe { &raw mut (*disk.as_raw()).queue_kobj };
+    // SAFETY: The disk was added, and this with it.
+    let kobj_type = unsafe { (*kobj).ktype };
+    // SAFETY: It is in static memory.
+    let mut groups = unsafe { (*kobj_type).default_groups };
+
+    loop {
+        // SAFETY: The array ends with a null, which ends the loop.
+        let group = unsafe { *groups };
+
+        if group.is_null() {
+            return Err(ENOENT);
+        }
+        // SAFETY: The group has attributes.
+        let mut attrs = unsafe { (*group).__bindgen_anon_2.attrs };
+
+        loop {
+            // SAFETY: As above.
+            let attr = unsafe { *attrs };
+
+            if attr.is_null() {
+                break;
+            }
+            // SAFETY: Attributes have names.
+            if unsafe { CStr::from_char_ptr((*attr).name) } == c"scheduler" {
+                // SAFETY: Files that can be written have a function for that.
+                let store = unsafe { (*(*kobj_type).sysfs_ops).store }.ok_or(ENOENT)?;
+                let len = name.to_bytes().len();
+                // SAFETY: The attribute belongs to the object.
+                let written = unsafe { store(kobj, attr, name.as_char_ptr(), len) };
+
+                return to_result(c_int::try_from(written)?.min(0));
+            }
+            attrs = attrs.wrapping_add(1);
+        }
+        groups = groups.wrapping_add(1);
+    }
+}
+
 pub(super) const READ: u32 = bindings::req_op_REQ_OP_READ;
 pub(super) const WRITE: u32 = bindings::req_op_REQ_OP_WRITE;
 pub(super) const DISCARD: u32 = bindings::req_op_REQ_OP_DISCARD;

@@ -8,6 +8,7 @@ use super::{
         Census, //
     },
     io::{
+        choose_scheduler,
         Bio,
         OpenDisk,
         READ, //
@@ -115,6 +116,43 @@ mod tests {
 
         let open = OpenDisk::new(&disk)?;
         assert_eq!(Bio::submit(&open, READ, 0, 512, 0)?.wait(), Status::OK);
+        drop(open);
+        drop(disk);
+        census.wait_until_gone()?;
+        Ok(())
+    }
+
+    #[test]
+    fn schedulers_that_come_and_go_free_what_they_made() -> Result {
+        let census = Census::new()?;
+        let disk = disk(&census, "rustkunit_choose")?;
+        let open = OpenDisk::new(&disk)?;
+        let without = census.request.load(Relaxed);
+
+        for _ in 0..3 {
+            choose_scheduler(&disk, c"mq-deadline")?;
+            assert!(census.request.load(Relaxed) > without);
+            assert_eq!(Bio::submit(&open, READ, 0, 512, 0)?.wait(), Status::OK);
+
+            // One that is chosen again stays.
+            let with = census.request.load(Relaxed);
+            choose_scheduler(&disk, c"mq-deadline")?;
+            assert_eq!(census.request.load(Relaxed), with);
+
+            choose_scheduler(&disk, c"none")?;
+            assert_eq!(census.request.load(Relaxed), without);
+            assert_eq!(Bio::submit(&open, READ, 0, 512, 0)?.wait(), Status::OK);
+
+            // The driver fails at some request, and the disk stays as it is.
+            for budget in [0, 1, 20] {
+                census.request_budget.store(budget, Relaxed);
+                assert!(choose_scheduler(&disk, c"mq-deadline") == Err(ENOMEM));
+                assert_eq!(census.request.load(Relaxed), without);
+            }
+            census.request_budget.store(-1, Relaxed);
+            assert_eq!(Bio::submit(&open, READ, 0, 512, 0)?.wait(), Status::OK);
+        }
+        assert_eq!(census.astray.load(Relaxed), 0);
         drop(open);
         drop(disk);
         census.wait_until_gone()?;

@@ -93,18 +93,31 @@ pub(super) enum Mode {
 
 pub(super) struct Ram;
 
+/// A disk that goes with what happens next.
+type Other = Arc<SpinLock<Option<Disk<Ram>>>>;
+
 pub(super) struct SetData {
     census: Arc<Census>,
+    /// A disk that is dropped when data of a request is made or dropped.
+    pub(super) other: Other,
     _counted: Counted,
 }
 
 impl SetData {
-    pub(super) fn new(census: &Arc<Census>) -> Self {
-        Self {
+    pub(super) fn new(census: &Arc<Census>) -> Result<Self> {
+        Ok(Self {
             census: census.clone(),
+            other: Arc::pin_init(new_spinlock!(None), GFP_KERNEL)?,
             _counted: Counted::new(census, |c| &c.set),
-        }
+        })
     }
+}
+
+/// Drops a disk, if there is one.
+fn drop_other(other: &Other) {
+    let disk = other.lock().take();
+
+    drop(disk);
 }
 
 pub(super) struct HwData {
@@ -120,14 +133,22 @@ impl Drop for HwData {
     }
 }
 
-#[pin_data]
+#[pin_data(PinnedDrop)]
 pub(super) struct RequestData {
     status: Status,
     /// The command of an internal request.
     pub(super) command: u8,
     #[pin]
     home: Home,
+    other: Other,
     _counted: Counted,
+}
+
+#[pinned_drop]
+impl PinnedDrop for RequestData {
+    fn drop(self: Pin<&mut Self>) {
+        drop_other(&self.other);
+    }
 }
 
 #[pin_data]
@@ -335,10 +356,12 @@ impl Operations for Ram {
 
         pin_init::pin_init_scope(move || {
             spend(&census.request_budget)?;
+            drop_other(&set.other);
             Ok(try_pin_init!(RequestData {
                 status: Status::OK,
                 command: 0,
                 home <- Home::new(census),
+                other: set.other.clone(),
                 _counted: Counted::new(census, |c| &c.request),
             }))
         })

@@ -9,6 +9,7 @@ use super::{
         Census, //
     },
     io::{
+        choose_scheduler,
         Bio,
         OpenDisk,
         READ, //
@@ -439,6 +440,56 @@ mod tests {
         // Neither does the worker come back to it.
         fsleep(Delta::from_millis(20));
         assert_eq!(removal.begun.load(Acquire), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn a_disk_can_be_dropped_where_data_of_requests_is_made_or_dropped() -> Result {
+        let census = Census::new()?;
+        let set = tag_set(&census, options())?;
+        let add = |name: &str| {
+            let data = QueueData::new(&census)?;
+            let mut disk = NewDisk::new(set.clone(), &QueueLimits::new(), data)?;
+
+            disk.set_capacity(SECTORS)?;
+            disk.set_name(fmt!("{name}"))?;
+            disk.add_virtual()
+        };
+        let disk = add("rustkunit_switch")?;
+        let open = Arc::new(OpenDisk::new(&disk)?, GFP_KERNEL)?;
+
+        // A scheduler brings requests of its own, which go with it.
+        for (name, scheduler) in [
+            ("rustkunit_made", c"mq-deadline"),
+            ("rustkunit_unmade", c"none"),
+        ] {
+            let other = add(name)?;
+            let open_other = OpenDisk::new(&other)?;
+            let user = open.clone();
+            let chosen = Arc::new(Atomic::new(0u32), GFP_KERNEL)?;
+            let is_chosen = chosen.clone();
+
+            *set.data().other.lock() = Some(other);
+            workqueue::system_unbound().try_spawn(GFP_KERNEL, move || {
+                let result = choose_scheduler(user.ram(), scheduler);
+
+                drop(user);
+                is_chosen.store(1 + u32::from(result.is_ok()), Release);
+            })?;
+            assert!(wait_longer(|| chosen.load(Acquire) != 0).is_ok());
+            assert_eq!(chosen.load(Acquire), 2);
+            assert!(set.data().other.lock().is_none());
+            // It goes, if not at once.
+            assert!(wait_longer(|| open_other.ram().capacity() == 0).is_ok());
+            // The next choice is refused as long as it is about that.
+            drop(open_other);
+            assert!(wait_longer(|| census.queue.load(Relaxed) == 1).is_ok());
+        }
+        assert_eq!(Bio::submit(&open, READ, 0, 512, 0)?.wait(), Status::OK);
+        drop(open);
+        drop(disk);
+        drop(set);
+        census.wait_until_gone()?;
         Ok(())
     }
 

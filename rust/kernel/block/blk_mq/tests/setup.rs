@@ -25,7 +25,7 @@ use crate::{
 
 /// A tag set of [`Ram`].
 pub(super) fn tag_set(census: &Arc<Census>, options: TagSetOptions) -> Result<Arc<TagSet<Ram>>> {
-    Arc::pin_init(TagSet::new(options, SetData::new(census)), GFP_KERNEL)
+    Arc::pin_init(TagSet::new(options, SetData::new(census)?), GFP_KERNEL)
 }
 
 /// The options of most tests: no I/O scheduler, so that requests are issued as they come.
