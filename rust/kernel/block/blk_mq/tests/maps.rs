@@ -248,7 +248,8 @@ mod tests {
             }
             assert!(!bios.is_empty());
             drop(quiesced);
-            wait_until(|| bios.iter().all(|bio| bio.is_done()))?;
+            assert!(wait_until(|| bios.iter().all(|bio| bio.is_done())).is_ok());
+            assert!(bios.iter().all(|bio| bio.wait() == Status::OK));
         }
         Ok(())
     }

@@ -3,22 +3,96 @@
 //! Requests that are found by their tags.
 
 use super::{
-    census::Census,
+    census::{
+        wait_longer,
+        Census, //
+    },
     io::{
         Bio,
         OpenDisk,
         READ, //
     },
-    ram::Mode,
+    ram::{
+        Mode,
+        Ram, //
+    },
     setup::disk, //
 };
 use crate::{
     block::blk_mq::{
+        Request,
         RequestTable,
         Status, //
     },
-    prelude::*, //
+    new_spinlock,
+    prelude::*,
+    sync::{
+        atomic::{
+            Acquire,
+            Atomic,
+            Relaxed,
+            Release, //
+        },
+        Arc,
+        SpinLock, //
+    },
+    workqueue, //
 };
+
+/// The number of tags.
+const DEPTH: usize = 32;
+
+/// Two threads that look for the same requests.
+#[pin_data]
+struct Race {
+    table: RequestTable<Ram>,
+    begun: Atomic<u32>,
+    done: Atomic<u32>,
+    refused: Atomic<u32>,
+    /// How often a request was found, by its tag.
+    by_tag: [Atomic<u32>; DEPTH],
+    /// How often any was.
+    total: Atomic<u32>,
+    #[pin]
+    found: SpinLock<KVec<Request<Ram>>>,
+}
+
+impl Race {
+    fn new() -> Result<Arc<Self>> {
+        let table = RequestTable::new(DEPTH as u32)?;
+        let found = KVec::with_capacity(2 * DEPTH, GFP_KERNEL)?;
+
+        Arc::pin_init(
+            pin_init!(Self {
+                table,
+                begun: Atomic::new(0),
+                done: Atomic::new(0),
+                refused: Atomic::new(0),
+                by_tag: [const { Atomic::new(0) }; DEPTH],
+                total: Atomic::new(0),
+                found <- new_spinlock!(found),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// Takes requests until all are found, or for a while.
+    fn find(&self) {
+        for _ in 0..10_000_000 {
+            for (tag, count) in self.by_tag.iter().enumerate() {
+                if let Some(rq) = self.table.take(tag as u32) {
+                    // If it is another, then its own tag is missing.
+                    count.fetch_add(1, Relaxed);
+                    self.total.fetch_add(1, Relaxed);
+                    let _ = self.found.lock().push_within_capacity(rq);
+                }
+            }
+            if self.total.load(Relaxed) >= DEPTH as u32 {
+                break;
+            }
+        }
+    }
+}
 
 #[kunit_tests(rust_blk_mq_tables)]
 mod tests {
@@ -72,6 +146,55 @@ mod tests {
             failed += u32::from(bio.wait() == Status::IOERR);
         }
         assert_eq!(failed, 1);
+        Ok(())
+    }
+
+    #[test]
+    fn two_threads_find_each_request_once() -> Result {
+        let census = Census::new()?;
+        let disk = disk(&census, "rustkunit_tables")?;
+        let open = OpenDisk::new(&disk)?;
+        let data = disk.queue_data();
+
+        for _ in 0..20 {
+            let race = Race::new()?;
+            let mut bios = KVec::with_capacity(DEPTH, GFP_KERNEL)?;
+
+            data.set_mode(Mode::Park, Status::OK);
+            for _ in 0..DEPTH {
+                bios.push(Bio::submit(&open, READ, 0, 512, 0)?, GFP_KERNEL)?;
+            }
+            data.wait_parked(DEPTH)?;
+            data.set_mode(Mode::Serve, Status::OK);
+            let requests = core::mem::replace(
+                &mut *data.parked.lock(),
+                KVec::with_capacity(64, GFP_ATOMIC)?,
+            );
+
+            // The other thread inserts what both look for.
+            let other = race.clone();
+            workqueue::system_unbound().try_spawn(GFP_KERNEL, move || {
+                other.begun.store(1, Release);
+                for rq in requests {
+                    if other.table.insert(rq).is_err() {
+                        other.refused.fetch_add(1, Relaxed);
+                    }
+                }
+                other.find();
+                other.done.store(1, Release);
+            })?;
+            assert!(wait_longer(|| race.begun.load(Acquire) == 1).is_ok());
+            race.find();
+            assert!(wait_longer(|| race.done.load(Acquire) == 1).is_ok());
+
+            // As long as it is not known whether one has two owners, none ends.
+            assert_eq!(race.refused.load(Relaxed), 0);
+            assert!(race.by_tag.iter().all(|count| count.load(Relaxed) == 1));
+            while let Some(rq) = race.found.lock().pop() {
+                rq.end(Status::OK);
+            }
+            assert!(bios.iter().all(|bio| bio.wait() == Status::OK));
+        }
         Ok(())
     }
 

@@ -29,7 +29,6 @@ use crate::{
         ZoneType,
         Zoned, //
     },
-    error::to_result,
     prelude::*,
     sync::{
         atomic::{
@@ -264,7 +263,12 @@ mod tests {
 
         let refused = disk.update_limits(|limits| limits.set_zoned(smaller).map(|_| ()));
         assert!(refused == Err(EINVAL));
+        // What does not concern the zones may change.
         disk.update_limits(|limits| limits.set_max_hw_sectors(64).map(|_| ()))?;
-        to_result(0)
+        // SAFETY: The disk is valid, and nobody changes the limits.
+        let limits = unsafe { (*disk.queue()).limits };
+        assert_eq!(limits.max_hw_sectors, 64);
+        assert_eq!(u64::from(limits.chunk_sectors), ZONE_SECTORS);
+        Ok(())
     }
 }
