@@ -46,6 +46,9 @@ use core::{
     ptr::NonNull, //
 };
 
+/// C: `RQF_DONTPREP`.
+const DONT_PREP: bindings::req_flags_t = 1 << bindings::rqf_flags___RQF_DONTPREP;
+
 mod private {
     pub trait Sealed {}
 
@@ -260,6 +263,22 @@ impl<T: Operations, S: State> Request<T, S> {
 
         // SAFETY: By the type invariant, the data is pinned.
         unsafe { Pin::new_unchecked(data) }
+    }
+
+    /// Whether [`set_dont_prep`](Self::set_dont_prep) was called for this request. That it was not
+    /// for a request that is issued for the first time.
+    #[inline]
+    pub fn is_dont_prep(&self) -> bool {
+        // SAFETY: By the type invariant, `rq` is valid, and its flags are the owner's.
+        unsafe { (*self.as_raw()).rq_flags & DONT_PREP != 0 }
+    }
+
+    /// Says that the driver's data belongs to this request until it ends (C: `RQF_DONTPREP`), for a
+    /// request that is about to be requeued: the block layer does not merge it with others, and the
+    /// driver can tell it from one that is issued for the first time.
+    pub fn set_dont_prep(&mut self) {
+        // SAFETY: By the type invariant, `rq` is valid, and its flags are the owner's.
+        unsafe { (*self.as_raw()).rq_flags |= DONT_PREP };
     }
 
     /// Sets the call that has issued the request.

@@ -351,4 +351,38 @@ mod tests {
         assert_eq!(bio.wait(), Status::OK);
         Ok(())
     }
+
+    #[test]
+    fn a_request_that_keeps_its_data_is_told_from_its_successor() -> Result {
+        let census = Census::new()?;
+        // All requests have the same tag.
+        let options = TagSetOptions {
+            queue_depth: 1,
+            ..options()
+        };
+        let disk =
+            new_disk(&census, options, &QueueLimits::new(), "rustkunit_keeps")?.add_virtual()?;
+        let open = OpenDisk::new(&disk)?;
+        let data = disk.queue_data();
+
+        for keeps in [true, false] {
+            data.set_mode(Mode::Park, Status::OK);
+            let bio = Bio::submit(&open, READ, 0, 512, 0)?;
+            data.wait_parked(1)?;
+            let mut rq = data.unpark().ok_or(ENOENT)?;
+
+            assert!(!rq.is_dont_prep());
+            if keeps {
+                rq.set_dont_prep();
+            }
+            rq.requeue(Kick::Now);
+            data.wait_parked(1)?;
+            let rq = data.unpark().ok_or(ENOENT)?;
+
+            assert_eq!(rq.is_dont_prep(), keeps);
+            rq.end(Status::OK);
+            assert_eq!(bio.wait(), Status::OK);
+        }
+        Ok(())
+    }
 }
