@@ -414,6 +414,21 @@ impl Device<Bound> {
         }
     }
 
+    /// Has [`Driver::config_changed`] called soon, as if the device had told of a change.
+    ///
+    /// For a device that may have changed while it was stopped, and a driver that has to wait for
+    /// something in order to take that over: callbacks that have the lock of the device should not
+    /// wait, since the device is not recovered meanwhile.
+    ///
+    /// # Context
+    ///
+    /// Any.
+    pub fn look_at_config(&self) {
+        if let Some(state) = self.state() {
+            state.config_work().start();
+        }
+    }
+
     /// Looks whether the device has failed, and if so has it recovered. Returns whether it has, or
     /// was given up.
     ///

@@ -19,7 +19,10 @@ use super::{
     driver::Space,
 };
 use crate::{
-    device::Bound,
+    device::{
+        Bound,
+        Core, //
+    },
     prelude::*,
     sync::atomic::ordering::Relaxed,
     time::{
@@ -101,6 +104,27 @@ mod cases {
 
         ensure!(place(&events, TOLD)? > place(&events, Event::Driver("scan"))?);
         Ok(())
+    }
+
+    #[test]
+    fn a_driver_can_ask_to_be_told() -> Result {
+        fn ask(dev: &Device<Core<'_>>, bench: &Bench) {
+            if bench.log.count(Event::Driver("restore")) > 0 {
+                dev.look_at_config();
+            }
+        }
+
+        let plan = Plan {
+            in_callback: ask,
+            ..Plan::DEFAULT
+        };
+        let session = Session::new(plan, WITH_SPACE)?;
+
+        session.fake()?.reset_prepare()?;
+        fsleep(Delta::from_millis(20));
+        ensure_eq!(session.log.count(TOLD), 0);
+        session.fake()?.reset_done()?;
+        wait_told(&session, 1)
     }
 
     #[test]
