@@ -2,6 +2,8 @@
 
 //! Virtqueues in use: buffers go round, whatever the ring (laws 1, 5 and 8).
 
+#[cfg(CONFIG_PROVE_LOCKING)]
+use super::bench::count_warnings;
 use super::{
     super::{
         fake::{
