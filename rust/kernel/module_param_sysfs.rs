@@ -37,6 +37,10 @@ pub trait ParamType: private::Sealed + Copy + 'static {
     #[doc(hidden)]
     const OPS: *const bindings::kernel_param_ops;
 
+    /// Does not compile for a type that makes no parameter.
+    #[doc(hidden)]
+    const CHECKED: () = ();
+
     #[doc(hidden)]
     fn from_stored(stored: Self::Stored) -> Self;
 }
@@ -98,7 +102,10 @@ impl ParamType for bool {
 /// ```
 pub trait Choice: Copy + PartialEq + 'static {
     /// The names that are understood, and what they mean. The first name of a value is the one that
-    /// is shown. May not be empty.
+    /// is shown.
+    ///
+    /// A parameter only compiles if there is at least one, and no two have the same name. Names are
+    /// not empty, have no newline, and together with one fit into a page.
     const CHOICES: &'static [(&'static CStr, Self)];
 }
 
@@ -115,13 +122,58 @@ impl<T: Choice> ParamType for T {
         free: None,
     };
 
+    const CHECKED: () = check_choices(Self::CHOICES);
+
     fn from_stored(stored: u32) -> Self {
         choice::<T>(stored).1
     }
 }
 
+/// Fails to compile unless the choices are what [`Choice::CHOICES`] says.
+const fn check_choices<T>(choices: &[(&'static CStr, T)]) {
+    assert!(!choices.is_empty(), "there is nothing to choose");
+
+    let mut i = 0;
+
+    while i < choices.len() {
+        let name = choices[i].0.to_bytes();
+        let mut byte = 0;
+        let mut other = 0;
+
+        assert!(!name.is_empty(), "a choice has an empty name");
+        assert!(name.len() < PAGE_SIZE, "a name of a choice is too long");
+        while byte < name.len() {
+            assert!(
+                name[byte] != b'\n',
+                "a name of a choice has more than one line"
+            );
+            byte += 1;
+        }
+        while other < i {
+            assert!(
+                !is_equal(name, choices[other].0.to_bytes()),
+                "two choices have the same name"
+            );
+            other += 1;
+        }
+        i += 1;
+    }
+}
+
+/// What `a == b` is outside of constants.
+const fn is_equal(a: &[u8], b: &[u8]) -> bool {
+    let mut i = 0;
+
+    while i < a.len() && i < b.len() && a[i] == b[i] {
+        i += 1;
+    }
+    i == a.len() && i == b.len()
+}
+
 /// Returns the choice with an index, or the first one if there are fewer.
 fn choice<T: Choice>(index: u32) -> (&'static CStr, T) {
+    // There is a first one.
+    let () = T::CHECKED;
     let found = usize::try_from(index)
         .ok()
         .and_then(|index| T::CHOICES.get(index));
@@ -179,11 +231,12 @@ unsafe extern "C" fn get_choice<T: Choice>(
         .find(|(_, choice)| *choice == value)
         .unwrap_or(&T::CHOICES[0]);
     let name = name.to_bytes();
-    let len = name.len().min(PAGE_SIZE - 1);
+    let len = name.len();
 
-    // SAFETY: By the requirement of this function, there is room for `len` bytes and one more.
+    // SAFETY: By the requirement of this function, there is room for a page, and names are shorter:
+    // see `check_choices`.
     let out = unsafe { core::slice::from_raw_parts_mut(buffer.cast::<u8>(), len + 1) };
-    out[..len].copy_from_slice(&name[..len]);
+    out[..len].copy_from_slice(name);
     out[len] = b'\n';
     // CAST: A page is smaller.
     (len + 1) as c_int
@@ -279,6 +332,8 @@ macro_rules! module_param_sysfs {
 
         const _: () = {
             ::core::assert!($mode & !0o644 == 0, "only root may write a parameter");
+            let () = <$type as $crate::module_param_sysfs::ParamType>::CHECKED;
+            $crate::module_param_sysfs!(@default $type, $default);
 
             #[link_section = "__param"]
             #[used(compiler)]
@@ -327,6 +382,15 @@ macro_rules! module_param_sysfs {
                 ::core::concat!("parm=", ::core::stringify!($name), ":", $description, "\0")
             );
         };
+    };
+
+    (@default u32, $default:expr) => {};
+    (@default bool, $default:expr) => {};
+    (@default $choice:ident, $default:expr) => {
+        ::core::assert!(
+            ($default as usize) < <$choice as $crate::module_param_sysfs::Choice>::CHOICES.len(),
+            "the default is not the index of a choice"
+        );
     };
 
     (@type u32) => { "uint" };
