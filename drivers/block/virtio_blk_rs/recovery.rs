@@ -54,10 +54,8 @@ pub(crate) fn take_back(mut rq: Request<Disk>) {
     // Those that wait for room in the ring get some, or learn that it does not work any more.
     rq.hw_queue().start_stopped(Run::Async);
     if keeps && is_repeatable && rq.data_mut().take_retry(MAX_RETRIES) {
+        rq.set_dont_prep();
         rq.requeue(Kick::Later);
-    } else {
-        rq.data_mut().reset_retries();
-        drop(rq);
     }
 }
 

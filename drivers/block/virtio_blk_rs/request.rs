@@ -49,7 +49,8 @@ pub(crate) struct RequestData {
     command: (RequestType, u64),
     /// The outcome, between the interrupt and the end of the request.
     outcome: Status,
-    /// How often the request was issued again, as its device has failed.
+    /// How often the request was issued again, as its device has failed. Counts from the first
+    /// time that it is issued.
     retries: u8,
 }
 
@@ -75,12 +76,6 @@ impl RequestData {
         }
         self.retries += 1;
         true
-    }
-
-    /// Starts to count anew, for the next request that the data is used for.
-    #[inline]
-    pub(crate) fn reset_retries(&mut self) {
-        self.retries = 0;
     }
 
     /// Makes this a request of the driver itself.
@@ -154,10 +149,7 @@ pub(crate) fn reject(mut err: AddError<Request<Disk>>) -> Rejected<Disk> {
         // Without memory bouncing a buffer may have failed, which other devices can make go away.
         // A device that has failed will be recovered.
         ENOSPC | ENOMEM | EAGAIN => Status::RESOURCE,
-        _ => {
-            err.token.data_mut().reset_retries();
-            Status::IOERR
-        }
+        _ => Status::IOERR,
     };
     err.token.reject(status)
 }
@@ -188,6 +180,7 @@ fn fill_in(rq: &mut Request<Disk, Idle>, order: ByteOrder) -> Result<(), Status>
         Op::DrvOut | Op::Unknown(_) => return Err(Status::IOERR),
     };
     let ioprio = rq.ioprio();
+    let is_first = !rq.is_dont_prep();
     let data = rq.data_mut().get_mut();
 
     *data.out_hdr = OutHdr::new(order, ty, ioprio, sector);
@@ -197,6 +190,9 @@ fn fill_in(rq: &mut Request<Disk, Idle>, order: ByteOrder) -> Result<(), Status>
         *data.append = InHdr::NOT_WRITTEN;
     }
     data.outcome = Status::IOERR;
+    if is_first {
+        data.retries = 0;
+    }
     data.free_ranges();
 
     if matches!(op, Op::Discard | Op::SecureErase | Op::WriteZeroes) {
@@ -246,9 +242,7 @@ pub(crate) fn finish(used: Used<Request<Disk>>, context: &QueueContext) -> Reque
         _ => finish_other(&mut rq, context),
     };
 
-    let data = rq.data_mut().get_mut();
-    data.outcome = outcome;
-    data.reset_retries();
+    rq.data_mut().outcome = outcome;
     rq
 }
 
