@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# A machine and a disk that stand still for a while, and an interrupt that is lost.
+# A machine and a disk that stand still for a while, an interrupt that is lost, and a completion.
 
 . /mnt/guest/lib.sh
 . /mnt/guest/disk.sh
@@ -65,6 +65,33 @@ a_lost_interrupt_is_found() {
 	touch_disk "$(disk_of main)"
 }
 
+INJECTION=/sys/kernel/debug/fail_io_timeout
+
+# The block layer withholds one completion, as if the device had not answered.
+a_completion_that_is_withheld_comes_with_the_timeout() {
+	[ -d $INJECTION ] || skip 'this kernel cannot withhold completions'
+	was=$(recoveries main)
+	disk=$(disk_of main)
+	dd if=/dev/urandom of=/tmp/noise bs=4k count=1
+	dd if=/tmp/noise of="/dev/$disk" bs=4k oflag=direct
+	echo 0 >$INJECTION/verbose
+	echo 1 >$INJECTION/times
+	echo 100 >$INJECTION/probability
+	echo 1 >"/sys/block/$disk/io-timeout-fail"
+	dd if="/dev/$disk" of=/tmp/read bs=4k count=1 iflag=direct &
+	reader=$!
+	sleep 1
+	kill -0 $reader
+	# It has been withheld, and no other will be.
+	[ "$(cat $INJECTION/times)" -eq 0 ]
+	wait_for 20 not kill -0 $reader
+	wait $reader
+	cmp /tmp/read /tmp/noise
+	echo 0 >"/sys/block/$disk/io-timeout-fail"
+	[ "$(recoveries main)" -eq "$was" ]
+	touch_disk "$disk"
+}
+
 the_module_unloads() {
 	touch_disk "$(disk_of main)"
 	unload "$DRIVER"
@@ -74,4 +101,5 @@ cases the_module_loads \
 	a_machine_that_is_paused_loses_nothing \
 	a_throttled_disk_loses_nothing \
 	a_lost_interrupt_is_found \
+	a_completion_that_is_withheld_comes_with_the_timeout \
 	the_module_unloads

@@ -231,18 +231,13 @@ impl Operations for Disk {
     fn timeout(rq: &TimedOutRequest<'_, Self>) -> TimeoutAction {
         let queue = rq.hw_queue().data();
 
-        recovery::timeout(rq, || {
-            let found = CompletionBatch::with(|batch| poll(queue, batch));
-
-            // A completion that was withheld to see what happens is like a lost interrupt.
-            match rq.take_withheld() {
-                Some(rq) => {
-                    Self::complete(rq);
-                    found + 1
-                }
-                None => found,
-            }
-        })
+        // Where faults are injected, the block layer may not have been told that the device has
+        // used it: it ends as it would have then. If that happens below, this is done next time.
+        if let Some(rq) = rq.take_withheld() {
+            Self::complete(rq);
+            return TimeoutAction::Done;
+        }
+        recovery::timeout(rq, || CompletionBatch::with(|batch| poll(queue, batch)))
     }
 
     fn map_queues(maps: &mut QueueMaps<'_>, set: &Queues) {

@@ -24,7 +24,6 @@ use kernel::{
         Op,
         Request,
         Run,
-        Status,
         TimedOutRequest,
         TimeoutAction, //
     },
@@ -147,12 +146,6 @@ pub(crate) fn timeout(rq: &TimedOutRequest<'_, Disk>, poll: impl FnOnce() -> u32
     let hctx = rq.hw_queue();
     let queue = hctx.data();
     let data = rq.queue_data();
-
-    // Where faults are injected, a request that has ended counts as lost.
-    if let Some(lost) = rq.take_withheld() {
-        lost.end(Status::TIMEOUT);
-        return TimeoutAction::Done;
-    }
 
     // An interrupt can get lost, and so can a notification.
     let waited = !rq.has_ended();
