@@ -33,6 +33,10 @@ use kernel::{
     },
     prelude::*,
     sync::atomic::Relaxed,
+    time::{
+        delay::fsleep,
+        Delta, //
+    },
     virtio::{
         self,
         feature, //
@@ -41,6 +45,12 @@ use kernel::{
 
 /// How often a request is issued again before it fails.
 const MAX_RETRIES: u8 = 5;
+
+/// How often there must be used buffers before an interrupt counts as missed ...
+const LOOKS: u32 = 10;
+
+/// ... and the time in between.
+const LOOK_PERIOD: Delta = Delta::from_millis(50);
 
 /// Takes a request that the device had when it was reset: it is issued again after the recovery, or
 /// fails.
@@ -148,14 +158,13 @@ pub(crate) fn timeout(rq: &TimedOutRequest<'_, Disk>, poll: impl FnOnce() -> u32
     let data = rq.queue_data();
 
     // An interrupt can get lost, and so can a notification.
-    let waited = !rq.has_ended();
+    let was_missed = hctx.map_type() != MapType::Poll && is_interrupt_missing(rq);
     let found = poll();
-    let was_missed = found > 0 && waited && rq.has_ended();
     let _ = queue.notify();
 
     // Without a device there is nobody to look at, nor to print messages about.
     let _ = data.dev.with(|dev| {
-        if was_missed && hctx.map_type() != MapType::Poll {
+        if was_missed && found > 0 {
             dev_warn!(
                 dev,
                 "{} requests had ended on queue {} without an interrupt\n",
@@ -177,6 +186,20 @@ pub(crate) fn timeout(rq: &TimedOutRequest<'_, Disk>, poll: impl FnOnce() -> u32
         }
     });
     TimeoutAction::ResetTimer
+}
+
+/// Returns whether there are used buffers in the queue of a request that the device does not tell
+/// of: an interrupt that is on its way comes while this looks again and again.
+fn is_interrupt_missing(rq: &TimedOutRequest<'_, Disk>) -> bool {
+    let hctx = rq.hw_queue();
+
+    for _ in 0..LOOKS {
+        if rq.has_ended() || hctx.data().lock().enable_cb() {
+            return false;
+        }
+        fsleep(LOOK_PERIOD);
+    }
+    !rq.has_ended()
 }
 
 /// Says how many requests wait since when.
