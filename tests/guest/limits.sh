@@ -76,6 +76,7 @@ main|num_queues=3
 main|num_queues=65535
 main|max_discard_sectors=0
 main|max_discard_sectors=1|discards would be longer than that under C, as they end where the granularity says
+main|max_discard_sectors=7|discards would be longer than that under C, as they end where the granularity says
 main|max_discard_sectors=8
 main|max_discard_sectors=4294967295
 main|max_discard_seg=0
@@ -86,6 +87,12 @@ main|discard_sector_alignment=0
 main|discard_sector_alignment=1
 main|discard_sector_alignment=3
 main|discard_sector_alignment=9 blk_size=4096
+main|discard_sector_alignment=9 secure_erase_sector_alignment=9 blk_size=4096|discards end at blocks
+main|discard_sector_alignment=9 secure_erase_sector_alignment=9 blk_size=4096 max_discard_sectors=9|discards end at blocks
+main|discard_sector_alignment=9 secure_erase_sector_alignment=9 blk_size=4096 max_discard_sectors=15|discards end at blocks
+main|discard_sector_alignment=9 secure_erase_sector_alignment=9 blk_size=4096 max_discard_sectors=16|discards end at blocks
+main|discard_sector_alignment=9 secure_erase_sector_alignment=9 blk_size=4096 max_secure_erase_sectors=15|discards end at blocks
+main|blk_size=4096 max_discard_sectors=7|discards would be longer than the device takes under C
 main|secure_erase_sector_alignment=8388608 discard_sector_alignment=8388608
 main|secure_erase_sector_alignment=8388609 discard_sector_alignment=8388609
 main|secure_erase_sector_alignment=4294967295 discard_sector_alignment=4294967295|C multiplies beyond 32 bits
@@ -93,7 +100,9 @@ main|max_write_zeroes_sectors=0
 main|max_write_zeroes_sectors=1
 main|max_write_zeroes_sectors=4294967295
 main|max_secure_erase_sectors=0|the disk is served without secure erase
-main|max_secure_erase_sectors=1
+main|max_secure_erase_sectors=1|secure erases would be longer than that under C, as they end where the granularity says
+main|max_secure_erase_sectors=7 physical_block_exp=3|secure erases would be longer than the device takes under C
+main|max_secure_erase_sectors=7 physical_block_exp=3 max_discard_sectors=7|discards would be longer than the device takes under C
 main|max_secure_erase_sectors=4294967295
 main|max_secure_erase_seg=0|the disk is served without secure erase
 main|max_secure_erase_seg=4294967295
@@ -152,6 +161,16 @@ keeps_data() {
 		dd if="/dev/$1" bs="$block" count=$blocks iflag=direct | cmp -n $((blocks * block)) - /tmp/noise
 }
 
+# discards VDX: a range can be discarded, of which most requests are a part.
+discards() {
+	[ "$(cat "/sys/block/$1/queue/discard_max_bytes")" -eq 0 ] || /sbin/blkdiscard -f -o 64K -l 64K "/dev/$1"
+}
+
+# broken_rules DISK: how often its driver has not kept the limits that the device has told, or sent what does not exist.
+broken_rules() {
+	echo $(($(asked "$1" violation) + $(asked "$1" malformed) + $(asked "$1" unknown)))
+}
+
 # outcome DRIVER DISK: binds, and says in /tmp/outcome what came of it, in /tmp/said what the driver has said.
 outcome() {
 	dmesg -c >/dev/null
@@ -162,6 +181,11 @@ outcome() {
 		looks "$vdx" >/tmp/outcome
 		if [ "$(cat "/sys/block/$vdx/size")" -gt 0 ] && ! keeps_data "$vdx"; then
 			echo 'loses data' >>/tmp/outcome
+		fi
+		if [ "$(cat "/sys/block/$vdx/size")" -ge 256 ]; then
+			discards "$vdx" || echo 'discards fail' >>/tmp/outcome
+			# ORACLE is not asked: see testdisk.sh. Whether the device has it is not shown anywhere.
+			[ "$1" = "$ORACLE" ] || /sbin/blkdiscard -f -s -o 64K -l 64K "/dev/$vdx" || true
 		fi
 		unbind "$1" "$2"
 	fi
@@ -203,16 +227,22 @@ row() {
 		cp /tmp/outcome.c /tmp/outcome
 		c=$(news "$ORACLE" "$1")
 	fi
+	broken=$(broken_rules "$1")
 	outcome "$DRIVER" "$1"
+	broken=$(($(broken_rules "$1") - broken))
 	rust=$(news "$DRIVER" "$1")
 	[ "$rust" != "$c" ] || rust=same
 	said=$(tr '\n' ' ' </tmp/said | sed 's/ $//; s/"//g')
 	echo "\"$2\",\"${c:-as usual}\",\"${rust:-as usual}\",\"$said\",\"$3\""
+	[ "$broken" -eq 0 ] || echo "WRONG: breaks the rules of the device"
 	# A disk under one driver is a disk under the other.
 	if [ -e /tmp/outcome.c ] && [ "$(cat /tmp/outcome.c)" != refused ]; then
 		[ "$(cat /tmp/outcome)" != refused ] || echo "WRONG: refused"
 		if grep -q 'loses data' /tmp/outcome && ! grep -q 'loses data' /tmp/outcome.c; then
 			echo "WRONG: loses data"
+		fi
+		if grep -q 'discards fail' /tmp/outcome && ! grep -q 'discards fail' /tmp/outcome.c; then
+			echo "WRONG: discards fail"
 		fi
 	fi
 	if [ "$rust" = same ]; then
@@ -242,7 +272,6 @@ each_value_of_each_field() {
 	grep -B 1 '^WRONG' /tmp/table >/tmp/wrong || true
 	for disk in $(disk_names); do
 		host "device $disk defaults"
-		kept_the_rules "$disk"
 	done
 	alike=$(grep -c ',"same",' /tmp/limits.csv)
 	note "$(wc -l </tmp/limits.csv) values, $alike alike, $(grep -c 'not tried' /tmp/limits.csv) not tried with C"

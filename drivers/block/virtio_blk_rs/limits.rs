@@ -14,10 +14,13 @@ use super::{
     zoned, //
 };
 use kernel::{
-    block::blk_mq::{
-        Hints,
-        LimitError,
-        QueueLimits, //
+    block::{
+        blk_mq::{
+            Hints,
+            LimitError,
+            QueueLimits, //
+        },
+        SECTOR_SIZE, //
     },
     device::Bound,
     prelude::*,
@@ -32,9 +35,6 @@ const EXTRA_DESCRIPTORS: u32 = 2;
 
 /// A request has no more descriptors than these, however it is given to the device.
 const MAX_DESCRIPTORS: u32 = 32768;
-
-/// The block size of devices that do not tell theirs, and the unit of sectors.
-const SECTOR_SIZE: u32 = 512;
 
 /// The size of a segment that every device takes, if it does not say what it can.
 const DEFAULT_SEGMENT_SIZE: u32 = 65536;
@@ -86,31 +86,22 @@ pub(crate) fn max_segments(dev: &virtio::Device<Bound>, seg_max: u32, vring_size
         .max(1)
 }
 
-/// Reads what the device says about its blocks.
-///
-/// # Errors
-///
-/// [`EINVAL`], [`ENODEV`]: a value cannot be right. It was logged along with what would be.
-pub(crate) fn read(dev: &virtio::Device<Bound>, max_segments: u32) -> Result<QueueLimits> {
-    let config = dev.config::<Config>();
-    let mut limits = QueueLimits::new();
-
-    limits.set_rotational(true);
-
-    let block_size = match config.read_if(&Config::BLK_SIZE)? {
+/// Reads the size of a block. Devices that do not tell theirs have blocks of a sector.
+pub(crate) fn block_size(dev: &virtio::Device<Bound>) -> Result<u32> {
+    Ok(match dev.config::<Config>().read_if(&Config::BLK_SIZE)? {
         None => SECTOR_SIZE,
         Some(0) => {
             taken_as(dev, "blk_size", 0, SECTOR_SIZE.into());
             SECTOR_SIZE
         }
         Some(told) => told,
-    };
-    logged(dev, limits.set_logical_block_size(block_size))?;
-    logged(dev, limits.set_max_segments(max_segments))?;
-    logged(dev, limits.set_max_hw_sectors(u32::MAX))?;
+    })
+}
 
+/// Reads how long a segment may be.
+pub(crate) fn max_segment_size(dev: &virtio::Device<Bound>) -> Result<u32> {
     let dma_size = u32::try_from(dev.max_dma_size()).unwrap_or(u32::MAX);
-    let size_max = match config.read_if(&Config::SIZE_MAX)? {
+    let size_max = match dev.config::<Config>().read_if(&Config::SIZE_MAX)? {
         None => u32::MAX,
         Some(0) => {
             taken_as(dev, "size_max", 0, DEFAULT_SEGMENT_SIZE.into());
@@ -118,7 +109,30 @@ pub(crate) fn read(dev: &virtio::Device<Bound>, max_segments: u32) -> Result<Que
         }
         Some(told) => told,
     };
-    logged(dev, limits.set_max_segment_size(size_max.min(dma_size)))?;
+
+    Ok(size_max.min(dma_size))
+}
+
+/// Reads what the device says about its blocks.
+///
+/// # Errors
+///
+/// [`EINVAL`], [`ENODEV`]: a value cannot be right. It was logged along with what would be.
+pub(crate) fn read(
+    dev: &virtio::Device<Bound>,
+    max_segments: u32,
+    max_segment_size: u32,
+) -> Result<QueueLimits> {
+    let config = dev.config::<Config>();
+    let mut limits = QueueLimits::new();
+
+    limits.set_rotational(true);
+
+    let block_size = block_size(dev)?;
+    logged(dev, limits.set_logical_block_size(block_size))?;
+    logged(dev, limits.set_max_segments(max_segments))?;
+    logged(dev, limits.set_max_hw_sectors(u32::MAX))?;
+    logged(dev, limits.set_max_segment_size(max_segment_size))?;
 
     let mut hints = read_topology(dev, &config, block_size)?;
     zoned::read_limits(dev, &mut limits, &mut hints)?;
@@ -206,7 +220,11 @@ fn read_discard(
             .unwrap_or(0);
     }
 
-    let erase = read_secure_erase(dev, config)?;
+    let erase = read_secure_erase(dev, config)?.filter(|erase| {
+        // Without discards, the block layer cuts secure erases anywhere.
+        max_discard.is_none()
+            || has_room_for_block(dev, limits, "max_secure_erase_sectors", erase.max_sectors)
+    });
     if let Some(erase) = &erase {
         limits.set_max_secure_erase_sectors(erase.max_sectors);
         segments = min_not_zero(segments, erase.max_segments);
@@ -227,41 +245,70 @@ fn read_discard(
         limits.set_max_discard_segments(segments.min(MAX_DISCARD_SEGMENTS)),
     )?;
 
-    let block = u64::from(limits.logical_block_size());
-    let mut granularity = match alignment {
-        0 => block,
-        sectors => u64::from(sectors) * u64::from(SECTOR_SIZE),
-    };
-    // The block layer ends discards at multiples of it, if it can be.
-    if max_discard.is_some_and(|sectors| granularity > u64::from(sectors) * 512) {
-        taken_as(dev, "discard_granularity", granularity, block);
-        granularity = block;
+    if let Some(sectors) = max_discard {
+        let shortest = erase.map_or(sectors, |erase| sectors.min(erase.max_sectors));
+
+        set_discard_granularity(dev, limits, alignment, shortest);
     }
+    Ok(())
+}
+
+/// Sets the unit at multiples of which the block layer ends discards and secure erases, of which
+/// some take no more than `max_sectors`. What is shorter than the unit it does not cut at all.
+fn set_discard_granularity(
+    dev: &virtio::Device<Bound>,
+    limits: &mut QueueLimits,
+    alignment: u32,
+    max_sectors: u32,
+) {
+    let block = u64::from(limits.logical_block_size());
+    let told = match alignment {
+        0 => block,
+        sectors => bytes(sectors),
+    };
+    // They consist of blocks, and so does their unit.
+    let whole_blocks = told.div_ceil(block) * block;
+    let used = if whole_blocks > bytes(max_sectors) {
+        taken_as(dev, "discard_granularity", told, block);
+        block
+    } else {
+        told
+    };
+
     set_hints(
         dev,
         limits,
         &Hints {
-            discard_granularity: granularity,
+            discard_granularity: used,
             ..Hints::default()
         },
     );
-    Ok(())
 }
 
-/// Whether discards of at most `sectors` can be used: the block layer makes none that is shorter
-/// than a physical block, even if it may not be longer.
-fn is_discard(dev: &virtio::Device<Bound>, limits: &QueueLimits, sectors: u32) -> bool {
-    let bytes = u64::from(sectors) * u64::from(SECTOR_SIZE);
+/// The size of so many sectors.
+fn bytes(sectors: u32) -> u64 {
+    u64::from(sectors) * u64::from(SECTOR_SIZE)
+}
 
+/// Whether discards of at most `sectors` can be used.
+fn is_discard(dev: &virtio::Device<Bound>, limits: &QueueLimits, sectors: u32) -> bool {
     if limits.is_zoned() {
         dev_warn!(dev, "a zoned device has no discard, but offers it\n");
         return false;
     }
-    if bytes < limits.physical_block_size().into() {
-        dev_warn!(
-            dev,
-            "max_discard_sectors: {sectors} is less than a block, no discard is used\n"
-        );
+    has_room_for_block(dev, limits, "max_discard_sectors", sectors)
+}
+
+/// Whether ranges of at most `sectors` have room for a physical block: where there are discards,
+/// the block layer makes no shorter ones, even if they may not be longer.
+fn has_room_for_block(
+    dev: &virtio::Device<Bound>,
+    limits: &QueueLimits,
+    field: &str,
+    sectors: u32,
+) -> bool {
+    if bytes(sectors) < limits.physical_block_size().into() {
+        dev_warn!(dev, "{field}: {sectors} is less than a block, not used\n");
         return false;
     }
     true

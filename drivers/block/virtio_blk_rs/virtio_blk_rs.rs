@@ -259,8 +259,9 @@ impl VirtioBlk {
         let vring_size = pending.iter().map(PendingQueue::vring_size).min();
         let vring_size = vring_size.unwrap_or(0);
         let max_segments = limits::max_segments(dev, seg_max, vring_size);
+        let max_segment_size = limits::max_segment_size(dev)?;
         let limits = {
-            let mut limits = limits::read(dev, max_segments)?;
+            let mut limits = limits::read(dev, max_segments, max_segment_size)?;
 
             limits.set_write_cache(attributes::has_write_cache(dev)?);
             limits

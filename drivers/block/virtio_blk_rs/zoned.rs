@@ -14,16 +14,19 @@ use super::{
 };
 use kernel::{
     alloc::flags::__GFP_NOWARN,
-    block::blk_mq::{
-        GenDisk,
-        Hints,
-        QueueLimits,
-        Transfer, //
-        Zone,
-        ZoneCondition,
-        ZoneReporter,
-        ZoneType,
-        Zoned,
+    block::{
+        blk_mq::{
+            GenDisk,
+            Hints,
+            QueueLimits,
+            Transfer,
+            Zone,
+            ZoneCondition,
+            ZoneReporter,
+            ZoneType,
+            Zoned, //
+        },
+        SECTOR_SIZE, //
     },
     device::Bound,
     page::PAGE_SIZE,
@@ -104,7 +107,7 @@ pub(crate) fn read_limits(
     }
 
     let mut max_append_sectors = read(&Config::MAX_APPEND_SECTORS)?;
-    if u64::from(max_append_sectors) * 512 < u64::from(write_granularity) {
+    if u64::from(max_append_sectors) * u64::from(SECTOR_SIZE) < write_granularity.into() {
         dev_warn!(
             dev,
             "max_append_sectors: {max_append_sectors} is too short for an append, none is used\n"
