@@ -117,6 +117,69 @@ a_device_that_never_answers_fails_its_requests() {
 	note "after $took s"
 }
 
+# A change of the cache has the block layer wait for all requests, which is when the device fails again.
+a_failure_while_changes_are_taken_over_is_survived() {
+	was=$(recoveries main)
+	start_fio main
+	host "device main set wce=0"
+	host "device main lie id-huge*2"
+	wait_for 20 has_recovered main $((was + 1))
+	before=$(written "$busy_disk")
+	wait_for 20 was_written "$busy_disk" "$before"
+	stop_fio
+	wait_for 10 grep -qx 'write through' "/sys/block/$busy_disk/queue/write_cache"
+	host "device main defaults"
+	good_again main
+}
+
+# comes_back DISK FIELDS: the device fails at a read, and says this of itself when it comes back.
+comes_back() {
+	dmesg -c >/dev/null
+	host "device $1 set $2"
+	host "device $1 lie id-huge"
+	dd if="/dev/$(disk_of "$1")" of=/dev/null bs=4k count=1 iflag=direct
+}
+
+# is_refused DISK FIELDS: with them the device is not what the disk was made for.
+is_refused() {
+	refused comes_back "$@"
+	dmesg >/tmp/log
+	grep "$(virtio_of "$1"): given up: it does not come back: EINVAL" /tmp/log
+	[ "$(cat "/sys/block/$(disk_of "$1")/size")" -eq 0 ]
+	host "device $1 defaults"
+	good_again "$1"
+}
+
+a_device_that_comes_back_as_another_is_given_up() {
+	is_refused other blk_size=4096
+	is_refused other seg_max=63
+	is_refused other size_max=32768
+	for fields in zone_sectors=4096 model=0 model=2 model=3; do
+		is_refused zoned $fields
+	done
+	host 'device zoned set model=0'
+	anew zoned 1000
+	is_refused zoned 'model=1 zone_sectors=0'
+}
+
+a_device_that_comes_back_with_more_is_used() {
+	for fields in seg_max=65 size_max=65537 size_max=131072 blk_size=0 'max_discard_sectors=1 opt_io_size=3'; do
+		was=$(recoveries other)
+		comes_back other "$fields"
+		wait_for 10 has_recovered other "$was"
+		host "device other defaults"
+		good_again other
+	done
+	host 'device zoned set model=0'
+	anew zoned 1000
+	was=$(recoveries zoned)
+	# To the driver both are disks without zones.
+	comes_back zoned model=2
+	wait_for 10 has_recovered zoned "$was"
+	host 'device zoned defaults'
+	good_again zoned
+}
+
 a_disk_that_fails_again_and_again_is_given_up() {
 	disk=$(disk_of direct)
 	host "device direct lie id-huge*"
@@ -158,5 +221,7 @@ the_module_unloads() {
 cases the_module_loads a_ring_that_makes_no_sense_is_replaced two_lines_in_the_log_tell_of_a_recovery \
 	a_missed_interrupt_is_found an_interrupt_that_is_late_is_not_missed a_device_that_says_nothing_is_waited_for \
 	a_device_that_says_nothing_is_reset_where_that_is_wanted a_device_that_never_answers_fails_its_requests \
+	a_failure_while_changes_are_taken_over_is_survived a_device_that_comes_back_as_another_is_given_up \
+	a_device_that_comes_back_with_more_is_used \
 	a_disk_that_fails_again_and_again_is_given_up a_silent_disk_can_be_unbound_when_its_device_fails \
 	the_module_unloads

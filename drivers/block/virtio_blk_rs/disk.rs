@@ -53,12 +53,15 @@ pub(crate) struct Queues {
     pub(crate) num_default: u32,
     /// The number of the latter.
     pub(crate) num_poll: u32,
-    /// The block size that the device has told, if it has.
-    pub(crate) blk_size: Option<u32>,
-    /// How many segments a request may have.
-    pub(crate) seg_max: u32,
+}
+
+impl Queues {
     /// The size of the smallest ring.
-    pub(crate) vring_size: u32,
+    pub(crate) fn vring_size(&self) -> u32 {
+        let sizes = self.vqs.iter().map(|queue| queue.lock().vring_size());
+
+        sizes.min().unwrap_or(0)
+    }
 }
 
 /// What lives as long as somebody has the disk open.
@@ -67,10 +70,12 @@ pub(crate) struct DiskData {
     pub(crate) _index: DiskIndex,
     /// The way to the device.
     pub(crate) dev: Arc<DeviceHandle>,
-    /// The size of zones in sectors, or zero.
-    pub(crate) zone_sectors: u32,
+    /// The size of zones in sectors, if there are any.
+    pub(crate) zone_sectors: Option<u32>,
     /// The most segments that a request can have, at least one.
     pub(crate) max_segments: u32,
+    /// The most bytes that a segment can have.
+    pub(crate) max_segment_size: u32,
     /// What is known about failures of the device.
     pub(crate) recovery: Recovery,
 }

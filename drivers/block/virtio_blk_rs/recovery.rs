@@ -10,10 +10,7 @@ use super::{
     disk::Disk,
     limits,
     parameters,
-    wire::{
-        Config,
-        Features, //
-    }, //
+    zoned, //
 };
 use kernel::{
     block::blk_mq::{
@@ -27,20 +24,15 @@ use kernel::{
         TimedOutRequest,
         TimeoutAction, //
     },
-    device::{
-        Bound,
-        Core, //
-    },
+    device::Bound,
+    fmt,
     prelude::*,
     sync::atomic::Relaxed,
     time::{
         delay::fsleep,
         Delta, //
     },
-    virtio::{
-        self,
-        feature, //
-    }, //
+    virtio, //
 };
 
 /// How often a request is issued again before it fails.
@@ -74,17 +66,6 @@ pub(crate) fn prepare(disk: &blk_mq::Disk<Disk>) {
     disk.quiesce().leave();
 }
 
-/// Issues what was kept, if the device still is what the disk was made for.
-///
-/// # Errors
-///
-/// [`EINVAL`]: it is not. That was logged.
-pub(crate) fn done(dev: &virtio::Device<Core<'_>>, disk: &blk_mq::Disk<Disk>) -> Result {
-    check(dev, disk)?;
-    release(disk);
-    Ok(())
-}
-
 /// Fails what was kept, and what comes.
 pub(crate) fn failed(disk: &blk_mq::Disk<Disk>) {
     release(disk);
@@ -92,60 +73,59 @@ pub(crate) fn failed(disk: &blk_mq::Disk<Disk>) {
 }
 
 /// Issues what was kept.
-fn release(disk: &blk_mq::Disk<Disk>) {
+pub(crate) fn release(disk: &blk_mq::Disk<Disk>) {
     disk.queue_data().recovery.keeps.store(false, Relaxed);
     disk.unquiesce();
     disk.kick_requeue_list();
     disk.start_stopped_hw_queues(Run::Async);
 }
 
-/// Checks what the block layer believes about the device and is not told again.
-fn check(dev: &virtio::Device<Bound>, disk: &blk_mq::Disk<Disk>) -> Result {
-    let config = dev.config::<Config>();
-    let queues = disk.tag_set().data();
+/// Checks that a device that has been stopped takes what the block layer makes requests of: blocks,
+/// segments and zones as they were when the disk was made, or more of them.
+///
+/// The size and the mode of the cache may change. All other limits stay as the block layer knows
+/// them: what exceeds them by now, such as a discard that was fine before, the device refuses.
+///
+/// # Errors
+///
+/// [`EINVAL`]: it does not. That was logged.
+pub(crate) fn check(dev: &virtio::Device<Bound>, disk: &blk_mq::Disk<Disk>) -> Result {
+    let data = disk.queue_data();
 
-    if let Some(size) = config.read_if(&Config::BLK_SIZE)? {
-        let before = queues.blk_size;
+    let (now, before) = (limits::block_size(dev)?, disk.logical_block_size());
+    require(dev, "logical_block_size", before, now, now == before)?;
 
-        if Some(size) != before {
-            dev_err!(
-                dev,
-                "has blocks of {} bytes after its recovery, {:?} before\n",
-                size,
-                before
-            );
-            return Err(EINVAL);
-        }
-    }
+    let (now, before) = (limits::max_segment_size(dev)?, data.max_segment_size);
+    require(dev, "max_segment_size", before, now, now >= before)?;
 
-    let seg_max = limits::seg_max(dev)?;
-    if seg_max < queues.seg_max {
-        dev_err!(
-            dev,
-            "takes {} segments after its recovery, {} before\n",
-            seg_max,
-            queues.seg_max
-        );
-        return Err(EINVAL);
-    }
+    let vring_size = disk.tag_set().data().vring_size();
+    let now = limits::max_segments(dev, limits::seg_max(dev)?, vring_size);
+    let before = data.max_segments;
+    require(dev, "max_segments", before, now, now >= before)?;
 
-    if dev.features::<Features>().has(feature::RingIndirectDesc) {
+    let (now, before) = (zoned::zone_sectors(dev)?, data.zone_sectors);
+    require(dev, "zone_sectors", before, now, now == before)
+}
+
+/// Logs what a device says of itself, unless that holds which must.
+fn require<T: fmt::Debug>(
+    dev: &virtio::Device<Bound>,
+    what: &str,
+    before: T,
+    now: T,
+    holds: bool,
+) -> Result {
+    if holds {
         return Ok(());
     }
-    for queue in &queues.vqs {
-        let size = queue.lock().vring_size();
-
-        if size < queues.vring_size {
-            dev_err!(
-                dev,
-                "has a ring of {} descriptors after its recovery, {} before\n",
-                size,
-                queues.vring_size
-            );
-            return Err(EINVAL);
-        }
-    }
-    Ok(())
+    dev_err!(
+        dev,
+        "{}: {:?} after it was stopped, {:?} before\n",
+        what,
+        now,
+        before
+    );
+    Err(EINVAL)
 }
 
 /// Looks for the reason why a request takes so long (C: nothing; the driver has no timeout).

@@ -248,7 +248,7 @@ impl VirtioBlk {
         let context = || QueueContext {
             order: dev.byte_order(),
             used_len: UsedLen::new(used_len.clone()),
-            zone_sectors,
+            zone_sectors: zone_sectors.unwrap_or(0),
         };
         let pending = counts.add(&mut setup, context)?;
         let found = setup.find(Affinity::Spread {
@@ -286,9 +286,6 @@ impl VirtioBlk {
             irq_cpus,
             num_default: counts.default,
             num_poll: counts.poll,
-            blk_size: dev.config::<Config>().read_if(&Config::BLK_SIZE)?,
-            seg_max,
-            vring_size,
         };
         let tag_set = Arc::pin_init(
             TagSet::new(counts.options(queue_depth), Ok::<_, Error>(queues)),
@@ -302,6 +299,7 @@ impl VirtioBlk {
             dev: dev.handle()?,
             zone_sectors,
             max_segments,
+            max_segment_size,
             recovery: Recovery::new(),
         };
         let mut disk = NewDisk::new(tag_set, &limits, Ok::<_, Error>(data))?;
@@ -320,6 +318,9 @@ impl VirtioBlk {
     fn update_capacity(dev: &virtio::Device<Bound>, disk: &Data) -> Result {
         let capacity = limits::capacity(dev)?;
 
+        if capacity == disk.capacity() {
+            return Ok(());
+        }
         log_capacity(dev, disk, "new size: ", capacity);
         disk.set_capacity_and_notify(capacity)?;
         Ok(())
@@ -332,19 +333,31 @@ impl VirtioBlk {
         }
     }
 
-    /// Takes over what may have changed while the device was stopped.
-    fn refresh(dev: &virtio::Device<Bound>, disk: &Data) -> Result {
-        if limits::capacity(dev)? != disk.capacity() {
-            Self::update_capacity(dev, disk)?;
+    /// Takes over the mode that the cache has now. Waits for all requests.
+    fn update_write_cache(dev: &virtio::Device<Bound>, disk: &Data) -> Result {
+        if attributes::has_write_cache(dev)? == disk.has_write_cache() {
+            return Ok(());
         }
+        disk.update_limits(|limits| {
+            limits.set_write_cache(attributes::has_write_cache(dev)?);
+            Ok::<_, Error>(())
+        })
+    }
 
-        let write_cache = attributes::has_write_cache(dev)?;
-        if write_cache != disk.has_write_cache() {
-            disk.update_limits(|limits| {
-                limits.set_write_cache(write_cache);
-                Ok::<_, Error>(())
-            })?;
+    /// Looks at a device that has been stopped, before it gets requests: whether it still is what
+    /// the disk was made for, and how large it is.
+    ///
+    /// The rest of what may have changed is left to `config_changed`. This here runs with the lock
+    /// of the device held, so the device would not be recovered while requests are waited for.
+    fn come_back(dev: &virtio::Device<Bound>, disk: &Data) -> Result {
+        Self::forget(disk);
+        recovery::check(dev, disk)?;
+
+        // The device works again, so this is not a reason to give it up.
+        if let Err(err) = Self::update_capacity(dev, disk) {
+            dev_err!(dev, "cannot take over the new size: {:?}\n", err);
         }
+        dev.look_at_config();
         Ok(())
     }
 }
@@ -368,6 +381,9 @@ impl virtio::Driver for VirtioBlk {
         if let Err(err) = Self::update_capacity(dev, &disk) {
             dev_err!(dev, "cannot take over the new size: {:?}\n", err);
         }
+        if let Err(err) = Self::update_write_cache(dev, &disk) {
+            dev_err!(dev, "cannot take over the mode of the cache: {:?}\n", err);
+        }
     }
 
     fn freeze<'bound>(_dev: &'bound virtio::Device<Core<'_>>, disk: Pin<&Data>) -> Result {
@@ -384,13 +400,8 @@ impl virtio::Driver for VirtioBlk {
     }
 
     fn restore<'bound>(dev: &'bound virtio::Device<Core<'_>>, disk: Pin<&Data>) -> Result {
-        Self::forget(&disk);
+        Self::come_back(dev, &disk)?;
         disk.unquiesce();
-
-        // The device works again, so this is not a reason to give it up.
-        if let Err(err) = Self::refresh(dev, &disk) {
-            dev_err!(dev, "cannot take over what has changed: {:?}\n", err);
-        }
         Ok(())
     }
 
@@ -399,12 +410,8 @@ impl virtio::Driver for VirtioBlk {
     }
 
     fn recovery_done<'bound>(dev: &'bound virtio::Device<Core<'_>>, disk: Pin<&Data>) -> Result {
-        Self::forget(&disk);
-        recovery::done(dev, &disk)?;
-
-        if let Err(err) = Self::refresh(dev, &disk) {
-            dev_err!(dev, "cannot take over what has changed: {:?}\n", err);
-        }
+        Self::come_back(dev, &disk)?;
+        recovery::release(&disk);
         Ok(())
     }
 

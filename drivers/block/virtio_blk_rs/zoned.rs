@@ -37,19 +37,19 @@ use kernel::{
 /// The longest report in bytes: the block layer maps no more pages of the kernel's into a request.
 const MAX_REPORT: usize = 1024 * PAGE_SIZE;
 
-/// Reads the size of a zone in sectors, or zero if the driver has to deal with none.
+/// Reads the size of a zone in sectors; none, if the driver has to deal with no zones.
 ///
 /// # Errors
 ///
 /// [`EINVAL`]: the model of the zones is unknown.
-pub(crate) fn zone_sectors(dev: &virtio::Device<Bound>) -> Result<u32> {
+pub(crate) fn zone_sectors(dev: &virtio::Device<Bound>) -> Result<Option<u32>> {
     let config = dev.config::<Config>();
     let model = config.read_if(&Config::MODEL)?;
 
     match model.unwrap_or(zone_model::NONE) {
         // A host-aware device works like one without zones.
-        zone_model::NONE | zone_model::HOST_AWARE => Ok(0),
-        zone_model::HOST_MANAGED => Ok(config.read_if(&Config::ZONE_SECTORS)?.unwrap_or(0)),
+        zone_model::NONE | zone_model::HOST_AWARE => Ok(None),
+        zone_model::HOST_MANAGED => config.read_if(&Config::ZONE_SECTORS),
         model => {
             dev_err!(dev, "zoned model {:#x} is unknown\n", model);
             Err(EINVAL)
@@ -135,10 +135,10 @@ pub(crate) fn read_limits(
 
 /// Reports the zones from the one with `sector` in it (C: `virtblk_report_zones`).
 pub(crate) fn report(disk: &GenDisk<Disk>, sector: u64, reporter: &mut ZoneReporter<'_>) -> Result {
-    let zone_sectors = u64::from(disk.queue_data().zone_sectors);
-    if zone_sectors == 0 {
-        return Err(EOPNOTSUPP);
-    }
+    let zone_sectors = match disk.queue_data().zone_sectors {
+        None | Some(0) => return Err(EOPNOTSUPP),
+        Some(sectors) => u64::from(sectors),
+    };
 
     let zones = disk.capacity().div_ceil(zone_sectors);
     let mut buffer = report_buffer(disk, zones.min(reporter.remaining().into()))?;

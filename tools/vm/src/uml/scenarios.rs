@@ -91,7 +91,9 @@ fn unsupported() -> Scenario {
 }
 
 fn failures() -> Scenario {
-    let devices = [("main", ""), ("direct", "--no-feature indirect-desc")];
+    let other = "--feature size-max --set size_max=65536 --set seg_max=64";
+    let zoned = "--size 64M --zone-size 4M --conventional 1";
+    let devices = [("main", ""), ("direct", "--no-feature indirect-desc"), ("other", other), ("zoned", zoned)];
     scenario("failures", "a device that fails, or says nothing, is recovered, waited for, or given up", &devices)
 }
 
