@@ -213,6 +213,84 @@ an_append_that_fails_is_an_error() {
 	umount /tmp/disk
 }
 
+# fails_after DISK REQUEST: the device carries the next such request out, and fails then.
+fails_after() {
+	host "device $1 lie id-huge:$2"
+}
+
+# An append that has reached the zone would be there twice.
+an_append_is_not_issued_again() {
+	give "$DRIVER" btrfs
+	disk=/dev/$(disk_of btrfs)
+	mount -t btrfs "$disk" /tmp/disk
+	sync
+	before=$(asked btrfs append)
+	fails_after btrfs append
+	refused dd if=/dev/urandom of=/tmp/disk/lost bs=16k count=1 conv=fsync
+	wait_for 10 has_recovered btrfs 0
+	[ $(($(asked btrfs append) - before)) -eq 1 ]
+	umount /tmp/disk
+	mount -t btrfs "$disk" /tmp/disk
+	(cd /tmp/disk/files && sha256sum -c /tmp/checksums) >/tmp/checked
+	umount /tmp/disk
+}
+
+# has_write_pointer VDX INDEX SECTORS: from the start of the zone.
+has_write_pointer() {
+	zone "$1" "$2" | grep "wptr 0x0*$(printf '%x' "$3") "
+}
+
+# write_block VDX SECTOR: one request, of 4 KiB of noise.
+write_block() {
+	dd if=/dev/urandom of=/tmp/block bs=4k count=1
+	dd if=/tmp/block of="/dev/$1" bs=4k seek=$(($2 / 8)) oflag=direct
+}
+
+a_write_is_issued_again_if_it_has_not_reached_its_zone() {
+	give "$DRIVER" main
+	vdx=$(disk_of main)
+	/sbin/blkzone reset "/dev/$vdx"
+	look_soon main 1000
+	echo Y >/sys/module/"$DRIVER"/parameters/reset_on_timeout
+	before=$(asked main write)
+	host 'device main stall'
+	write_block "$vdx" $((4 * ZONE)) &
+	writer=$!
+	wait_for 20 has_recovered main 0
+	host 'device main resume'
+	wait $writer
+	echo N >/sys/module/"$DRIVER"/parameters/reset_on_timeout
+	[ $(($(asked main write) - before)) -eq 1 ]
+	has_write_pointer "$vdx" 4 8
+}
+
+# The zone does not take it twice, so nothing is lost or moved; but the writer gets an error.
+a_write_that_has_reached_its_zone_fails_when_it_is_issued_again() {
+	give "$DRIVER" main
+	vdx=$(disk_of main)
+	/sbin/blkzone reset "/dev/$vdx"
+	before=$(asked main write)
+	fails_after main write
+	refused write_block "$vdx" $((5 * ZONE))
+	wait_for 10 has_recovered main 0
+	[ $(($(asked main write) - before)) -eq 2 ]
+	has_write_pointer "$vdx" 5 8
+	dd if="/dev/$vdx" bs=4k skip=$((5 * ZONE / 8)) count=1 iflag=direct | cmp - /tmp/block
+	# Whoever looks where the zone is to be written next can go on.
+	write_block "$vdx" $((5 * ZONE + 8))
+	has_write_pointer "$vdx" 5 16
+}
+
+a_write_to_a_conventional_zone_is_issued_again() {
+	give "$DRIVER" main
+	vdx=$(disk_of main)
+	before=$(asked main write)
+	fails_after main write
+	write_block "$vdx" 800
+	[ "$(recoveries main)" -eq 1 ]
+	[ $(($(asked main write) - before)) -eq 2 ]
+}
+
 both_modules_unload() {
 	for disk in $(disk_names); do
 		kept_the_rules "$disk"
@@ -224,4 +302,7 @@ cases both_drivers_load the_limits_are_equal the_reports_are_equal \
 	a_report_of_many_zones_takes_as_few_requests_as_with_c a_report_of_many_zones_fits_into_small_requests \
 	every_operation_changes_what_is_reported what_breaks_the_rules_is_refused \
 	broken_zones_are_reported_and_not_used fio_writes_zones_and_verifies \
-	a_file_system_appends_and_finds_its_data an_append_that_fails_is_an_error both_modules_unload
+	a_file_system_appends_and_finds_its_data an_append_that_fails_is_an_error an_append_is_not_issued_again \
+	a_write_is_issued_again_if_it_has_not_reached_its_zone \
+	a_write_that_has_reached_its_zone_fails_when_it_is_issued_again \
+	a_write_to_a_conventional_zone_is_issued_again both_modules_unload

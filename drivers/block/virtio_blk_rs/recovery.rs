@@ -49,7 +49,8 @@ const LOOK_PERIOD: Delta = Delta::from_millis(50);
 pub(crate) fn take_back(mut rq: Request<Disk>) {
     let keeps = rq.queue_data().recovery.keeps.load(Relaxed);
     // A zone append that the device has carried out would be carried out twice. File systems know
-    // how to deal with one that has failed.
+    // how to deal with one that has failed. A write that has reached a sequential zone is refused
+    // there, as it is not at the write pointer any more, so nothing is written twice.
     let is_repeatable = rq.op() != Op::ZoneAppend;
 
     // Those that wait for room in the ring get some, or learn that it does not work any more.
