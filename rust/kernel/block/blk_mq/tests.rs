@@ -17,6 +17,7 @@ mod queues;
 mod ram;
 mod removal;
 mod requests;
+mod scatterlist;
 mod setup;
 mod tables;
 mod timeouts;

@@ -2,12 +2,15 @@
 
 //! A RAM disk that can be told to misbehave.
 
-use super::census::{
-    spend,
-    wait_until,
-    Census,
-    Counted,
-    Home, //
+use super::{
+    census::{
+        spend,
+        wait_until,
+        Census,
+        Counted,
+        Home, //
+    },
+    scatterlist, //
 };
 use crate::{
     block::blk_mq::{
@@ -302,6 +305,9 @@ impl QueueData {
             Op::Read | Op::Write => {
                 let mut pos = usize::try_from(rq.sector())? * 512;
 
+                if rq.is_write() {
+                    scatterlist::check(&rq.payload())?;
+                }
                 for mut segment in rq.payload().segments() {
                     let bytes = storage.get_mut(pos..pos + segment.len()).ok_or(EIO)?;
 
