@@ -307,7 +307,7 @@ fn probe(dev: &virtio::Device<Core<'_>>, mut setup: virtio::VirtqueueSetup<'_>) 
     // Nor can another be made.
     //@ case: handle_of_the_same_queue
     //@ error: E0133
-    //@ message: call to unsafe function `handle` is unsafe
+    //@ message: Access::handle` is unsafe
     #[cfg(case = "handle_of_the_same_queue")]
     let _ = <virtio::Exclusive as virtio::Access>::handle(alone.queue().clone());
 

@@ -157,13 +157,13 @@ pub trait Driver {
     /// failure.
     ///
     /// The driver stops to use its queues, and does not wait for what the device has: that comes
-    /// back next, to [`Handler::detached`](super::Handler::detached). Then the queues get new, empty rings, and the device is
-    /// told to start.
+    /// back next, to [`Handler::detached`](super::Handler::detached). Then the queues get new,
+    /// empty rings, and the device is told to start.
     ///
     /// This cannot happen while another callback runs that has the lock of the device. If the
-    /// device fails meanwhile, what it has is taken back to [`Handler::detached`](super::Handler::detached) without this, so
-    /// that no callback waits for it; nothing else can be added until the device has been
-    /// recovered.
+    /// device fails meanwhile, what it has is taken back to
+    /// [`Handler::detached`](super::Handler::detached) without this, so that no callback waits for
+    /// it; nothing else can be added until the device has been recovered.
     ///
     /// # Context
     ///
@@ -205,7 +205,8 @@ pub trait Driver {
     }
 
     /// The system shuts down (C: `virtio_driver::shutdown`). Afterwards the device is reset, and
-    /// what it had comes back to [`Handler::detached`](super::Handler::detached); the driver's data stays.
+    /// what it had comes back to [`Handler::detached`](super::Handler::detached); the driver's data
+    /// stays.
     ///
     /// # Context
     ///
