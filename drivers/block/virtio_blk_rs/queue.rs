@@ -232,7 +232,7 @@ impl Operations for Disk {
         let queue = rq.hw_queue().data();
 
         // Where faults are injected, the block layer may not have been told that the device has
-        // used it: it ends as it would have then. If that happens below, this is done next time.
+        // used it: it ends as it would have then.
         if let Some(rq) = rq.take_withheld() {
             Self::complete(rq);
             return TimeoutAction::Done;

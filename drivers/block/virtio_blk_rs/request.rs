@@ -180,7 +180,7 @@ fn fill_in(rq: &mut Request<Disk, Idle>, order: ByteOrder) -> Result<(), Status>
         Op::DrvOut | Op::Unknown(_) => return Err(Status::IOERR),
     };
     let ioprio = rq.ioprio();
-    let is_first = !rq.is_dont_prep();
+    let is_first = !rq.set_dont_prep();
     let data = rq.data_mut().get_mut();
 
     *data.out_hdr = OutHdr::new(order, ty, ioprio, sector);

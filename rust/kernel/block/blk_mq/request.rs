@@ -265,22 +265,6 @@ impl<T: Operations, S: State> Request<T, S> {
         unsafe { Pin::new_unchecked(data) }
     }
 
-    /// Whether [`set_dont_prep`](Self::set_dont_prep) was called for this request. That it was not
-    /// for a request that is issued for the first time.
-    #[inline]
-    pub fn is_dont_prep(&self) -> bool {
-        // SAFETY: By the type invariant, `rq` is valid, and its flags are the owner's.
-        unsafe { (*self.as_raw()).rq_flags & DONT_PREP != 0 }
-    }
-
-    /// Says that the driver's data belongs to this request until it ends (C: `RQF_DONTPREP`), for a
-    /// request that is about to be requeued: the block layer does not merge it with others, and the
-    /// driver can tell it from one that is issued for the first time.
-    pub fn set_dont_prep(&mut self) {
-        // SAFETY: By the type invariant, `rq` is valid, and its flags are the owner's.
-        unsafe { (*self.as_raw()).rq_flags |= DONT_PREP };
-    }
-
     /// Sets the call that has issued the request.
     #[cfg(CONFIG_RUST_BLK_MQ_KUNIT_TEST)]
     pub(super) fn set_issued_by(&self, call: &bindings::blk_mq_queue_data) {
@@ -442,6 +426,20 @@ impl<T: Operations, S: State> Request<T, S> {
 }
 
 impl<T: Operations> Request<T, Idle> {
+    /// Says that the driver's data belongs to this request until it ends (C: `RQF_DONTPREP`): when
+    /// it is requeued, the block layer does not merge it with others. Returns whether that was said
+    /// before, so that this is not the first time that the request is issued.
+    #[inline]
+    pub fn set_dont_prep(&mut self) -> bool {
+        // SAFETY: By the type invariant, `rq` is valid. The flags of a request that is not started,
+        // which cannot time out, are the owner's.
+        let flags = unsafe { &mut (*self.as_raw()).rq_flags };
+        let before = *flags & DONT_PREP != 0;
+
+        *flags |= DONT_PREP;
+        before
+    }
+
     /// Starts the request: from now on its time is measured.
     ///
     /// A driver does this before it gives the request to the device.
@@ -514,8 +512,9 @@ impl<T: Operations> Request<T, Started> {
         Some(unsafe { Self::from_raw(rq) })
     }
 
-    /// Gives up ownership until the request times out. Returns the request if it will not, as the
-    /// driver has said at an earlier timeout that it makes sure that the request ends.
+    /// Gives up ownership until the request times out. Returns the request if it will not: the last
+    /// timeout is running just now, or the driver has said there that it makes sure that the
+    /// request ends.
     #[cold]
     pub(super) fn withhold(self) -> Option<Self> {
         let rq = self.into_raw();

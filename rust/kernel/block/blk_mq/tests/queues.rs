@@ -365,22 +365,25 @@ mod tests {
         let open = OpenDisk::new(&disk)?;
         let data = disk.queue_data();
 
+        data.set_mode(Mode::ParkIdle, Status::OK);
         for keeps in [true, false] {
-            data.set_mode(Mode::Park, Status::OK);
             let bio = Bio::submit(&open, READ, 0, 512, 0)?;
-            data.wait_parked(1)?;
-            let mut rq = data.unpark().ok_or(ENOENT)?;
 
-            assert!(!rq.is_dont_prep());
+            wait_until(|| data.has_idle())?;
+
+            let mut rq = data.unpark_idle().ok_or(ENOENT)?;
+
+            // What the request before has said does not count.
             if keeps {
-                rq.set_dont_prep();
+                assert!(!rq.set_dont_prep());
             }
-            rq.requeue(Kick::Now);
-            data.wait_parked(1)?;
-            let rq = data.unpark().ok_or(ENOENT)?;
+            rq.start().requeue(Kick::Now);
+            wait_until(|| data.has_idle())?;
 
-            assert_eq!(rq.is_dont_prep(), keeps);
-            rq.end(Status::OK);
+            let mut rq = data.unpark_idle().ok_or(ENOENT)?;
+
+            assert_eq!(rq.set_dont_prep(), keeps);
+            rq.start().end(Status::OK);
             assert_eq!(bio.wait(), Status::OK);
         }
         Ok(())

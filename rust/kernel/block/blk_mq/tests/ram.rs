@@ -278,6 +278,11 @@ impl QueueData {
         let _ = self.idle.lock().push_within_capacity(rq);
     }
 
+    /// Whether a request was kept without being started.
+    pub(super) fn has_idle(&self) -> bool {
+        !self.idle.lock().is_empty()
+    }
+
     /// Takes a request that was kept without being started.
     pub(super) fn unpark_idle(&self) -> Option<Request<Ram, Idle>> {
         self.idle.lock().pop()
