@@ -135,6 +135,11 @@ unsafe extern "C" fn run(work: *mut bindings::work_struct) {
     if state.look() {
         return;
     }
+    // There is nothing to be read from a device that is paused. The end of the pause starts this
+    // again.
+    if !state.is_live() {
+        return;
+    }
     state.config_work().due.store(false, Relaxed);
     // SAFETY: By the requirement of this function the driver is bound.
     unsafe { (state.ops().config_changed)(state.vdev()) };

@@ -50,7 +50,7 @@ const MAX_DIRECT: usize = 4;
 ///
 /// When a ring has run full, no buffer goes without a table until three quarters of it are free
 /// again. So a ring that is kept full has as many buffers as it has descriptors; only when it is
-/// filled from empty can it be fewer, by a quarter.
+/// filled from empty can it be fewer, by less than a third.
 ///
 /// # Invariants
 ///

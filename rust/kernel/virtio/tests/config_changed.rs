@@ -128,6 +128,23 @@ mod cases {
     }
 
     #[test]
+    fn a_driver_that_asks_in_a_pause_is_told_when_it_is_over() -> Result {
+        let session = Session::new(Plan::DEFAULT, WITH_SPACE)?;
+
+        session.fake()?.reset_prepare()?;
+        session.fake()?.bound()?.look_at_config();
+        fsleep(Delta::from_millis(20));
+        ensure_eq!(session.log.count(TOLD), 0);
+        session.fake()?.reset_done()?;
+        wait_told(&session, 1)?;
+
+        let events = session.events()?;
+
+        ensure!(place(&events, TOLD)? > place(&events, Event::Driver("restore"))?);
+        Ok(())
+    }
+
+    #[test]
     fn a_change_during_the_call_is_told_again() -> Result {
         fn change_again(_: &Device<Bound>, bench: &Bench) {
             if bench.note.fetch_add(1, Relaxed) == 0 {
