@@ -152,8 +152,6 @@ is_refused() {
 
 a_device_that_comes_back_as_another_is_given_up() {
 	is_refused other blk_size=4096
-	is_refused other seg_max=63
-	is_refused other size_max=32768
 	for fields in zone_sectors=4096 model=0 model=2 model=3; do
 		is_refused zoned $fields
 	done
@@ -162,8 +160,9 @@ a_device_that_comes_back_as_another_is_given_up() {
 	is_refused zoned 'model=1 zone_sectors=0'
 }
 
-a_device_that_comes_back_with_more_is_used() {
-	for fields in seg_max=65 size_max=65537 size_max=131072 blk_size=0 'max_discard_sectors=1 opt_io_size=3'; do
+a_device_that_comes_back_with_other_limits_is_used() {
+	for fields in seg_max=63 seg_max=65 size_max=32768 size_max=131072 blk_size=0 \
+		'max_discard_sectors=1 opt_io_size=3'; do
 		was=$(recoveries other)
 		comes_back other "$fields"
 		wait_for 10 has_recovered other "$was"
@@ -222,6 +221,6 @@ cases the_module_loads a_ring_that_makes_no_sense_is_replaced two_lines_in_the_l
 	a_missed_interrupt_is_found an_interrupt_that_is_late_is_not_missed a_device_that_says_nothing_is_waited_for \
 	a_device_that_says_nothing_is_reset_where_that_is_wanted a_device_that_never_answers_fails_its_requests \
 	a_failure_while_changes_are_taken_over_is_survived a_device_that_comes_back_as_another_is_given_up \
-	a_device_that_comes_back_with_more_is_used \
+	a_device_that_comes_back_with_other_limits_is_used \
 	a_disk_that_fails_again_and_again_is_given_up a_silent_disk_can_be_unbound_when_its_device_fails \
 	the_module_unloads

@@ -56,7 +56,6 @@ pub(crate) fn take_back(mut rq: Request<Disk>) {
     // Those that wait for room in the ring get some, or learn that it does not work any more.
     rq.hw_queue().start_stopped(Run::Async);
     if keeps && is_repeatable && rq.data_mut().take_retry(MAX_RETRIES) {
-        rq.set_dont_prep();
         rq.requeue(Kick::Later);
     }
 }
@@ -81,42 +80,57 @@ pub(crate) fn release(disk: &blk_mq::Disk<Disk>) {
     disk.start_stopped_hw_queues(Run::Async);
 }
 
-/// Checks that a device that has been stopped takes what the block layer makes requests of: blocks,
-/// segments and zones as they were when the disk was made, or more of them.
+/// Checks that a device that has been stopped still is what the disk was made for: of the same
+/// blocks and zones.
 ///
 /// The size and the mode of the cache may change. All other limits stay as the block layer knows
-/// them: what exceeds them by now, such as a discard that was fine before, the device refuses.
+/// them: what exceeds them by now, the device refuses, as in C. About segments, of which most
+/// requests are made, there is a line in the log.
 ///
 /// # Errors
 ///
-/// [`EINVAL`]: it does not. That was logged.
+/// [`EINVAL`]: it is not. That was logged.
 pub(crate) fn check(dev: &virtio::Device<Bound>, disk: &blk_mq::Disk<Disk>) -> Result {
     let data = disk.queue_data();
 
-    let (now, before) = (limits::block_size(dev)?, disk.logical_block_size());
-    require(dev, "logical_block_size", before, now, now == before)?;
-
     let (now, before) = (limits::max_segment_size(dev)?, data.max_segment_size);
-    require(dev, "max_segment_size", before, now, now >= before)?;
+    if now < before {
+        warn_of_less(dev, "max_segment_size", before, now);
+    }
 
     let vring_size = disk.tag_set().data().vring_size();
     let now = limits::max_segments(dev, limits::seg_max(dev)?, vring_size);
     let before = data.max_segments;
-    require(dev, "max_segments", before, now, now >= before)?;
+    if now < before {
+        warn_of_less(dev, "max_segments", before, now);
+    }
+
+    let (now, before) = (limits::block_size(dev)?, disk.logical_block_size());
+    require_same(dev, "logical_block_size", before, now)?;
 
     let (now, before) = (zoned::zone_sectors(dev)?, data.zone_sectors);
-    require(dev, "zone_sectors", before, now, now == before)
+    require_same(dev, "zone_sectors", before, now)
 }
 
-/// Logs what a device says of itself, unless that holds which must.
-fn require<T: fmt::Debug>(
+/// Logs a limit that requests may exceed.
+fn warn_of_less(dev: &virtio::Device<Bound>, what: &str, before: u32, now: u32) {
+    dev_warn!(
+        dev,
+        "{}: {} after it was stopped, {} before: it may refuse requests\n",
+        what,
+        now,
+        before
+    );
+}
+
+/// Logs what a device says of itself, unless that is what it said before.
+fn require_same<T: fmt::Debug + PartialEq>(
     dev: &virtio::Device<Bound>,
     what: &str,
     before: T,
     now: T,
-    holds: bool,
 ) -> Result {
-    if holds {
+    if now == before {
         return Ok(());
     }
     dev_err!(
@@ -170,14 +184,21 @@ pub(crate) fn timeout(rq: &TimedOutRequest<'_, Disk>, poll: impl FnOnce() -> u32
 }
 
 /// Returns whether there are used buffers in the queue of a request that the device does not tell
-/// of: an interrupt that is on its way comes while this looks again and again.
+/// of: an interrupt that is on its way comes while this looks again and again, and then buffers are
+/// taken.
 fn is_interrupt_missing(rq: &TimedOutRequest<'_, Disk>) -> bool {
     let hctx = rq.hw_queue();
+    let mut before = None;
 
     for _ in 0..LOOKS {
-        if rq.has_ended() || hctx.data().lock().enable_cb() {
+        let mut queue = hctx.data().lock();
+        let free = queue.num_free();
+
+        if rq.has_ended() || queue.enable_cb() || before.is_some_and(|before| free > before) {
             return false;
         }
+        drop(queue);
+        before = Some(free);
         fsleep(LOOK_PERIOD);
     }
     !rq.has_ended()
