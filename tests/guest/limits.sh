@@ -100,8 +100,8 @@ main|max_write_zeroes_sectors=0
 main|max_write_zeroes_sectors=1
 main|max_write_zeroes_sectors=4294967295
 main|max_secure_erase_sectors=0|the disk is served without secure erase
-main|max_secure_erase_sectors=1|secure erases would be longer than that under C, as they end where the granularity says
-main|max_secure_erase_sectors=7 physical_block_exp=3|secure erases would be longer than the device takes under C
+main|max_secure_erase_sectors=1
+main|max_secure_erase_sectors=7 physical_block_exp=3
 main|max_secure_erase_sectors=7 physical_block_exp=3 max_discard_sectors=7|discards would be longer than the device takes under C
 main|max_secure_erase_sectors=4294967295
 main|max_secure_erase_seg=0|the disk is served without secure erase

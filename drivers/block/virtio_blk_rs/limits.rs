@@ -220,11 +220,7 @@ fn read_discard(
             .unwrap_or(0);
     }
 
-    let erase = read_secure_erase(dev, config)?.filter(|erase| {
-        // Without discards, the block layer cuts secure erases anywhere.
-        max_discard.is_none()
-            || has_room_for_block(dev, limits, "max_secure_erase_sectors", erase.max_sectors)
-    });
+    let erase = read_secure_erase(dev, config)?;
     if let Some(erase) = &erase {
         limits.set_max_secure_erase_sectors(erase.max_sectors);
         segments = min_not_zero(segments, erase.max_segments);
@@ -246,15 +242,13 @@ fn read_discard(
     )?;
 
     if let Some(sectors) = max_discard {
-        let shortest = erase.map_or(sectors, |erase| sectors.min(erase.max_sectors));
-
-        set_discard_granularity(dev, limits, alignment, shortest);
+        set_discard_granularity(dev, limits, alignment, sectors);
     }
     Ok(())
 }
 
-/// Sets the unit at multiples of which the block layer ends discards and secure erases, of which
-/// some take no more than `max_sectors`. What is shorter than the unit it does not cut at all.
+/// Sets the unit at multiples of which the block layer ends discards, which take no more than
+/// `max_sectors`. What is shorter than the unit it does not cut at all.
 fn set_discard_granularity(
     dev: &virtio::Device<Bound>,
     limits: &mut QueueLimits,
@@ -269,6 +263,8 @@ fn set_discard_granularity(
     // They consist of blocks, and so does their unit.
     let whole_blocks = told.div_ceil(block) * block;
     let used = if whole_blocks > bytes(max_sectors) {
+        let block = u64::from(limits.physical_block_size());
+
         taken_as(dev, "discard_granularity", told, block);
         block
     } else {
@@ -290,25 +286,19 @@ fn bytes(sectors: u32) -> u64 {
     u64::from(sectors) * u64::from(SECTOR_SIZE)
 }
 
-/// Whether discards of at most `sectors` can be used.
+/// Whether discards of at most `sectors` can be used: the block layer makes none that is shorter
+/// than a physical block, even if they may not be longer.
 fn is_discard(dev: &virtio::Device<Bound>, limits: &QueueLimits, sectors: u32) -> bool {
     if limits.is_zoned() {
         dev_warn!(dev, "a zoned device has no discard, but offers it\n");
         return false;
     }
-    has_room_for_block(dev, limits, "max_discard_sectors", sectors)
-}
-
-/// Whether ranges of at most `sectors` have room for a physical block: where there are discards,
-/// the block layer makes no shorter ones, even if they may not be longer.
-fn has_room_for_block(
-    dev: &virtio::Device<Bound>,
-    limits: &QueueLimits,
-    field: &str,
-    sectors: u32,
-) -> bool {
     if bytes(sectors) < limits.physical_block_size().into() {
-        dev_warn!(dev, "{field}: {sectors} is less than a block, not used\n");
+        dev_warn!(
+            dev,
+            "max_discard_sectors: {} is less than a block, not used\n",
+            sectors
+        );
         return false;
     }
     true
