@@ -66,7 +66,7 @@ a_missed_interrupt_is_found() {
 # A device that takes its time for an interrupt: there is often something in the ring that it has not told of yet.
 an_interrupt_that_is_late_is_not_missed() {
 	dmesg -c >/dev/null
-	# Each request is in the ring when it is looked after, at some time in its second second, with a chance of a
+	# Each request is in the ring when it is looked after, at some time after its first second, with a chance of a
 	# sixth and more.
 	host "device main pace 1250"
 	host "device main delay 200"

@@ -46,7 +46,7 @@ main|blk_size=4294967295
 main|blk_size=0 physical_block_exp=3|C multiplies with the 0
 main|physical_block_exp=1
 main|physical_block_exp=3
-main|physical_block_exp=22|discards would be longer than the device takes under C
+main|physical_block_exp=22|discards are too long under C
 main|physical_block_exp=23
 main|physical_block_exp=31
 main|physical_block_exp=32
@@ -87,12 +87,12 @@ main|discard_sector_alignment=0
 main|discard_sector_alignment=1
 main|discard_sector_alignment=3
 main|discard_sector_alignment=9 blk_size=4096
-main|discard_sector_alignment=9 secure_erase_sector_alignment=9 blk_size=4096|discards end at blocks
-main|discard_sector_alignment=9 secure_erase_sector_alignment=9 blk_size=4096 max_discard_sectors=9|discards end at blocks
-main|discard_sector_alignment=9 secure_erase_sector_alignment=9 blk_size=4096 max_discard_sectors=15|discards end at blocks
-main|discard_sector_alignment=9 secure_erase_sector_alignment=9 blk_size=4096 max_discard_sectors=16|discards end at blocks
-main|discard_sector_alignment=9 secure_erase_sector_alignment=9 blk_size=4096 max_secure_erase_sectors=15|discards end at blocks
-main|blk_size=4096 max_discard_sectors=7|discards would be longer than the device takes under C
+main|discard_sector_alignment=9 secure_erase_sector_alignment=9 blk_size=4096|cut at blocks
+main|discard_sector_alignment=9 secure_erase_sector_alignment=9 blk_size=4096 max_discard_sectors=9|cut at blocks
+main|discard_sector_alignment=9 secure_erase_sector_alignment=9 blk_size=4096 max_discard_sectors=15|cut at blocks
+main|discard_sector_alignment=9 secure_erase_sector_alignment=9 blk_size=4096 max_discard_sectors=16|cut at blocks
+main|discard_sector_alignment=9 secure_erase_sector_alignment=9 blk_size=4096 max_secure_erase_sectors=15|cut at blocks
+main|blk_size=4096 max_discard_sectors=7|discards are too long under C
 main|secure_erase_sector_alignment=8388608 discard_sector_alignment=8388608
 main|secure_erase_sector_alignment=8388609 discard_sector_alignment=8388609
 main|secure_erase_sector_alignment=4294967295 discard_sector_alignment=4294967295|C multiplies beyond 32 bits
@@ -102,7 +102,7 @@ main|max_write_zeroes_sectors=4294967295
 main|max_secure_erase_sectors=0|the disk is served without secure erase
 main|max_secure_erase_sectors=1
 main|max_secure_erase_sectors=7 physical_block_exp=3
-main|max_secure_erase_sectors=7 physical_block_exp=3 max_discard_sectors=7|discards would be longer than the device takes under C
+main|max_secure_erase_sectors=7 physical_block_exp=3 max_discard_sectors=7|discards are too long under C
 main|max_secure_erase_sectors=4294967295
 main|max_secure_erase_seg=0|the disk is served without secure erase
 main|max_secure_erase_seg=4294967295

@@ -225,7 +225,7 @@ impl Course<'_> {
     }
 }
 
-/// Whether a trial shows nothing: the device was silent, or has refused what it was to do. One that is gone refuses all.
+/// Whether a trial shows nothing: the device was silent, or has refused its part. One that is gone refuses all.
 fn untold(outcome: Outcome, silent: bool, refused: bool) -> bool {
     !outcome.is_harm() && (silent || refused && outcome != Outcome::Gone)
 }
