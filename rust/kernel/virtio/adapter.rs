@@ -209,6 +209,11 @@ impl<T: Driver> Adapter<T> {
         let dev = unsafe { &*vdev.cast::<Device<CoreInternal<'_>>>() };
 
         from_result(|| {
+            // A driver in C can have left its own pointer behind, to what it has freed.
+            //
+            // SAFETY: `vdev` is valid, and `priv` is this driver's, who has not used it yet.
+            unsafe { config_work::forget(vdev) };
+
             // SAFETY: `vdev` is valid.
             let config_len = unsafe { transport::config_len(vdev) };
             let required = config::required_len::<T::Config>(dev.features());
