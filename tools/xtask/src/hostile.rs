@@ -5,6 +5,7 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use vm::uml::hostile::corpus::Scenario;
 use vm::uml::hostile::{self, DRIVERS, corpus, fuzz, table};
 use vm::uml::powercut;
 use vm::{Host, Kernel, Tally};
@@ -17,6 +18,12 @@ use crate::project::variable;
 
 /// Power cuts unless `CUTS=` says otherwise.
 const CUTS: u64 = 100;
+
+/// Power cuts of `make test`.
+const FEW_CUTS: u32 = 5;
+
+/// What decides about power cuts unless `SEED=` says otherwise.
+const CUT_SEED: u64 = 1;
 
 /// How long `make fuzz` goes on unless `FUZZ_SECONDS=` says otherwise.
 const FUZZ_SECONDS: u64 = 60;
@@ -45,16 +52,34 @@ pub fn all(workshop: &Workshop) -> Result<Tally> {
     Ok(tally)
 }
 
-/// The scenarios that `make soak` tries.
+/// The choice of the corpus that `make test` tries.
+///
+/// # Errors
+///
+/// As for [`ours`].
+pub fn short(workshop: &Workshop) -> Result<Tally> {
+    ours(workshop, |scenario| scenario.short)
+}
+
+/// The corpus as `make soak` tries it.
+///
+/// # Errors
+///
+/// As for [`ours`].
+pub fn whole(workshop: &Workshop) -> Result<Tally> {
+    ours(workshop, |_| true)
+}
+
+/// Tries our driver with a choice of the corpus.
 ///
 /// # Errors
 ///
 /// The kernel cannot be built or no machine can be started.
-pub fn short(workshop: &Workshop) -> Result<Tally> {
+fn ours(workshop: &Workshop, is_chosen: fn(&Scenario) -> bool) -> Result<Tally> {
     let _lock = GuestLock::take(&workshop.project, "run")?;
     let (host, kernel) = ready(workshop)?;
     let mut scenarios = corpus::all(&host.repo)?;
-    scenarios.retain(|scenario| scenario.short);
+    scenarios.retain(is_chosen);
     Ok(hostile::test(&host, &kernel, &scenarios)?.0)
 }
 
@@ -79,9 +104,20 @@ pub fn fuzz(workshop: &Workshop) -> Result<Tally> {
 pub fn powercuts(workshop: &Workshop) -> Result<Tally> {
     let cuts = number("CUTS", CUTS)?;
     let _lock = GuestLock::take(&workshop.project, "run")?;
-    let seed = number("SEED", 1)?;
+    let seed = number("SEED", CUT_SEED)?;
     let (host, kernel) = ready(workshop)?;
     powercut::run(&host, &kernel, DRIVERS[0], u32::try_from(cuts)?, seed)
+}
+
+/// The power cuts of `make test`.
+///
+/// # Errors
+///
+/// The kernel cannot be built or no machine can be started.
+pub fn few_powercuts(workshop: &Workshop) -> Result<Tally> {
+    let _lock = GuestLock::take(&workshop.project, "run")?;
+    let (host, kernel) = ready(workshop)?;
+    powercut::run(&host, &kernel, DRIVERS[0], FEW_CUTS, CUT_SEED)
 }
 
 /// The number that a variable holds.

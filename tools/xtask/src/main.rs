@@ -144,10 +144,7 @@ fn work(command: &Command, workshop: Workshop) -> Result<bool> {
         Command::Run => return Ok(guest::run(workshop)?.success()),
         Command::Shell => guest::shell(workshop)?,
         Command::Test => return Ok(tell(suite::run(&workshop))),
-        Command::Soak => {
-            let tally = guest::soak(&workshop)? + hostile::short(&workshop)? + hostile::powercuts(&workshop)?;
-            return Ok(tell(tally));
-        }
+        Command::Soak => return Ok(tell(soak(&workshop)?)),
         Command::Boots => return Ok(tell(guest::boots(&workshop)?)),
         Command::Insns => return guest::insns(workshop),
         Command::Bench => guest::bench(workshop)?,
@@ -169,6 +166,11 @@ fn work(command: &Command, workshop: Workshop) -> Result<bool> {
         _ => say(&format!("ready: {}, Linux {}", workshop.toolchain, workshop.tree.version)),
     }
     Ok(true)
+}
+
+/// The long tests.
+fn soak(workshop: &Workshop) -> Result<Tally> {
+    Ok(guest::soak(workshop)? + hostile::whole(workshop)? + hostile::powercuts(workshop)?)
 }
 
 fn unapply(project: &Project) -> Result<()> {

@@ -6,17 +6,19 @@ use vm::Tally;
 
 use crate::kernel::Workshop;
 use crate::progress::say;
-use crate::{cargo, check, compile_fail, guest, kunit};
+use crate::{cargo, check, compile_fail, guest, hostile, kunit};
 
 type Stage = fn(&Workshop) -> Result<Tally>;
 
 /// The stages, quick ones first.
-const STAGES: [(&str, Stage); 6] = [
+const STAGES: [(&str, Stage); 8] = [
     ("checks", |workshop| Ok(check::all(workshop))),
     ("host tools", |workshop| cargo::test(&workshop.project)),
     ("KUnit", kunit::run_all),
     ("compile-fail", compile_fail::run),
     ("user-mode Linux", guest::uml),
+    ("devices that lie", hostile::short),
+    ("power cuts", hostile::few_powercuts),
     ("virtual machines", guest::test),
 ];
 

@@ -6,6 +6,7 @@ mod checkpatch;
 mod clippy;
 mod diagnostics;
 mod format;
+mod hostile;
 mod laws;
 mod places;
 pub mod rustdoc;
@@ -25,11 +26,12 @@ pub type Findings = Vec<String>;
 type Check = fn(&Workshop) -> Result<Findings>;
 
 /// All checks, quick ones first.
-const CHECKS: [(&str, Check); 12] = [
+const CHECKS: [(&str, Check); 13] = [
     ("no unsafe in drivers and samples", unsafe_code::check),
     ("laws and their tests", laws::check),
     ("places in both drivers", places::check),
     ("values that devices tell", values::check),
+    ("devices that lie and their table", hostile::check),
     ("names of C's functions", c_names::check),
     ("mutants", mutants::check),
     ("rustfmt of the kernel files", format::kernel),
