@@ -30,6 +30,7 @@ pub fn check(workshop: &Workshop) -> Result<Findings> {
 fn compare(document: &str, c: &str, rust: impl Fn(&str) -> Result<String>) -> Result<Findings> {
     let in_rust = Regex::new(r"^ +- ``(\w+\.rs)``, ``([\w:!]+)``$")?;
     let in_c = Regex::new(r"^ +- (\d+), ``(\w+)``$")?;
+    let like_a_place = Regex::new(r"^ +- (\d+\b|``\w+\.rs``)")?;
     let mut findings = Findings::new();
     for (number, line) in document.lines().enumerate() {
         let mut require = |holds: bool, finding: String| {
@@ -37,6 +38,8 @@ fn compare(document: &str, c: &str, rust: impl Fn(&str) -> Result<String>) -> Re
                 findings.push(format!("{DOCUMENT}:{}: {finding}", number + 1));
             }
         };
+        let is_place = in_rust.is_match(line) || in_c.is_match(line);
+        require(is_place || !like_a_place.is_match(line), "a place of another form, which nothing checks".to_owned());
         if let Some(found) = in_rust.captures(line) {
             let (_, [file, symbol]) = found.extract();
             let count = definitions(&rust(file)?, symbol)?;
@@ -145,6 +148,13 @@ mod tests {
             [("1, ``one``", 0), ("5, ``one``", 0), ("8, ``two``", 0), ("5, ``two``", 1), ("99, ``two``", 1)]
         {
             assert_eq!(findings(&format!("     - {place}")).len(), expected, "{place}");
+        }
+    }
+
+    #[test]
+    fn a_place_that_would_not_be_checked_is_found() {
+        for line in ["     - 1, one", "     - ``a.rs``: ``ONE``", "     - ``a.rs``"] {
+            assert_eq!(findings(line).len(), 1, "{line}");
         }
     }
 
