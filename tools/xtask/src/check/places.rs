@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-//! The document that leads from C's driver to ours: the places that it names must have what it says.
+//! The documents that lead from C's drivers to ours: the places that they name must have what they say.
 
 use std::fs;
 
@@ -10,11 +10,23 @@ use super::Findings;
 use crate::kernel::Workshop;
 use crate::overlay::Overlay;
 
-const DOCUMENT: &str = "Documentation/rust/virtio_blk.rst";
-const DRIVER: &str = "drivers/block/virtio_blk_rs";
-const C_DRIVER: &str = "drivers/block/virtio_blk.c";
+/// A document, and where the files are that its places are in.
+struct Document {
+    path: &'static str,
+    rust: &'static str,
+    c: &'static str,
+    /// The file of places in C that name none.
+    c_file: &'static str,
+}
 
-/// Compares the document with both drivers.
+const DOCUMENTS: [Document; 1] = [Document {
+    path: "Documentation/rust/virtio_blk.rst",
+    rust: "drivers/block/virtio_blk_rs",
+    c: "drivers/block",
+    c_file: "virtio_blk.c",
+}];
+
+/// Compares the documents with the drivers.
 ///
 /// # Errors
 ///
@@ -22,38 +34,50 @@ const C_DRIVER: &str = "drivers/block/virtio_blk.c";
 pub fn check(workshop: &Workshop) -> Result<Findings> {
     let repo = &workshop.project.repo;
     let read = |path: &str| fs::read_to_string(repo.join(path)).with_context(|| format!("cannot read {path}"));
-    let c = Overlay::new(repo, &workshop.tree.root).pristine(C_DRIVER)?;
-    compare(&read(DOCUMENT)?, &c, |file| read(&format!("{DRIVER}/{file}")))
+    let overlay = Overlay::new(repo, &workshop.tree.root);
+    let mut findings = Findings::new();
+    for document in &DOCUMENTS {
+        let rust = |file: &str| read(&format!("{}/{file}", document.rust));
+        let c = |file: &str| overlay.pristine(&format!("{}/{file}", document.c));
+        findings.extend(compare(document, &read(document.path)?, c, rust)?);
+    }
+    Ok(findings)
 }
 
-/// The places of the document at which there is something else.
-fn compare(document: &str, c: &str, rust: impl Fn(&str) -> Result<String>) -> Result<Findings> {
-    let in_rust = Regex::new(r"^ +- ``(\w+\.rs)``, ``([\w:!]+)``$")?;
-    let in_c = Regex::new(r"^ +- (\d+), ``(\w+)``$")?;
-    let like_a_place = Regex::new(r"^ +- (\d+\b|``\w+\.rs``)")?;
+/// The places of a document at which there is something else.
+fn compare(
+    document: &Document,
+    text: &str,
+    c: impl Fn(&str) -> Result<String>,
+    rust: impl Fn(&str) -> Result<String>,
+) -> Result<Findings> {
+    let in_rust = Regex::new(r"^ +- ``([\w/]+\.rs)``, ``([\w:!]+)``$")?;
+    let in_c = Regex::new(r"^ +- (?:``([\w/]+\.[ch])``, )?(\d+), ``(\w+)``$")?;
+    let like_a_place = Regex::new(r"^ +- (\d+\b|``[\w/]+\.rs``|``[\w/]+\.c``, )")?;
     let mut findings = Findings::new();
-    for (number, line) in document.lines().enumerate() {
+    for (number, line) in text.lines().enumerate() {
         let mut require = |holds: bool, finding: String| {
             if !holds {
-                findings.push(format!("{DOCUMENT}:{}: {finding}", number + 1));
+                findings.push(format!("{}:{}: {finding}", document.path, number + 1));
             }
         };
-        let is_place = in_rust.is_match(line) || in_c.is_match(line);
-        require(is_place || !like_a_place.is_match(line), "a place of another form, which nothing checks".to_owned());
         if let Some(found) = in_rust.captures(line) {
             let (_, [file, symbol]) = found.extract();
             let count = definitions(&rust(file)?, symbol)?;
             require(count == 1, format!("{file} defines {symbol} {count} times"));
-        }
-        if let Some(found) = in_c.captures(line) {
-            let (_, [at, symbol]) = found.extract();
-            let there = definition_at(c, at)?.is_some_and(|line| has_word(line, symbol));
-            require(there, format!("line {at} of {C_DRIVER} is not in {symbol}"));
+        } else if let Some(found) = in_c.captures(line) {
+            let file = found.get(1).map_or(document.c_file, |file| file.as_str());
+            let (at, symbol) = (&found[2], &found[3]);
+            let c = c(file)?;
+            let there = definition_at(&c, at)?.is_some_and(|line| has_word(line, symbol));
+            require(there, format!("line {at} of {file} is not in {symbol}"));
+        } else {
+            require(!like_a_place.is_match(line), "a place of another form, which nothing checks".to_owned());
         }
     }
     for place in [in_rust, in_c] {
-        if !document.lines().any(|line| place.is_match(line)) {
-            findings.push(format!("{DOCUMENT}: there are no places like {place}"));
+        if !text.lines().any(|line| place.is_match(line)) {
+            findings.push(format!("{}: there are no places like {place}", document.path));
         }
     }
     Ok(findings)
@@ -115,7 +139,7 @@ mod tests {
 
     fn findings(document: &str) -> Findings {
         let lines = format!("     - 1, ``one``\n     - ``a.rs``, ``ONE``\n{document}");
-        compare(&lines, C, |_| Ok(RUST.to_owned())).unwrap()
+        compare(&DOCUMENTS[0], &lines, |_| Ok(C.to_owned()), |_| Ok(RUST.to_owned())).unwrap()
     }
 
     #[test]
@@ -138,14 +162,15 @@ mod tests {
             assert_eq!(definitions(RUST, symbol).unwrap(), expected, "{symbol}");
         }
         assert!(findings("     - ``a.rs``, ``Two::new``").is_empty());
-        assert_eq!(findings("     - ``a.rs``, ``new``"), [format!("{DOCUMENT}:3: a.rs defines new 2 times")]);
+        let found = findings("     - ``a.rs``, ``new``");
+        assert_eq!(found, [format!("{}:3: a.rs defines new 2 times", DOCUMENTS[0].path)]);
         assert_eq!(findings("     - ``a.rs``, ``Two::old``").len(), 1);
     }
 
     #[test]
     fn a_line_of_c_that_has_moved_is_found() {
         for (place, expected) in
-            [("1, ``one``", 0), ("5, ``one``", 0), ("8, ``two``", 0), ("5, ``two``", 1), ("99, ``two``", 1)]
+            [("1, ``one``", 0), ("5, ``one``", 0), ("``b/c.c``, 8, ``two``", 0), ("5, ``two``", 1), ("99, ``two``", 1)]
         {
             assert_eq!(findings(&format!("     - {place}")).len(), expected, "{place}");
         }
@@ -153,13 +178,14 @@ mod tests {
 
     #[test]
     fn a_place_that_would_not_be_checked_is_found() {
-        for line in ["     - 1, one", "     - ``a.rs``: ``ONE``", "     - ``a.rs``"] {
+        for line in ["     - 1, one", "     - ``a.rs``: ``ONE``", "     - ``a.rs``", "     - ``c.c``, ``one``"] {
             assert_eq!(findings(line).len(), 1, "{line}");
         }
     }
 
     #[test]
     fn a_document_without_places_is_found() {
-        assert_eq!(compare("nothing", C, |_| Ok(String::new())).unwrap().len(), 2);
+        let none = |_: &str| Ok(String::new());
+        assert_eq!(compare(&DOCUMENTS[0], "nothing", none, none).unwrap().len(), 2);
     }
 }
