@@ -174,8 +174,12 @@ try() {
 		freeze &
 		frozen=$!
 		ask stage during
-		# The write that is on its way, and one that has met what the device does.
+		# The write that is on its way, and one that has met what the device does, if it has done that.
+		writes=20
 		a_write_ends && a_write_ends
+		until [ "$(ask told)" = 'ok yes' ] || [ $((writes -= 1)) -eq 0 ]; do
+			a_write_ends
+		done
 		ask stage after
 		;;
 	esac

@@ -164,6 +164,9 @@ impl Course<'_> {
         let Some(scenario) = self.batch.get(self.trials.len()).copied() else {
             return "error there is no trial".to_owned();
         };
+        if request == "told" {
+            return if self.is_silent(scenario) { "ok no" } else { "ok yes" }.to_owned();
+        }
         match request.split_once(' ') {
             Some(("stage", "during")) => {
                 self.lies = self.told(scenario);
@@ -176,7 +179,7 @@ impl Course<'_> {
             }
             Some(("outcome", name)) => {
                 let mut outcome = Outcome::from_name(name).unwrap_or(Outcome::Untold);
-                let silent = scenario.must_lie() && self.told(scenario) == self.lies;
+                let silent = self.is_silent(scenario);
                 if untold(outcome, silent, self.refused) {
                     outcome = Outcome::Untold;
                 }
@@ -208,6 +211,11 @@ impl Course<'_> {
             }
         }
         answer
+    }
+
+    /// Whether the device has still to tell the lie that the scenario is about.
+    fn is_silent(&mut self, scenario: &Scenario) -> bool {
+        scenario.must_lie() && self.told(scenario) == self.lies
     }
 
     fn told(&mut self, scenario: &Scenario) -> u64 {
