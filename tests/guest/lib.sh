@@ -9,7 +9,7 @@
 #                        asks for as bad as failed
 #   fail REASON          the case failed
 #   refused COMMAND...   the command must fail
-#   host REQUEST         asks the host (see tools/vm/src/hostcmd.rs) and prints its answer
+#   host REQUEST         asks the host (see tools/vm/src/guest/hostcmd.rs) and prints its answer
 #
 # File descriptor 3 is the line to the host; nothing but this file writes to it.
 

@@ -1,27 +1,56 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! One boot, from its description to its verdict.
+//! One boot, from its description to its verdict, and several at a time.
+//!
+//! | module | subject |
+//! |---|---|
+//! | [`session`] | a machine that is listened to |
+//! | [`report`] | how a boot is shown |
+//! | [`bare`] | a machine that does what its kernel was told, and goes off |
+//! | [`mod@shell`] | the interactive machine |
+//! | [`uml`] | boots in user-mode Linux, with test devices that do what QEMU's cannot |
+//! | `threads` | several machines at a time |
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use crate::accel::Accel;
-use crate::backend::Backends;
-use crate::fio::Speed;
-use crate::hostcmd::QemuGuest;
-use crate::ktap::{Cases, Tally};
-use crate::logscan::{self, Finding};
-use crate::machine::{CONSOLE_LOG, Config, Console, counts_dir};
-use crate::parity::Comparison;
-use crate::qemu::{QEMU_LOG, Running, Sockets};
-use crate::report::Report;
-use crate::scenario::{self, Flavour, Group, Overrides, Scenario};
-use crate::session::{Limits, Session};
-use crate::transcript::Transcript;
-use crate::{Host, Kernel, accel, early, image, kunit, parity, threads};
+use crate::guest::early;
+use crate::guest::fio::Speed;
+use crate::guest::hostcmd::QemuGuest;
+use crate::guest::ktap::{Cases, Tally};
+use crate::guest::logscan::{self, Finding};
+use crate::guest::transcript::Transcript;
+use crate::machine::accel::Accel;
+use crate::machine::backend::Backends;
+use crate::machine::qemu::{QEMU_LOG, Running, Sockets};
+use crate::machine::{CONSOLE_LOG, Config, Console, Host, Kernel, image, plugin};
+use crate::scenario::{Overrides, Scenario};
+
+pub mod bare;
+pub mod report;
+pub mod session;
+pub mod shell;
+pub(crate) mod threads;
+pub mod uml;
+
+use report::Report;
+use session::{Limits, Session};
+
+/// What a study makes of what the guest told.
+#[derive(Debug)]
+pub struct Evaluation {
+    /// For a person.
+    pub lines: Vec<String>,
+    /// As numbers of cases.
+    pub tally: Tally,
+    /// The line that tells the result.
+    pub verdict: String,
+}
+
+/// Evaluates what the guest told in the boot of a scenario, if that is one to be evaluated.
+pub type Evaluate = fn(&Scenario, &[String]) -> Result<Option<Evaluation>>;
 
 /// What a boot came to.
 #[derive(Debug)]
@@ -32,8 +61,8 @@ pub struct Outcome {
     pub speeds: Vec<Speed>,
     /// Facts it told for the host to evaluate.
     pub data: Vec<String>,
-    /// How the driver compares with the oracle, where the scenario asks for it.
-    pub parity: Option<Comparison>,
+    /// What came of these facts.
+    pub evaluation: Option<Evaluation>,
     /// Why the machine did not come to its end, if it did not.
     pub failure: Option<String>,
     /// Complaints of the kernel.
@@ -46,62 +75,9 @@ impl Outcome {
     /// The numbers: the script's cases, and one more for the kernel log and the machine's proper end.
     pub fn tally(&self) -> Tally {
         let sound = self.failure.is_none() && self.findings.is_empty();
-        let compared = self.parity.as_ref().map(Comparison::tally).unwrap_or_default();
-        self.cases.tally() + compared + Tally { passed: u32::from(sound), failed: u32::from(!sound), skipped: 0 }
+        let evaluated = self.evaluation.as_ref().map(|evaluation| evaluation.tally).unwrap_or_default();
+        self.cases.tally() + evaluated + Tally { passed: u32::from(sound), failed: u32::from(!sound), skipped: 0 }
     }
-}
-
-/// A boot that is to be made.
-#[derive(Debug)]
-pub enum Boot<'k> {
-    /// The KUnit suites of a kernel.
-    Kunit(&'k Kernel),
-    /// A scenario on a kernel.
-    Scenario(&'k Kernel, Box<Scenario>),
-}
-
-impl<'k> Boot<'k> {
-    /// The scenarios of `group`, each on the kernel that it asks for.
-    ///
-    /// # Errors
-    ///
-    /// A variable for the long ones is wrong.
-    pub fn of(group: Group, plain: &'k Kernel, debug: &'k Kernel) -> Result<Vec<Self>> {
-        let boot = |scenario: Scenario| {
-            Self::Scenario(if scenario.kernel == Flavour::Plain { plain } else { debug }, Box::new(scenario))
-        };
-        Ok(scenario::of(group)?.into_iter().map(boot).collect())
-    }
-
-    fn kernel(&self) -> &'k Kernel {
-        match self {
-            Self::Kunit(kernel) | Self::Scenario(kernel, _) => kernel,
-        }
-    }
-}
-
-/// Makes all boots, as many at a time as the host is for. `name` is what they are called together.
-///
-/// # Errors
-///
-/// When a machine could not be started at all.
-pub fn run_all(host: &Host, name: &str, boots: &[Boot<'_>]) -> Result<Tally> {
-    let start = Instant::now();
-    let kernel = boots.first().context("there is nothing to boot")?.kernel();
-    let accel = accel::probe(host, Some(kernel))?;
-    println!("accelerator: {accel}");
-    // Made once, and not by all of them at the same time.
-    image::build(host, kernel)?;
-    let tally = side_by_side(host, boots, |what, report| match what {
-        Boot::Kunit(kernel) => kunit::boot(host, kernel, report),
-        Boot::Scenario(kernel, scenario) => {
-            let outcome = boot(host, kernel, &accel, scenario, &Overrides::default(), report)?.tally();
-            // On the kernel that a scenario asks for, each of its cases can be run.
-            Ok(if kernel.name == scenario.kernel.name() { outcome.without_skips() } else { outcome })
-        }
-    })?;
-    Report::new(host.verbose).summary(name, tally, start.elapsed());
-    Ok(tally)
 }
 
 /// Makes every boot of `boots`, in their order, as many at a time as the host is for, and adds up what they came to.
@@ -122,15 +98,6 @@ pub(crate) fn side_by_side<B: Sync>(
     Ok(tallies.into_iter().sum())
 }
 
-/// Boots `kernel` for `scenario` and reports as it goes.
-///
-/// # Errors
-///
-/// When the machine could not be started.
-pub fn run(host: &Host, kernel: &Kernel, accel: &Accel, scenario: &Scenario, overrides: &Overrides) -> Result<Outcome> {
-    boot(host, kernel, accel, scenario, overrides, &Report::new(host.verbose))
-}
-
 /// Makes a boot, and makes it once more if the first one died of the emulator's [known fault](early::tears_code).
 /// `at_risk` says whether it can; `boot` is the directory of the boot.
 pub(crate) fn unless_torn<T>(at_risk: bool, boot: &Path, report: &Report, make: impl Fn() -> Result<T>) -> Result<T> {
@@ -145,87 +112,118 @@ pub(crate) fn unless_torn<T>(at_risk: bool, boot: &Path, report: &Report, make: 
     make()
 }
 
-fn boot(
-    host: &Host,
-    kernel: &Kernel,
-    accel: &Accel,
-    scenario: &Scenario,
-    overrides: &Overrides,
-    report: &Report,
-) -> Result<Outcome> {
-    report.boot(
-        scenario.name,
-        scenario.about,
-        &format!("{} kernel, {}, {} CPUs, {} MiB", kernel.name, accel.name(), scenario.cpus, scenario.memory),
-    );
-    let boot = host.work.join(scenario.name);
-    let at_risk = early::tears_code(host, accel, scenario.cpus);
-    let (transcript, failure) =
-        unless_torn(at_risk, &boot, report, || listen(host, kernel, accel, scenario, overrides, report))?;
-    let compare = |scope| parity::compare(&transcript.data, scope, &scenario.disks);
-    let parity = scenario.parity.map(compare).transpose()?;
-    let outcome = judge(transcript, parity, failure, boot.join(CONSOLE_LOG), report)?;
-    if outcome.tally().success() {
-        remove_scratch(&boot)?;
-    }
-    Ok(outcome)
+/// Makes boots on a host.
+#[derive(Debug, Clone, Copy)]
+pub struct Runner<'a> {
+    /// Where.
+    pub host: &'a Host,
+    /// What runs the machines.
+    pub accel: &'a Accel,
+    /// What is made of the facts that a guest tells.
+    pub evaluate: Evaluate,
 }
 
-/// Boots `kernel` for `scenario` and listens until the end. Returns what was heard, and why the machine did not come to
-/// its proper end, if it did not.
-fn listen(
-    host: &Host,
-    kernel: &Kernel,
-    accel: &Accel,
-    scenario: &Scenario,
-    overrides: &Overrides,
-    report: &Report,
-) -> Result<(Transcript, Option<String>)> {
-    let bzimage = kernel.bzimage();
-    if !bzimage.is_file() {
-        bail!("there is no kernel image {}", bzimage.display());
+impl<'a> Runner<'a> {
+    /// A runner that leaves the facts to who asked for the boot.
+    pub fn new(host: &'a Host, accel: &'a Accel) -> Self {
+        Self { host, accel, evaluate: |_, _| Ok(None) }
     }
-    let boot = boot_dir(host, scenario.name)?;
-    for disk in &scenario.disks {
-        disk.prepare(&host.work, &boot)?;
+
+    /// Boots `kernel` for `scenario` and reports as it goes.
+    ///
+    /// # Errors
+    ///
+    /// When the machine could not be started.
+    pub fn run(&self, kernel: &Kernel, scenario: &Scenario, overrides: &Overrides) -> Result<Outcome> {
+        self.boot(kernel, scenario, overrides, &Report::new(self.host.verbose))
     }
-    if scenario.plugin.is_some() {
-        fs::create_dir(counts_dir(&boot)).context("cannot make the directory of the counts")?;
+
+    /// The same with a report of the caller's.
+    ///
+    /// # Errors
+    ///
+    /// When the machine could not be started.
+    pub fn boot(
+        &self,
+        kernel: &Kernel,
+        scenario: &Scenario,
+        overrides: &Overrides,
+        report: &Report,
+    ) -> Result<Outcome> {
+        let Self { host, accel, evaluate } = *self;
+        report.boot(
+            scenario.name,
+            scenario.about,
+            &format!("{} kernel, {}, {} CPUs, {} MiB", kernel.name, accel.name(), scenario.cpus, scenario.memory),
+        );
+        let boot = host.work.join(scenario.name);
+        let at_risk = early::tears_code(host, accel, scenario.cpus);
+        let (transcript, failure) =
+            unless_torn(at_risk, &boot, report, || self.listen(kernel, scenario, overrides, report))?;
+        let evaluation = evaluate(scenario, &transcript.data)?;
+        let outcome = judge(transcript, evaluation, failure, boot.join(CONSOLE_LOG), report)?;
+        if outcome.tally().success() {
+            remove_scratch(&boot)?;
+        }
+        Ok(outcome)
     }
-    let backends = Backends::start(host, &scenario.disks, &boot)?;
-    let sockets = Sockets::listen()?;
-    let mut config = Config {
-        machine: scenario.machine,
-        accel,
-        memory: scenario.memory,
-        cpus: scenario.cpus,
-        bzimage,
-        initrd: Some(image::build(host, kernel)?),
-        cmdline: String::new(),
-        shares: vec![("objdir", kernel.objdir.clone()), ("guest", host.guest_dir())],
-        disks: &scenario.disks,
-        console: Console::Log(boot.join(CONSOLE_LOG)),
-        control: Some(sockets.control_path()),
-        qmp: Some(sockets.qmp_path()),
-        backends: backends.as_ref().map(Backends::sockets),
-        plugin: scenario.plugin.clone(),
-        work: &host.work,
-        boot: &boot,
-    };
-    config.cmdline = scenario.cmdline(&config.disk_map(), overrides);
-    let log = boot.join(QEMU_LOG);
-    let running = Running::start(&host.qemu, &config, sockets, &log)?;
-    let guest = QemuGuest::new(running, &config, backends, log);
-    let limit = |alone| host.patience(accel.limit(alone));
-    let limits = Limits {
-        whole: limit(scenario.limit),
-        idle: limit(scenario.idle),
-        early_idle: limit(early::IDLE),
-        slowness: host.slowness(),
-    };
-    let mut session = Session::new(guest, limits, report, &boot, &kernel.objdir)?;
-    let failure = session.follow()?;
-    Ok((session.into_transcript(), failure))
+
+    /// Boots `kernel` for `scenario` and listens until the end. Returns what was heard, and why the machine did not come to
+    /// its proper end, if it did not.
+    fn listen(
+        &self,
+        kernel: &Kernel,
+        scenario: &Scenario,
+        overrides: &Overrides,
+        report: &Report,
+    ) -> Result<(Transcript, Option<String>)> {
+        let Self { host, accel, .. } = *self;
+        let bzimage = kernel.bzimage();
+        if !bzimage.is_file() {
+            bail!("there is no kernel image {}", bzimage.display());
+        }
+        let boot = boot_dir(host, scenario.name)?;
+        for disk in &scenario.disks {
+            disk.prepare(&host.work, &boot)?;
+        }
+        if scenario.plugin.is_some() {
+            fs::create_dir(plugin::counts_dir(&boot)).context("cannot make the directory of the counts")?;
+        }
+        let backends = Backends::start(host, &scenario.disks, &boot)?;
+        let sockets = Sockets::listen()?;
+        let mut config = Config {
+            machine: scenario.machine,
+            accel,
+            memory: scenario.memory,
+            cpus: scenario.cpus,
+            bzimage,
+            initrd: Some(image::build(host, kernel)?),
+            cmdline: String::new(),
+            shares: vec![("objdir", kernel.objdir.clone()), ("guest", host.guest_dir())],
+            disks: &scenario.disks,
+            console: Console::Log(boot.join(CONSOLE_LOG)),
+            control: Some(sockets.control_path()),
+            qmp: Some(sockets.qmp_path()),
+            backends: backends.as_ref().map(Backends::sockets),
+            plugin: scenario.plugin.clone(),
+            work: &host.work,
+            boot: &boot,
+        };
+        config.cmdline = scenario.cmdline(&config.disk_map(), overrides);
+        let log = boot.join(QEMU_LOG);
+        let running = Running::start(&host.qemu, &config, sockets, &log)?;
+        let guest = QemuGuest::new(running, &config, backends, log);
+        let limit = |alone| host.patience(accel.limit(alone));
+        let limits = Limits {
+            whole: limit(scenario.limit),
+            idle: limit(scenario.idle),
+            early_idle: limit(early::IDLE),
+            slowness: host.slowness(),
+        };
+        let mut session = Session::new(guest, limits, report, &boot, &kernel.objdir)?;
+        let failure = session.follow()?;
+        Ok((session.into_transcript(), failure))
+    }
 }
 
 /// Moves the directory of a boot out of the way of the next one, without its disks, and returns where its log is.
@@ -248,7 +246,7 @@ pub(crate) fn read_log(console: &Path) -> Result<String> {
 /// Judges and shows what was heard.
 pub(crate) fn judge(
     transcript: Transcript,
-    parity: Option<Comparison>,
+    evaluation: Option<Evaluation>,
     failure: Option<String>,
     console: PathBuf,
     report: &Report,
@@ -263,11 +261,11 @@ pub(crate) fn judge(
     }
     report.log(&findings, &console);
     report.speeds(&transcript.speeds);
-    if let Some(parity) = &parity {
-        report.lines(&parity::table::lines(parity));
+    if let Some(evaluation) = &evaluation {
+        report.lines(&evaluation.lines);
     }
     let Transcript { cases, speeds, data, .. } = transcript;
-    Ok(Outcome { cases, speeds, data, parity, failure, findings, console })
+    Ok(Outcome { cases, speeds, data, evaluation, failure, findings, console })
 }
 
 /// An empty directory for a boot.

@@ -8,16 +8,17 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::disk::Disk;
 use crate::machine::Machine;
-use crate::parity::Scope;
+use crate::machine::disk::Disk;
 
 mod demo;
 mod effort;
 mod long;
+mod matrix;
 mod parity;
 mod short;
 mod subjects;
+pub mod uml;
 
 pub use effort::Effort;
 
@@ -66,6 +67,15 @@ impl Flavour {
             Self::Debug => "debug",
         }
     }
+}
+
+/// How much of both drivers is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Everything: an entry of the table of differences that nothing matches is an error.
+    Whole,
+    /// Some configurations, which cannot match all entries.
+    Part,
 }
 
 /// One boot.

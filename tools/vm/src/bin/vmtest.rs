@@ -8,9 +8,10 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use vm::report::Report;
+use vm::runner::Runner;
 use vm::scenario::{self, Overrides};
 use vm::uml::{hostile, powercut};
-use vm::{Host, Kernel, Tally, accel, bench, insns, kunit, runner, uml};
+use vm::{Host, Kernel, Tally, accel, bench, insns, kunit, studies, uml};
 
 /// Runs single scenarios of the virtual machine tests by hand.
 #[derive(Parser)]
@@ -242,7 +243,8 @@ fn run(names: &[String], overrides: Overrides, target: Target) -> Result<bool> {
             uml::run(&host, &kernel, scenario, &overrides)?.tally()
         } else if let Some(scenario) = all.iter().find(|s| s.name == name) {
             let accel = accel::probe(&host, Some(&kernel))?;
-            runner::run(&host, &kernel, &accel, scenario, &overrides)?.tally()
+            let runner = Runner { evaluate: studies::evaluate, ..Runner::new(&host, &accel) };
+            runner.run(&kernel, scenario, &overrides)?.tally()
         } else {
             kunit::boot(&host, &kernel, &Report::new(host.verbose))?
         };

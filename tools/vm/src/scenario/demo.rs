@@ -3,7 +3,7 @@
 //! What `make run` shows.
 
 use super::{Flavour, Group, Scenario, minutes};
-use crate::disk::{Attach, Disk};
+use crate::machine::disk::{Attach, Disk};
 
 /// The scenarios of this file.
 pub fn scenarios() -> Vec<Scenario> {

@@ -4,7 +4,7 @@
 
 use super::subjects::{self, Cycles, Stalls};
 use super::{Effort, Flavour, Group, Scenario, minutes};
-use crate::disk::{Backend, Disk};
+use crate::machine::disk::{Backend, Disk};
 
 /// The scenarios of this file.
 pub fn scenarios(effort: &Effort) -> Vec<Scenario> {

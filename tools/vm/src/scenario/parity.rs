@@ -2,9 +2,8 @@
 
 //! The boots in which the driver is compared with the oracle.
 
-use super::{Flavour, Group, Scenario, minutes};
-use crate::disk::Attach;
-use crate::parity::{Scope, matrix};
+use super::{Flavour, Group, Scenario, Scope, matrix, minutes};
+use crate::machine::disk::Attach;
 
 /// The configurations that `make soak` compares on the debug kernel: something of everything.
 const FEW: [&str; 4] = ["plain", "packed", "block4k", "readonly"];

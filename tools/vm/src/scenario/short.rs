@@ -6,7 +6,7 @@ use super::{
     Scenario,
     subjects::{self, Cycles, Stalls},
 };
-use crate::disk::Disk;
+use crate::machine::disk::Disk;
 
 /// The scenarios of this file.
 pub fn scenarios() -> Vec<Scenario> {

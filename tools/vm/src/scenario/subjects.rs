@@ -3,8 +3,8 @@
 //! Scenarios of which there is a short and a long version.
 
 use super::{Scenario, minutes};
-use crate::disk::{Attach, Backend, Disk};
 use crate::machine::Machine;
+use crate::machine::disk::{Attach, Backend, Disk};
 
 /// How often each thing of [`lifecycle`] happens.
 pub struct Cycles {

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A machine in user-mode Linux, and the processes that are its devices.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::mpsc::Receiver;
+use std::thread::{self, JoinHandle};
+
+use anyhow::{Context, Result};
+
+use crate::machine::Guest;
+use crate::machine::qemu::{Child, read_lines};
+
+mod device;
+
+pub use device::{Device, Devices};
+
+/// The program's hidden subcommand that is a test device: the argument parser of each program that boots these
+/// machines has it.
+pub const DEVICE_COMMAND: &str = "device";
+
+/// What a machine is made of.
+#[derive(Debug)]
+pub struct Config<'a> {
+    /// The kernel, which is a program.
+    pub linux: &'a Path,
+    /// Initramfs.
+    pub initrd: &'a Path,
+    /// Memory in MiB.
+    pub memory: u32,
+    /// Build directory of the kernel, where the guest finds modules.
+    pub objdir: &'a Path,
+    /// Directory of the guest scripts.
+    pub guest: &'a Path,
+    /// What the guest's init is told.
+    pub words: &'a [String],
+    /// Where the kernel's log goes.
+    pub console: &'a Path,
+}
+
+impl Config<'_> {
+    /// The arguments of the kernel.
+    fn args(&self, devices: impl Iterator<Item = String>) -> Vec<String> {
+        let mut args = vec![
+            format!("mem={}M", self.memory),
+            format!("initrd={}", self.initrd.display()),
+            format!("vmtest.objdir={}", self.objdir.display()),
+            format!("vmtest.guest={}", self.guest.display()),
+        ];
+        // The first console is the log, the second one the line to the guest script.
+        args.extend(["con=null", "con0=fd:1,fd:1", "con1=fd:0,fd:0", "vmtest.line=tty1"].map(str::to_owned));
+        // Two CPUs need the seccomp mode.
+        args.extend(["ncpus=2", "seccomp=on", "panic=-1", "oops=panic"].map(str::to_owned));
+        args.extend(["printk.devkmsg=on", "kunit.enable=0"].map(str::to_owned));
+        args.extend(self.words.iter().cloned());
+        args.extend(devices);
+        args
+    }
+}
+
+/// A machine in user-mode Linux.
+pub struct UmlGuest {
+    child: Child,
+    lines: Receiver<String>,
+    line: UnixStream,
+    devices: Devices,
+    /// Writes the kernel's log to its file.
+    logger: Option<JoinHandle<io::Result<u64>>>,
+}
+
+impl UmlGuest {
+    /// Starts the kernel.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be started.
+    pub fn start(config: &Config<'_>, devices: Devices) -> Result<Self> {
+        let mut log =
+            File::create(config.console).with_context(|| format!("cannot write {}", config.console.display()))?;
+        let errors = log.try_clone()?;
+        // Not a file for the console, and not the same stream for both: each is polled for input.
+        let (line, its_line) = UnixStream::pair()?;
+        let (mut console, its_console) = UnixStream::pair()?;
+        let child = Child::spawn(config.linux, &config.args(devices.kernel_words()), |command| {
+            command.stdin(Stdio::from(OwnedFd::from(its_line)));
+            command.stdout(Stdio::from(OwnedFd::from(its_console))).stderr(errors);
+        })?;
+        let logger = thread::spawn(move || io::copy(&mut console, &mut log));
+        let lines = read_lines(line.try_clone()?);
+        Ok(Self { child, lines, line, devices, logger: Some(logger) })
+    }
+}
+
+impl UmlGuest {
+    /// Sends one line to the guest script that asked for it.
+    ///
+    /// # Errors
+    ///
+    /// The machine is gone.
+    pub fn answer(&mut self, line: &str) -> Result<()> {
+        writeln!(self.line, "{line}").context("the guest can no longer be reached")
+    }
+
+    /// The devices.
+    pub fn devices(&mut self) -> &mut Devices {
+        &mut self.devices
+    }
+}
+
+impl Guest for UmlGuest {
+    fn lines(&self) -> &Receiver<String> {
+        &self.lines
+    }
+
+    fn serve(&mut self, request: &str) -> Result<()> {
+        let answer = self.devices.serve(request);
+        self.answer(&answer)
+    }
+
+    fn tick(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    fn child(&mut self) -> &mut Child {
+        &mut self.child
+    }
+
+    /// It speaks through the kernel's log alone.
+    fn last_words(&self) -> String {
+        String::new()
+    }
+
+    /// A process of the host, for the host's debuggers.
+    fn state(&mut self) -> String {
+        String::new()
+    }
+}
+
+impl Drop for UmlGuest {
+    /// Waits until the log is complete.
+    fn drop(&mut self) {
+        self.child.kill();
+        // What is missing from the log is missed by those who read it.
+        let _ = self.logger.take().map(JoinHandle::join);
+    }
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The interactive machine: the console is the user's terminal, the build's modules are visible as they are built.
+
+use std::fs;
+
+use anyhow::{Context, Result, bail};
+
+use crate::machine::disk::{Attach, Backend, Disk};
+use crate::machine::qemu::Child;
+use crate::machine::{Config, Console, Host, Kernel, Machine, accel, image};
+
+/// Runs the machine until the user leaves it.
+///
+/// # Errors
+///
+/// When the machine could not be started or QEMU fails.
+pub fn shell(host: &Host, kernel: &Kernel) -> Result<()> {
+    let accel = accel::probe(host, Some(kernel))?;
+    let boot = host.work.join("shell");
+    fs::create_dir_all(&boot).with_context(|| format!("cannot make {}", boot.display()))?;
+    let disks = [Disk::scratch("vda", 1024).backend(Backend::Kept("shell.raw".into())).attach(Attach::Drive)];
+    for disk in &disks {
+        disk.prepare(&host.work, &boot)?;
+    }
+    let config = Config {
+        machine: Machine::Q35,
+        accel: &accel,
+        memory: 1024,
+        cpus: 2,
+        bzimage: kernel.bzimage(),
+        initrd: Some(image::build(host, kernel)?),
+        cmdline: "quiet vmtest.script=shell vmtest.driver=virtio_blk_rs vmtest.disks=vda:".into(),
+        shares: vec![("objdir", kernel.objdir.clone()), ("guest", host.guest_dir())],
+        disks: &disks,
+        console: Console::Terminal,
+        control: None,
+        qmp: None,
+        backends: None,
+        plugin: None,
+        work: &host.work,
+        boot: &boot,
+    };
+    println!("{} kernel, {accel}; Ctrl-A X leaves, `poweroff` too", kernel.name);
+    let mut child = Child::spawn(&host.qemu, &config.args(), |_| {})?;
+    let status = child.wait()?;
+    if !status.success() {
+        bail!("QEMU ended with {status}");
+    }
+    Ok(())
+}

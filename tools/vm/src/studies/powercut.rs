@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Power cuts: a disk with a cache that forgets, of which each cut takes a part; what was synced must be there in the
+//! next boot.
+//!
+//! The disk goes first and the machine after it, so whatever the guest has told to be done was done before the cut.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use fastrand::Rng;
+
+use crate::guest::control::Line;
+use crate::guest::ktap::Tally;
+use crate::guest::logscan;
+use crate::guest::transcript::Transcript;
+use crate::machine::uml::{Device, UmlGuest};
+use crate::machine::{Guest, Host, Kernel, image};
+use crate::runner::boot_dir;
+use crate::runner::report::seconds;
+use crate::runner::uml::{Boot, start};
+use crate::scenario::Overrides;
+
+/// The longest time that a boot may take until files are written, or to its end.
+const LIMIT: Duration = Duration::from_secs(90);
+/// How long files are written before the cut, in milliseconds.
+const WORK: std::ops::Range<u64> = 50..2500;
+/// The cases of the guest script.
+const CASES: usize = 4;
+/// Memory in MiB: little, so that pages are written back early.
+const MEMORY: u32 = 256;
+/// The disk.
+const DISK: &str = "--size 96M --volatile";
+
+/// What was found after a cut.
+#[derive(Debug)]
+struct Cut {
+    /// The last step that was told to be done before the next cut.
+    acked: u32,
+    /// What the disk has lost in the next cut.
+    lost: String,
+    /// What is wrong with what the cut before has left.
+    faults: Vec<String>,
+}
+
+/// Cuts the power `cuts` times and counts the boots in which everything that had been synced was there; one line each.
+/// The same seed loses the same parts of the same writes.
+///
+/// # Errors
+///
+/// When a machine could not be started at all.
+pub fn run(host: &Host, kernel: &Kernel, driver: &str, cuts: u32, seed: u64) -> Result<Tally> {
+    let begin = Instant::now();
+    image::build(host, kernel)?;
+    let mut rng = Rng::with_seed(seed);
+    let mut tally = Tally::default();
+    let mut acked = 0;
+    let mut steps = 0;
+    for number in 0..=cuts {
+        let cut = boot(host, kernel, driver, number, acked, (number < cuts).then_some(&mut rng))?;
+        if number > 0 {
+            let is_whole = cut.faults.is_empty();
+            tally += Tally { passed: u32::from(is_whole), failed: u32::from(!is_whole), skipped: 0 };
+            println!("  {} cut {number}: {acked} steps were synced", if is_whole { "ok   " } else { "FAIL " });
+        } else {
+            ensure!(cut.faults.is_empty(), "the first boot fails: {}", cut.faults.join("; "));
+        }
+        cut.faults.iter().for_each(|fault| println!("          {fault}"));
+        if number < cuts {
+            println!("        cut {}: {}", number + 1, cut.lost);
+        }
+        acked = cut.acked;
+        steps += acked;
+        // What was lost is no start for the next one.
+        if !cut.faults.is_empty() {
+            break;
+        }
+    }
+    println!(
+        "power cuts: {} survived, {} lost, {steps} steps, seed {seed}, in {}",
+        tally.passed,
+        tally.failed,
+        seconds(begin.elapsed())
+    );
+    Ok(tally)
+}
+
+/// Looks at what was left, lets files be written until the cut that `rng` chooses, if there is to be one.
+fn boot(host: &Host, kernel: &Kernel, driver: &str, number: u32, acked: u32, rng: Option<&mut Rng>) -> Result<Cut> {
+    let boot = boot_dir(host, &format!("powercut-{number}"))?;
+    let left = |number: u32| host.work.join(format!("powercut-{number}.raw"));
+    let options = if number == 0 { DISK.to_owned() } else { format!("{DISK} --image {}", left(number).display()) };
+    let vars =
+        [("cut", number.to_string()), ("acked", acked.to_string()), ("work", u8::from(rng.is_some()).to_string())];
+    let devices = [Device { name: "main", options }];
+    let what = Boot { script: "powercut", vars: &vars, devices: &devices, memory: MEMORY };
+    let overrides = Overrides { driver: Some(driver.to_owned()), vars: Vec::new() };
+    let (guest, console) = start(host, kernel, &what, &overrides, &boot)?;
+    let mut course = Course { guest, transcript: Transcript::default(), acked: 0, works: None };
+    let mut lost = String::new();
+    let why;
+    if let Some(rng) = rng {
+        let work = Duration::from_millis(rng.u64(WORK));
+        why = course.listen(host.patience(LIMIT), work);
+        if why.is_none() {
+            let file = left(number + 1);
+            let answer = course.guest.devices().serve(&format!("device main cut {} {}", rng.u64(..), file.display()));
+            lost = answer.strip_prefix("ok ").with_context(|| format!("the disk cannot be cut: {answer}"))?.to_owned();
+        }
+        course.guest.child().kill();
+        // What the guest had told before.
+        while let Ok(line) = course.guest.lines().recv_timeout(Duration::from_secs(5)) {
+            course.hear(&line);
+        }
+    } else {
+        why = course.listen(host.patience(LIMIT), Duration::MAX);
+    }
+    let Course { guest, transcript, acked, .. } = course;
+    drop(guest);
+    remove(&left(number))?;
+    let faults = faults(&transcript, why, &console)?;
+    Ok(Cut { acked, lost, faults })
+}
+
+fn remove(file: &Path) -> Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", file.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What is wrong with a boot.
+fn faults(transcript: &Transcript, why: Option<String>, console: &PathBuf) -> Result<Vec<String>> {
+    let mut faults: Vec<String> = why.into_iter().collect();
+    let tally = transcript.cases.tally();
+    if tally.passed as usize != CASES {
+        faults.push(format!("{} of {CASES} cases passed", tally.passed));
+        let said = transcript.cases.ended.iter().flat_map(|case| case.diagnostics.iter().rev().take(20).rev());
+        faults.extend(said.cloned());
+    }
+    let log = fs::read(console).with_context(|| format!("cannot read {}", console.display()))?;
+    for finding in logscan::scan(&String::from_utf8_lossy(&log)) {
+        faults.push(format!("the kernel's log, line {}: {}", finding.line, finding.context.join(" | ")));
+    }
+    Ok(faults)
+}
+
+/// A machine that is listened to.
+struct Course {
+    guest: UmlGuest,
+    transcript: Transcript,
+    /// The last step that was told to be done.
+    acked: u32,
+    /// When files began to be written.
+    works: Option<Instant>,
+}
+
+impl Course {
+    fn hear(&mut self, line: &str) {
+        match Line::parse(line) {
+            Line::Data(text) if text == "working" => self.works = Some(Instant::now()),
+            Line::Data(text) => {
+                let step = text.strip_prefix("acked ").and_then(|step| step.parse().ok());
+                self.acked = step.unwrap_or(self.acked);
+            }
+            _ => {
+                self.transcript.hear(line);
+            }
+        }
+    }
+
+    /// Listens until files have been written for so long, or to the end of the machine. Says why that cannot be had.
+    fn listen(&mut self, limit: Duration, work: Duration) -> Option<String> {
+        let deadline = Instant::now() + limit;
+        loop {
+            let now = Instant::now();
+            let until = self.works.and_then(|works| works.checked_add(work)).unwrap_or(deadline).min(deadline);
+            if now >= until {
+                return self.works.is_none().then(|| "it took too long".to_owned());
+            }
+            match self.guest.lines().recv_timeout(until - now) {
+                Ok(line) => self.hear(&line),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) if work == Duration::MAX => {
+                    return (!self.transcript.done).then(|| "the machine has ended".to_owned());
+                }
+                Err(RecvTimeoutError::Disconnected) => return Some("the machine has ended before the cut".to_owned()),
+            }
+        }
+    }
+}
