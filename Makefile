@@ -15,9 +15,11 @@ help: ## show this list
 		while IFS='|' read -r target text; do printf '  make %-14s %s\n' "$$target" "$$text"; done
 
 run: ## build Linux with the overlay, boot it in QEMU and show the driver at work on a disk
+run-net: ## boot it with two network cards and show what goes between them
 test: ## run everything that must pass before a change lands
 kunit: ## run the KUnit suites in user-mode Linux, the fastest loop
 parity: ## compare the driver with the C one on every kind of disk
+parity-net: ## compare the driver of network cards with the C one
 uml: ## run both drivers on our own block device in user-mode Linux: zones, secure erase, odd limits, faults
 hostile: ## try both drivers on devices that lie and write Documentation/rust/hostile.rst
 fuzz: ## try the driver for FUZZ_SECONDS= on devices that misbehave at random, by SEED=

@@ -1,46 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
-# Modules, virtio disks and fio. Sourced after lib.sh.
+# Virtio disks and fio. Sourced after lib.sh.
 #
 # DRIVER is the module under test and the name of its driver, DISKS says which disks the machine has.
+
+. /mnt/guest/modules.sh
 
 VIRTIO=/sys/bus/virtio
 VDPA=/sys/bus/vdpa
 
 # The loops of the tests call these functions thousands of times on an emulated CPU, so they avoid starting processes.
-
-# module_file NAME: its .ko in the build tree; `-` and `_` are the same in a module's name.
-module_file() {
-	pattern=$(echo "$1" | sed 's/[-_]/[-_]/g')
-	file=$(sed -n "s|^\(.*/$pattern\)\.o$|\1.ko|p" /mnt/obj/modules.order 2>/dev/null | head -n 1)
-	# A module that was built by itself is not in the list.
-	[ -n "$file" ] || file=$(cd /mnt/obj && find drivers samples -name "$pattern.ko" 2>/dev/null | head -n 1)
-	[ -n "$file" ] || return 1
-	echo "/mnt/obj/$file"
-}
-
-# load NAME [PARAMETER...]
-load() {
-	if [ "$1" != "$found" ]; then
-		found_file=$(module_file "$1") || {
-			fail "the build tree has no module $1"
-			return 1
-		}
-		found=$1
-	fi
-	shift
-	insmod "$found_file" "$@"
-}
-
-loaded() {
-	[ -d "/sys/module/$1" ]
-}
-
-unload() {
-	rmmod "$1"
-	if loaded "$1"; then
-		fail "$1 is still loaded"
-	fi
-}
 
 # Names of all disks of the scenario.
 disk_names() {

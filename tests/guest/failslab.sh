@@ -4,50 +4,15 @@
 
 . /mnt/guest/lib.sh
 . /mnt/guest/disk.sh
-
-FAULTS=/sys/kernel/debug/failslab
-# More allocations than any probe has.
-MANY=1000000
+. /mnt/guest/allocations.sh
 
 the_modules_load() {
-	[ -d $FAULTS ] || skip 'this kernel cannot let allocations fail'
+	can_fail
 	load "$DRIVER"
 	load rust_virtio_rng
 	wait_for 10 disk_of main
-	# No word about each failure, and sleeping allocations fail as well.
-	echo 0 >$FAULTS/verbose
-	echo N >$FAULTS/ignore-gfp-wait
-	echo 32 >$FAULTS/stacktrace-depth
-	# Two things that the kernel does for each interrupt cannot fail without a warning: the entries in /proc are
-	# made without a look at errors, and the table of interrupts counts on being written.
-	for cache in /sys/kernel/slab/*/failslab; do
-		case $cache in
-		*/proc_dir_entry/*) ;;
-		*) echo 1 >"$cache" ;;
-		esac
-	done
-	echo Y >$FAULTS/cache-filter
-	function_range mas_store_gfp
-	echo "$start" >$FAULTS/reject-start
-	echo "$end" >$FAULTS/reject-end
+	let_allocations_fail
 	dd if=/dev/urandom of=/tmp/pattern bs=64k count=1
-}
-
-# function_range NAME: where a function of the kernel starts, and the next one.
-function_range() {
-	set -- $(awk -v name="$1" 'found && $1 != found { print "0x" found, "0x" $1; exit } $3 == name { found = $1 }' \
-		/proc/kallsyms)
-	start=$1 end=$2
-	[ -n "$end" ]
-}
-
-# aim MODULE: only allocations of functions that the module has called fail, so not those of the shell or of the core.
-aim() {
-	[ -d $FAULTS ] || skip 'this kernel cannot let allocations fail'
-	start=$(cat "/sys/module/$1/sections/.text")
-	size=$(cat "/sys/module/$1/coresize")
-	echo "$start" >$FAULTS/require-start
-	printf '0x%x' $((start + size)) >$FAULTS/require-end
 }
 
 # bind_with_fault NTH: the NTH allocation of probe fails. Tells whether the device was bound. If `left` is 0, there was
@@ -184,7 +149,7 @@ allocations_of_an_entropy_devices_probe_may_fail_at_random() {
 }
 
 the_modules_unload() {
-	[ -d $FAULTS ] || skip 'this kernel cannot let allocations fail'
+	can_fail
 	unload "$DRIVER"
 	unload rust_virtio_rng
 }

@@ -7,7 +7,7 @@
 //! | [`host`] | the host, and the kernels that were built on it |
 //! | [`accel`] | which accelerator really runs a guest here |
 //! | [`image`] | the initramfs with the tools the guest scripts use |
-//! | [`config`], [`disk`] | the QEMU command line |
+//! | [`config`], [`disk`], [`nic`] | the QEMU command line |
 //! | [`backend`] | processes beside QEMU that serve disks |
 //! | [`qemu`], [`qmp`] | the running process, its sockets and its end; what it can be told |
 //! | [`plugin`] | the files of the plugin that counts instructions |
@@ -24,6 +24,7 @@ pub mod config;
 pub mod disk;
 pub mod host;
 pub mod image;
+pub mod nic;
 pub mod plugin;
 pub mod qemu;
 pub mod qmp;

@@ -19,6 +19,7 @@ use anyhow::{Context, Result, bail};
 use crate::guest::early;
 use crate::guest::fio::Speed;
 use crate::guest::hostcmd::QemuGuest;
+use crate::guest::iperf::Rate;
 use crate::guest::ktap::{Cases, Tally};
 use crate::guest::logscan::{self, Finding};
 use crate::guest::transcript::Transcript;
@@ -59,6 +60,8 @@ pub struct Outcome {
     pub cases: Cases,
     /// Speeds it measured.
     pub speeds: Vec<Speed>,
+    /// Rates it measured.
+    pub rates: Vec<Rate>,
     /// Facts it told for the host to evaluate.
     pub data: Vec<String>,
     /// What came of these facts.
@@ -201,6 +204,7 @@ impl<'a> Runner<'a> {
             cmdline: String::new(),
             shares: vec![("objdir", kernel.objdir.clone()), ("guest", host.guest_dir())],
             disks: &scenario.disks,
+            cards: &scenario.cards,
             console: Console::Log(boot.join(CONSOLE_LOG)),
             control: Some(sockets.control_path()),
             qmp: Some(sockets.qmp_path()),
@@ -209,7 +213,7 @@ impl<'a> Runner<'a> {
             work: &host.work,
             boot: &boot,
         };
-        config.cmdline = scenario.cmdline(&config.disk_map(), overrides);
+        config.cmdline = scenario.cmdline(&[("disks", config.disk_map()), ("cards", config.card_map())], overrides);
         let log = boot.join(QEMU_LOG);
         let running = Running::start(&host.qemu, &config, sockets, &log)?;
         let guest = QemuGuest::new(running, &config, backends, log);
@@ -261,11 +265,12 @@ pub(crate) fn judge(
     }
     report.log(&findings, &console);
     report.speeds(&transcript.speeds);
+    report.rates(&transcript.rates);
     if let Some(evaluation) = &evaluation {
         report.lines(&evaluation.lines);
     }
-    let Transcript { cases, speeds, data, .. } = transcript;
-    Ok(Outcome { cases, speeds, data, evaluation, failure, findings, console })
+    let Transcript { cases, speeds, rates, data, .. } = transcript;
+    Ok(Outcome { cases, speeds, rates, data, evaluation, failure, findings, console })
 }
 
 /// An empty directory for a boot.

@@ -10,11 +10,13 @@ use anyhow::Result;
 
 use crate::machine::Machine;
 use crate::machine::disk::Disk;
+use crate::machine::nic::Card;
 
 mod demo;
 mod effort;
 mod long;
 mod matrix;
+pub mod net;
 mod parity;
 mod short;
 mod subjects;
@@ -25,16 +27,20 @@ pub use effort::Effort;
 /// When a scenario is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Group {
-    /// The demonstration.
+    /// The demonstration with a disk.
     Run,
+    /// The demonstration with network cards.
+    RunNet,
     /// Before every change.
     Test,
     /// When there is time.
     Soak,
     /// To measure.
     Bench,
-    /// When the driver is to be compared with the oracle.
+    /// When the driver of disks is to be compared with the oracle.
     Parity,
+    /// The same for the driver of network cards.
+    ParityNet,
 }
 
 impl Group {
@@ -42,10 +48,12 @@ impl Group {
     pub fn name(self) -> &'static str {
         match self {
             Self::Run => "run",
+            Self::RunNet => "run-net",
             Self::Test => "test",
             Self::Soak => "soak",
             Self::Bench => "bench",
             Self::Parity => "parity",
+            Self::ParityNet => "parity-net",
         }
     }
 }
@@ -78,6 +86,26 @@ pub enum Scope {
     Part,
 }
 
+/// What kind of devices the drivers are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Disks.
+    Disks,
+    /// Network cards.
+    Cards,
+}
+
+/// That what the script tells of two drivers is compared.
+#[derive(Debug, Clone)]
+pub struct Parity {
+    /// The drivers.
+    pub kind: Kind,
+    /// How much.
+    pub scope: Scope,
+    /// Of which configurations it tells.
+    pub configurations: Vec<String>,
+}
+
 /// One boot.
 #[derive(Debug, Clone)]
 pub struct Scenario {
@@ -95,6 +123,8 @@ pub struct Scenario {
     pub vars: Vec<(&'static str, String)>,
     /// Disks.
     pub disks: Vec<Disk>,
+    /// Network cards.
+    pub cards: Vec<Card>,
     /// Kind of machine.
     pub machine: Machine,
     /// Memory in MiB.
@@ -106,7 +136,7 @@ pub struct Scenario {
     /// The QEMU plugin that counts instructions.
     pub plugin: Option<PathBuf>,
     /// Whether what the script tells of two drivers is compared.
-    pub parity: Option<Scope>,
+    pub parity: Option<Parity>,
     /// Longest time for the whole boot, on an emulated CPU.
     pub limit: Duration,
     /// Longest time without any line, on an emulated CPU.
@@ -133,6 +163,7 @@ impl Scenario {
             script,
             vars: Vec::new(),
             disks: Vec::new(),
+            cards: Vec::new(),
             machine: Machine::Q35,
             memory: 1024,
             cpus: 2,
@@ -149,28 +180,34 @@ impl Scenario {
         self
     }
 
+    pub(crate) fn card(mut self, card: Card) -> Self {
+        self.cards.push(card);
+        self
+    }
+
     pub(crate) fn var(mut self, name: &'static str, value: impl ToString) -> Self {
         self.vars.push((name, value.to_string()));
         self
     }
 
-    /// What the kernel is told: the guest's init reads every word that begins with `vmtest.`.
-    pub fn cmdline(&self, disk_map: &str, overrides: &Overrides) -> String {
+    /// What the kernel is told: the guest's init reads every word that begins with `vmtest.`. `places` say where the
+    /// devices of a kind are.
+    pub fn cmdline(&self, places: &[(&str, String)], overrides: &Overrides) -> String {
         // A crash must end the boot at once: what follows would only hide the cause.
         let mut words = vec!["oops=panic".to_owned()];
         if !self.kernel_words.is_empty() {
             words.push(self.kernel_words.to_owned());
         }
-        words.extend(words_for_init(self.script, &self.vars, disk_map, overrides));
+        words.extend(words_for_init(self.script, &self.vars, places, overrides));
         words.join(" ")
     }
 }
 
-/// The words that the guest's init reads: what to run, and its variables.
+/// The words that the guest's init reads: what to run, its variables, and where the devices of a kind are.
 pub(crate) fn words_for_init(
     script: &str,
     vars: &[(&'static str, String)],
-    disk_map: &str,
+    places: &[(&str, String)],
     overrides: &Overrides,
 ) -> Vec<String> {
     let mut all = BTreeMap::from([("driver", "virtio_blk_rs"), ("oracle", "virtio_blk")]);
@@ -180,7 +217,7 @@ pub(crate) fn words_for_init(
         all.insert("driver", driver);
     }
     all.insert("script", script);
-    all.insert("disks", disk_map);
+    all.extend(places.iter().filter(|(_, map)| !map.is_empty()).map(|(kind, map)| (*kind, map.as_str())));
     all.iter().map(|(name, value)| format!("vmtest.{name}={value}")).collect()
 }
 
@@ -204,7 +241,9 @@ pub fn of(group: Group) -> Result<Vec<Scenario>> {
 }
 
 fn table(effort: &Effort) -> Vec<Scenario> {
-    [demo::scenarios(), short::scenarios(), long::scenarios(effort), parity::scenarios()].concat()
+    let disks = [demo::scenarios(), short::scenarios(), long::scenarios(effort), parity::scenarios()].concat();
+    let cards = [vec![net::demo(), net::parity::scenario()], net::short(), net::long(effort)].concat();
+    [disks, cards].concat()
 }
 
 #[cfg(test)]
@@ -234,10 +273,19 @@ mod tests {
     }
 
     #[test]
+    fn card_names_and_addresses_are_unique_within_a_scenario() {
+        for scenario in all() {
+            let names: BTreeSet<_> = scenario.cards.iter().map(|card| &card.name).collect();
+            let addresses: BTreeSet<_> = scenario.cards.iter().map(|card| &card.mac).collect();
+            assert_eq!([names.len(), addresses.len()], [scenario.cards.len(); 2], "{}", scenario.name);
+        }
+    }
+
+    #[test]
     fn a_persons_choice_replaces_that_of_the_table() {
         let scenario = Scenario::debug("x", "", "x").var("loops", 50).var("size", 1);
         let overrides = Overrides { driver: Some("virtio_blk".into()), vars: vec![("loops".into(), "5".into())] };
-        let cmdline = scenario.cmdline("a:10", &overrides);
+        let cmdline = scenario.cmdline(&[("disks", "a:10".into())], &overrides);
         for word in ["vmtest.driver=virtio_blk", "vmtest.loops=5", "vmtest.size=1", "vmtest.disks=a:10"] {
             assert!(cmdline.split(' ').any(|w| w == word), "{word} is not in {cmdline}");
         }

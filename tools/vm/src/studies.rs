@@ -31,5 +31,5 @@ pub mod suite;
 ///
 /// What it told is not understood.
 pub fn evaluate(scenario: &Scenario, told: &[String]) -> Result<Option<Evaluation>> {
-    scenario.parity.map(|scope| parity::evaluate(told, scope, &scenario.disks)).transpose()
+    scenario.parity.as_ref().map(|parity| parity::evaluate(told, parity)).transpose()
 }

@@ -4,6 +4,7 @@
 use std::fs;
 
 use anyhow::{Result, bail};
+use vm::scenario::Kind;
 use vm::{Host, Kernel, Tally, bench, boots, insns, scenario};
 
 use crate::kernel::{self, Variant, Workshop, build};
@@ -71,15 +72,26 @@ pub fn run(workshop: Workshop) -> Result<Tally> {
     vm::run(&host, &kernel)
 }
 
-/// `make parity`: the driver and the C one compared; `true` when nothing differs that is not explained.
+/// `make run-net`: the demonstration with network cards.
 ///
 /// # Errors
 ///
 /// The kernel cannot be built or no machine can be started.
-pub fn parity(workshop: Workshop) -> Result<bool> {
+pub fn run_net(workshop: Workshop) -> Result<Tally> {
     let _lock = GuestLock::take(&workshop.project, "run")?;
     let (host, kernel) = ready(workshop)?;
-    vm::parity(&host, &kernel)
+    vm::run_net(&host, &kernel)
+}
+
+/// `make parity` and `make parity-net`: a driver and the C one compared; `true` when nothing differs that is not explained.
+///
+/// # Errors
+///
+/// The kernel cannot be built or no machine can be started.
+pub fn parity(workshop: Workshop, kind: Kind) -> Result<bool> {
+    let _lock = GuestLock::take(&workshop.project, "run")?;
+    let (host, kernel) = ready(workshop)?;
+    vm::parity(&host, &kernel, kind)
 }
 
 /// `make shell`: the interactive machine.

@@ -28,6 +28,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
 use vm::Tally;
+use vm::scenario::Kind;
 
 use crate::check::rustdoc;
 use crate::kernel::{Variant, Workshop, build, modules};
@@ -59,6 +60,8 @@ enum Command {
     Ko,
     /// Show the driver at work in a virtual machine
     Run,
+    /// Show the driver at work between two network cards in a virtual machine
+    RunNet,
     /// Open a shell in a virtual machine
     Shell,
     /// Run everything that must pass before a change lands
@@ -73,6 +76,8 @@ enum Command {
     Bench,
     /// Compare the driver with the C one on every kind of disk
     Parity,
+    /// Compare the driver of network cards with the C one
+    ParityNet,
     /// Run the KUnit suites in user-mode Linux
     Kunit,
     /// Run both drivers on our own block device in user-mode Linux
@@ -142,13 +147,15 @@ fn work(command: &Command, workshop: Workshop) -> Result<bool> {
         Command::Kernel => build::kernel(&workshop, guest::wanted()?)?,
         Command::Ko => modules::rebuild(&workshop, guest::wanted()?)?,
         Command::Run => return Ok(guest::run(workshop)?.success()),
+        Command::RunNet => return Ok(guest::run_net(workshop)?.success()),
         Command::Shell => guest::shell(workshop)?,
         Command::Test => return Ok(tell(suite::run(&workshop))),
         Command::Soak => return Ok(tell(soak(&workshop)?)),
         Command::Boots => return Ok(tell(guest::boots(&workshop)?)),
         Command::Insns => return guest::insns(workshop),
         Command::Bench => guest::bench(workshop)?,
-        Command::Parity => return guest::parity(workshop),
+        Command::Parity => return guest::parity(workshop, Kind::Disks),
+        Command::ParityNet => return guest::parity(workshop, Kind::Cards),
         Command::Kunit => return Ok(tell(kunit::run_wanted(&workshop)?)),
         Command::Uml => return Ok(tell(guest::uml(&workshop)?)),
         Command::Hostile => return Ok(hostile::all(&workshop)?.success()),

@@ -169,7 +169,7 @@ fn execute(command: Command) -> Result<bool> {
         Command::List => {
             for scenario in scenario::all() {
                 println!(
-                    "{:4}  {:12}  {:?}  {}",
+                    "{:10}  {:18}  {:?}  {}",
                     scenario.group.name(),
                     scenario.name,
                     scenario.kernel,
@@ -177,7 +177,7 @@ fn execute(command: Command) -> Result<bool> {
                 );
             }
             for scenario in uml::all() {
-                println!("um    {:12}  {}", scenario.name, scenario.about);
+                println!("um          {:18}  {}", scenario.name, scenario.about);
             }
             Ok(true)
         }

@@ -26,6 +26,8 @@ pub enum Line {
     Host(String),
     /// `@fio LINE`: a result line of fio in its terse format.
     Fio(String),
+    /// `@iperf MBITS NAME`: a rate that iperf3 has measured.
+    Iperf(String),
     /// `@data TEXT`: a fact for the evaluation on the host.
     Data(String),
     /// `@down SECONDS [TEXT]`: the guest goes down now, by whatever way, and the machine must have ended in so many
@@ -57,6 +59,9 @@ impl Line {
         }
         if let Some(result) = line.strip_prefix("@fio ") {
             return Self::Fio(result.to_owned());
+        }
+        if let Some(result) = line.strip_prefix("@iperf ") {
+            return Self::Iperf(result.to_owned());
         }
         if let Some(text) = line.strip_prefix("@data ") {
             return Self::Data(text.to_owned());

@@ -12,7 +12,7 @@
 //! | `pause SECONDS` | stops the whole machine for so long |
 //! | `throttle DISK iops N`, `throttle DISK bps N`, `throttle DISK off` | lets the disk do so much in a second |
 //! | `backend DISK stop`, `… cont`, `… kill`, `… start` | does that to the process that serves the disk |
-//! | `link DEVICE up`, `link DEVICE down` | plugs a network cable in or out |
+//! | `link CARD up`, `link CARD down` | plugs a network cable in or out |
 //! | `qmp JSON` | any QMP command: `{"execute": …, "arguments": {…}}` |
 
 use std::path::PathBuf;
@@ -26,6 +26,7 @@ use serde_json::{Value, json};
 use crate::guest::early;
 use crate::machine::backend::Backends;
 use crate::machine::disk::Disk;
+use crate::machine::nic::Card;
 use crate::machine::qemu::{Child, Running, last_words};
 use crate::machine::qmp::Qmp;
 use crate::machine::{Config, Guest, plugin};
@@ -81,6 +82,11 @@ impl<'a> HostCommands<'a> {
         disk.with_context(|| format!("this machine has no disk `{name}`"))
     }
 
+    fn card(&self, name: &str) -> Result<&'a Card> {
+        let card = self.config.cards.iter().find(|card| card.name == name);
+        card.with_context(|| format!("this machine has no network card `{name}`"))
+    }
+
     fn execute(&mut self, request: &str, qmp: &mut Qmp) -> Result<Value> {
         if let Some(command) = request.strip_prefix("qmp ") {
             let command: Value = serde_json::from_str(command).context("not JSON")?;
@@ -121,8 +127,8 @@ impl<'a> HostCommands<'a> {
                 plugin::request_snapshot(self.config.boot, name)?;
                 Ok(json!({}))
             }
-            ["link", device, state @ ("up" | "down")] => {
-                qmp.execute("set_link", json!({ "name": device, "up": state == "up" }))
+            ["link", name, state @ ("up" | "down")] => {
+                qmp.execute("set_link", json!({ "name": self.card(name)?.device_id(), "up": state == "up" }))
             }
             _ => bail!("unknown request `{request}`"),
         }
@@ -213,6 +219,7 @@ mod tests {
             cmdline: String::new(),
             shares: Vec::new(),
             disks: &[Disk::scratch("a", 1).attach(Attach::Spare)],
+            cards: &[Card::new("left")],
             console: Console::Terminal,
             control: None,
             qmp: None,
@@ -243,7 +250,8 @@ mod tests {
             "plug",
             "plug b",
             "resize a many",
-            "link x sideways",
+            "link left sideways",
+            "link x up",
             "qmp {",
             "qmp {}",
             "pause",
@@ -282,6 +290,13 @@ mod tests {
     #[test]
     fn a_disk_is_throttled_and_let_go() {
         for request in ["throttle a iops 5", "throttle a bps 1", "throttle a off"] {
+            assert_eq!(answer(request, "{\"return\": {}}\n"), "ok", "{request}");
+        }
+    }
+
+    #[test]
+    fn a_cable_is_plugged_in_and_out() {
+        for request in ["link left up", "link left down"] {
             assert_eq!(answer(request, "{\"return\": {}}\n"), "ok", "{request}");
         }
     }

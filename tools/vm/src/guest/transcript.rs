@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::guest::control::Line;
 use crate::guest::fio::{self, Speed};
+use crate::guest::iperf::Rate;
 use crate::guest::ktap::{Case, Cases, Verdict};
 
 /// What has to be done about a line.
@@ -31,6 +32,8 @@ pub struct Transcript {
     pub cases: Cases,
     /// Speeds measured.
     pub speeds: Vec<Speed>,
+    /// Rates measured.
+    pub rates: Vec<Rate>,
     /// Facts for whoever evaluates this boot.
     pub data: Vec<String>,
     /// Whether the script came to its end.
@@ -50,6 +53,7 @@ impl Default for Transcript {
         Self {
             cases: Cases::default(),
             speeds: Vec::new(),
+            rates: Vec::new(),
             data: Vec::new(),
             done: false,
             current: None,
@@ -77,6 +81,7 @@ impl Transcript {
             Line::Result { ok, name, skip } => return self.end(ok, name, skip),
             Line::Host(request) => return Heard::Asked(request),
             Line::Fio(line) => self.speeds.extend(fio::parse(&line)),
+            Line::Iperf(line) => self.rates.extend(Rate::parse(&line)),
             Line::Data(text) => self.data.push(text),
             Line::Down { within, text } => {
                 self.going_down = Some((Instant::now(), text));

@@ -152,6 +152,7 @@ fn try_kvm(host: &Host, kernel: &Kernel) -> Result<Option<String>> {
         cmdline: "vmtest.script=alive".into(),
         shares: vec![],
         disks: &[],
+        cards: &[],
         console: Console::Log(log.clone()),
         control: None,
         qmp: None,

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::machine::accel::Accel;
 use crate::machine::disk::{Attach, Backend, Disk};
+use crate::machine::nic::Card;
 use crate::machine::{backend, plugin};
 
 /// Where the kernel's console goes, in the directory of a boot.
@@ -17,10 +18,13 @@ pub const CONSOLE_LOG: &str = "console.log";
 const FIRST_PORT: usize = 0x4;
 /// Slot of the root port that the disks attached in turn share, the last one of those.
 const SHARED_PORT: usize = 0xf;
+/// First slot of the network cards, which are between them.
+const FIRST_CARD: usize = 0xa;
 /// First slot of the disks present at boot. The slots from 0x1f on belong to the chipset.
 const FIRST_DISK: usize = 0x10;
-/// How many root ports, and how many disks, fit between those.
-const MAX_PORTS: usize = SHARED_PORT - FIRST_PORT;
+/// How many root ports, cards and disks fit between those.
+const MAX_PORTS: usize = FIRST_CARD - FIRST_PORT;
+const MAX_CARDS: usize = SHARED_PORT - FIRST_CARD;
 const MAX_DISKS: usize = 0x1f - FIRST_DISK;
 
 /// The kind of machine, and with it the virtio transport.
@@ -63,6 +67,8 @@ pub struct Config<'a> {
     pub shares: Vec<(&'static str, PathBuf)>,
     /// The disks.
     pub disks: &'a [Disk],
+    /// The network cards.
+    pub cards: &'a [Card],
     /// The kernel's console.
     pub console: Console,
     /// Socket on which the host listens for the second serial port.
@@ -155,6 +161,7 @@ impl Config<'_> {
         self.shared_directories(&mut args);
         self.entropy(&mut args);
         self.disks(&mut args);
+        self.cards(&mut args);
         args.0
     }
 
@@ -226,6 +233,13 @@ impl Config<'_> {
         }
     }
 
+    fn cards(&self, args: &mut Args) {
+        for (nth, card) in self.cards.iter().enumerate() {
+            args.add("-netdev", card.netdev());
+            args.add("-device", card.device(card_slot(nth)).to_string());
+        }
+    }
+
     /// Where `disk` is plugged in, for [`Disk::device`].
     pub fn place(&self, disk: &Disk) -> Value {
         match (self.machine, disk.attach, slot(self.disks, disk)) {
@@ -248,6 +262,18 @@ impl Config<'_> {
         };
         self.disks.iter().map(entry).collect::<Vec<_>>().join(",")
     }
+
+    /// Tells guest scripts where each network card is: `name:slot`.
+    pub fn card_map(&self) -> String {
+        let entry = |(nth, card): (usize, &Card)| format!("{}:{:02x}", card.name, card_slot(nth));
+        self.cards.iter().enumerate().map(entry).collect::<Vec<_>>().join(",")
+    }
+}
+
+/// The PCI slot of the `nth` network card.
+fn card_slot(nth: usize) -> usize {
+    assert!(nth < MAX_CARDS, "a machine has room for {MAX_CARDS} network cards");
+    FIRST_CARD + nth
 }
 
 fn port(disk: &Disk) -> String {
@@ -302,6 +328,7 @@ mod tests {
     use super::*;
 
     fn config(machine: Machine, disks: &[Disk], accel: &Accel, check: impl FnOnce(&Config<'_>)) {
+        let cards = ["left", "right"].map(Card::new);
         check(&Config {
             machine,
             accel,
@@ -312,6 +339,7 @@ mod tests {
             cmdline: "a=b".into(),
             shares: vec![("objdir", "/o".into())],
             disks,
+            cards: if machine == Machine::Q35 { &cards } else { &[] },
             console: Console::Log("/l".into()),
             control: Some("/c".into()),
             qmp: None,
@@ -372,6 +400,16 @@ mod tests {
             let args = c.args().join(" ");
             assert!(args.contains("virtio-blk-device") && args.contains("virtio-9p-device"), "{args}");
             assert!(!args.contains("pci"), "{args}");
+        });
+    }
+
+    #[test]
+    fn cards_are_in_slots_of_their_own_on_one_hub() {
+        config(Machine::Q35, &[Disk::scratch("a", 1)], &Accel::Kvm, |c| {
+            assert_eq!(c.card_map(), "left:0a,right:0b");
+            let args = c.args().join(" ");
+            assert_eq!(args.matches("hubid=0").count(), 2, "{args}");
+            assert!(args.contains("-netdev hubport,id=wire-right") && args.contains("card-right"), "{args}");
         });
     }
 

@@ -34,6 +34,10 @@ const TOOLS: &[(&str, &str)] = &[
     ("perl", "perl-base"),
     ("modinfo", "kmod"),
     ("vdpa", "iproute2"),
+    ("ip", "iproute2"),
+    ("ethtool", "ethtool"),
+    ("ping", "iputils-ping"),
+    ("iperf3", "iperf3"),
     ("qemu-storage-daemon", "qemu-utils or qemu-system-common"),
 ];
 

@@ -55,6 +55,7 @@ impl Bare<'_> {
             cmdline: self.cmdline,
             shares: Vec::new(),
             disks: &[],
+            cards: &[],
             console: Console::Log(boot.join(CONSOLE_LOG)),
             control: Some(sockets.control_path()),
             qmp: Some(sockets.qmp_path()),

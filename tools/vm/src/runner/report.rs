@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::guest::fio::{self, Speed};
+use crate::guest::iperf::{self, Rate};
 use crate::guest::ktap::{Case, Tally, Verdict};
 use crate::guest::logscan::Finding;
 use crate::guest::transcript::Transcript;
@@ -160,11 +161,19 @@ impl Report {
 
     /// A table of speeds.
     pub fn speeds(&self, speeds: &[Speed]) {
-        let table = fio::table(speeds);
-        if !table.is_empty() {
+        self.table(&fio::table(speeds));
+    }
+
+    /// A table of rates.
+    pub fn rates(&self, rates: &[Rate]) {
+        self.table(&iperf::table(rates));
+    }
+
+    fn table(&self, lines: &[String]) {
+        if !lines.is_empty() {
             self.line("");
         }
-        for line in table {
+        for line in lines {
             self.line(format!("  {line}"));
         }
     }

@@ -33,6 +33,7 @@ pub fn shell(host: &Host, kernel: &Kernel) -> Result<()> {
         cmdline: "quiet vmtest.script=shell vmtest.driver=virtio_blk_rs vmtest.disks=vda:".into(),
         shares: vec![("objdir", kernel.objdir.clone()), ("guest", host.guest_dir())],
         disks: &disks,
+        cards: &[],
         console: Console::Terminal,
         control: None,
         qmp: None,

@@ -83,7 +83,7 @@ pub(crate) fn start(
         bail!("there is no kernel {}", linux.display());
     }
     let devices = Devices::start(what.devices, boot)?;
-    let words = words_for_init(what.script, what.vars, &devices.map(), overrides);
+    let words = words_for_init(what.script, what.vars, &[("disks", devices.map())], overrides);
     let console = boot.join(CONSOLE_LOG);
     // The guest's first program reads the path as one word, and the checkout may be anywhere.
     let guest = boot.join("guest");

@@ -2,16 +2,16 @@
 
 //! The driver compared with the C one, which is the oracle.
 //!
-//! In one machine, every disk of `scenario/matrix.rs` is served first by the one and then by the other. `tests/guest/parity.sh`
-//! tells what can be seen of each as [`facts`]. They must be equal, but for what [`rules`] explain.
+//! In one machine, every disk of `scenario/matrix.rs` is served first by the one and then by the other, and in another
+//! one a network card in each configuration of `scenario/net/parity.rs`. `tests/guest/parity.sh` and `net-parity.sh`
+//! tell what can be seen of each driver as [`facts`]. They must be equal, but for what [`rules`] explain.
 
 use anyhow::{Context, Result};
 
 use crate::guest::ktap::Tally;
-use crate::machine::disk::Disk;
 use crate::machine::{Host, Kernel, accel};
 use crate::runner::{Evaluation, Runner};
-use crate::scenario::{self, Group, Overrides, Scope};
+use crate::scenario::{self, Group, Kind, Overrides, Parity, Scope, net};
 
 pub mod facts;
 pub mod rules;
@@ -20,9 +20,44 @@ pub mod table;
 use facts::{Facts, Seen};
 use rules::Rules;
 
-/// The drivers, by their names in the guest.
-const C: &str = "virtio_blk";
-const RUST: &str = "virtio_blk_rs";
+/// Two drivers of one kind of devices.
+struct Subject {
+    /// What the comparison is called.
+    title: &'static str,
+    /// The boot in which they are compared.
+    group: Group,
+    /// The C driver, by its name in the guest.
+    c: &'static str,
+    /// The Rust driver.
+    rust: &'static str,
+    /// What need not be equal.
+    rules: &'static str,
+}
+
+const DISKS: Subject = Subject {
+    title: "parity",
+    group: Group::Parity,
+    c: "virtio_blk",
+    rust: "virtio_blk_rs",
+    rules: include_str!("parity/rules.toml"),
+};
+
+const CARDS: Subject = Subject {
+    title: "parity-net",
+    group: Group::ParityNet,
+    c: net::DRIVERS[0],
+    rust: net::DRIVERS[1],
+    rules: include_str!("parity/net.toml"),
+};
+
+impl Subject {
+    fn of(kind: Kind) -> &'static Self {
+        match kind {
+            Kind::Disks => &DISKS,
+            Kind::Cards => &CARDS,
+        }
+    }
+}
 
 /// The row for what is of the modules and not of a disk.
 const MODULES: &str = "modules";
@@ -100,26 +135,26 @@ impl Comparison {
         Tally { passed: self.rows.len() as u32 - different, failed: different + unused, skipped: 0 }
     }
 
-    /// The line that tells the result.
+    /// The numbers of rows.
     pub fn line(&self) -> String {
         let [equal, deliberate, different] =
             [Verdict::Equal, Verdict::Deliberate, Verdict::Different].map(|verdict| self.count(verdict));
-        format!("parity: {equal} equal, {deliberate} deliberate, {different} different")
+        format!("{equal} equal, {deliberate} deliberate, {different} different")
     }
 }
 
-/// Compares the drivers on every disk of the matrix. The last line printed tells the result.
+/// Compares the drivers of a kind in all configurations. The last line printed tells the result.
 ///
 /// Returns whether all is equal or explained, and the boot itself went well.
 ///
 /// # Errors
 ///
 /// When the machine could not be started, or what it told is not understood.
-pub fn parity(host: &Host, kernel: &Kernel) -> Result<bool> {
+pub fn parity(host: &Host, kernel: &Kernel, kind: Kind) -> Result<bool> {
     let accel = accel::probe(host, Some(kernel))?;
     println!("accelerator: {accel}");
-    let all = scenario::all();
-    let scenario = all.iter().find(|s| s.group == Group::Parity).context("there is no boot for the comparison")?;
+    let (all, group) = (scenario::all(), Subject::of(kind).group);
+    let scenario = all.iter().find(|s| s.group == group).context("there is no boot for the comparison")?;
     let runner = Runner { evaluate: super::evaluate, ..Runner::new(host, &accel) };
     let outcome = runner.run(kernel, scenario, &Overrides::default())?;
     let comparison = outcome.evaluation.as_ref().context("nothing was compared")?;
@@ -127,28 +162,23 @@ pub fn parity(host: &Host, kernel: &Kernel) -> Result<bool> {
     Ok(outcome.tally().without_skips().success())
 }
 
-/// What comes of what the guest told of the drivers on `disks`.
-///
-/// # Errors
-///
-/// As for [`compare`].
-pub fn evaluate(lines: &[String], scope: Scope, disks: &[Disk]) -> Result<Evaluation> {
-    let comparison = compare(lines, scope, disks)?;
-    Ok(Evaluation { lines: table::lines(&comparison), tally: comparison.tally(), verdict: comparison.line() })
-}
-
-/// Compares what the guest told of the drivers on `disks`.
+/// What comes of what the guest told of two drivers.
 ///
 /// # Errors
 ///
 /// When the guest told something that is not a fact, or the table of differences cannot be read.
-pub fn compare(lines: &[String], scope: Scope, disks: &[Disk]) -> Result<Comparison> {
-    let names: Vec<&str> = disks.iter().map(|disk| disk.name.as_str()).chain([MODULES]).collect();
-    Ok(compare_with(&Rules::load()?, &Seen::parse(lines)?, scope, &names))
+pub fn evaluate(lines: &[String], parity: &Parity) -> Result<Evaluation> {
+    let subject = Subject::of(parity.kind);
+    let names: Vec<&str> = parity.configurations.iter().map(String::as_str).chain([MODULES]).collect();
+    let rules = Rules::parse(subject.rules)?;
+    let comparison = compare(subject, &rules, &Seen::parse(lines)?, parity.scope, &names);
+    let verdict = format!("{}: {}", subject.title, comparison.line());
+    Ok(Evaluation { lines: table::lines(&comparison), tally: comparison.tally(), verdict })
 }
 
-fn compare_with(rules: &Rules, seen: &Seen, scope: Scope, names: &[&str]) -> Comparison {
-    let rows = names.iter().map(|name| compare_row(rules, name, seen.of(name, C), seen.of(name, RUST))).collect();
+fn compare(subject: &Subject, rules: &Rules, seen: &Seen, scope: Scope, names: &[&str]) -> Comparison {
+    let row = |name: &&str| compare_row(rules, name, seen.of(name, subject.c), seen.of(name, subject.rust));
+    let rows = names.iter().map(row).collect();
     let unused = if scope == Scope::Whole { rules.unused() } else { Vec::new() };
     Comparison { rows, unused }
 }
@@ -190,8 +220,8 @@ mod tests {
         let lines = |driver: &str, words: &str| -> Vec<String> {
             words.split(' ').filter(|word| !word.is_empty()).map(|word| format!("a {driver} {word}")).collect()
         };
-        let lines = [lines(C, c), lines(RUST, rust)].concat();
-        compare_with(&Rules::parse(TABLE).unwrap(), &Seen::parse(&lines).unwrap(), scope, &["a"])
+        let lines = [lines(DISKS.c, c), lines(DISKS.rust, rust)].concat();
+        compare(&DISKS, &Rules::parse(TABLE).unwrap(), &Seen::parse(&lines).unwrap(), scope, &["a"])
     }
 
     #[test]
@@ -224,7 +254,26 @@ mod tests {
         assert_eq!(result.rows[0].verdict(), Verdict::Deliberate);
         assert_eq!(result.rows[0].differences[0].reason.as_deref(), Some("C hangs"));
         assert!(result.tally().success());
-        assert_eq!(result.line(), "parity: 0 equal, 1 deliberate, 0 different");
+        assert_eq!(result.line(), "0 equal, 1 deliberate, 0 different");
+    }
+
+    #[test]
+    fn the_tables_of_this_project_can_be_read() {
+        for subject in [&DISKS, &CARDS] {
+            assert!(!Rules::parse(subject.rules).unwrap().excluded.is_empty(), "{}", subject.title);
+        }
+    }
+
+    #[test]
+    fn each_kind_has_drivers_and_a_title_of_its_own() {
+        for (kind, driver, verdict) in [
+            (Kind::Disks, "virtio_blk", "parity: 0 equal, 0 deliberate, 2 different"),
+            (Kind::Cards, "e1000", "parity-net: 0 equal, 0 deliberate, 2 different"),
+        ] {
+            let parity = Parity { kind, scope: Scope::Part, configurations: vec!["a".into()] };
+            let lines = [format!("a {driver} f=1"), format!("a {driver}_rs f=2")];
+            assert_eq!(evaluate(&lines, &parity).unwrap().verdict, verdict);
+        }
     }
 
     #[test]

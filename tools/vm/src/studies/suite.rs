@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The boots that are made together: what `make run`, `make test` and `make soak` do in QEMU.
+//! The boots that are made together: what `make run`, `make run-net`, `make test` and `make soak` do in QEMU.
 
 use std::time::Instant;
 
@@ -20,6 +20,15 @@ use crate::scenario::{self, Flavour, Group, Overrides, Scenario};
 /// When the machine could not be started at all. A step that failed in the guest is counted in the [`Tally`].
 pub fn run(host: &Host, plain: &Kernel) -> Result<Tally> {
     run_all(host, "run", &Boot::of(Group::Run, plain, plain)?)
+}
+
+/// The demonstration with network cards: name spaces, pings, streams, rates, against the C driver and against itself.
+///
+/// # Errors
+///
+/// As for [`run`].
+pub fn run_net(host: &Host, plain: &Kernel) -> Result<Tally> {
+    run_all(host, "run-net", &Boot::of(Group::RunNet, plain, plain)?)
 }
 
 /// Everything that must pass before a change lands and needs a virtual machine.

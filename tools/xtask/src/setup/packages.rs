@@ -187,6 +187,9 @@ pub const NEEDS: &[Need] = &[
     program("mkfs.ext4", &["e2fsprogs"]),
     program("mkfs.btrfs", &["btrfs-progs"]),
     program("vdpa", &["iproute2"]),
+    program("ethtool", &["ethtool"]),
+    program("ping", &["iputils-ping"]),
+    program("iperf3", &["iperf3"]),
 ];
 
 impl Need {

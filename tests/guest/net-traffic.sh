@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: GPL-2.0
+# What goes between two cards: every size, every protocol, every offload, tags, groups, long frames, more than fits.
+#
+# PEER is the driver of the other card. STEP is the distance between two sizes, MIB what a stream has, FLOOD and FRAMES
+# are the pings and frames of a flood, COMBINATIONS how many states of the offloads are tried, MEMBERS how many groups
+# are joined, TURNS how often frames become longer.
+
+. /mnt/guest/lib.sh
+. /mnt/guest/net.sh
+
+LONGEST=1472
+LONGEST6=1452
+
+the_modules_load() {
+	load_both
+	make_spaces
+	give "$DRIVER" left
+	give "$PEER" right
+	wait_for 10 hears left
+	[ "$(driver_of left)" = "$DRIVER" ]
+	[ "$(driver_of right)" = "$PEER" ]
+	mark_skbs
+	note "$DRIVER and $PEER"
+}
+
+bounce_buffers_are_used() {
+	grep -q swiotlb=force /proc/cmdline
+	used=$(cat /sys/kernel/debug/swiotlb/io_tlb_used_hiwater)
+	asks left udp $LONGEST $LONGEST
+	[ "$used" -gt 0 ]
+	note "$used slots at most"
+}
+
+pings_of_every_size_come_back() {
+	asks left icmp 0 $LONGEST "$STEP"
+	asks right icmp 0 $LONGEST "$STEP"
+	asks left icmp6 0 $LONGEST6 "$STEP"
+	asks right icmp6 0 $LONGEST6 "$STEP"
+	asks left icmp $LONGEST $LONGEST
+	asks left icmp6 $LONGEST6 $LONGEST6
+	# What is longer may not be sent in fragments.
+	refused asks left icmp $((LONGEST + 1)) $((LONGEST + 1))
+}
+
+every_size_comes_back_by_udp_and_tcp() {
+	start_answering
+	for protocol in udp udp6 tcp tcp6; do
+		asks left $protocol 0 $LONGEST6 "$STEP"
+		asks right $protocol 0 $LONGEST6 "$STEP"
+	done
+	# In several frames, with and without fragments of IP.
+	asks left tcp 20000 60000 8000
+	asks right tcp6 20000 60000 8000
+}
+
+# floods_of_pings SIZE
+floods_of_pings() {
+	on left ping -q -f -n -c "$FLOOD" -s "$1" -M do "$(v4_of right)" | tee /tmp/pings
+	grep -q ' 0% packet loss' /tmp/pings
+}
+
+no_ping_of_a_flood_is_lost() {
+	begin_to_count
+	for size in 0 18 56 1000 $LONGEST; do
+		floods_of_pings $size
+	done
+	nothing_was_lost
+	note "$FLOOD of each of 5 sizes"
+}
+
+streams_arrive() {
+	begin_to_count
+	sends left "$MIB"
+	sends right "$MIB"
+	counts_add_up
+	note "$MIB MiB in each direction"
+}
+
+# short_payloads: of 1 to 64 bytes, and segments enough for TSO.
+short_payloads() {
+	asks left udp 1 64
+	asks left tcp 1 64
+	asks left tcp6 1 64 9
+	asks left tcp 60000 60000
+}
+
+each_offload_on_and_off() {
+	start_answering
+	combination=0
+	while [ $combination -lt "$COMBINATIONS" ]; do
+		set -- tx sg tso rx gso gro
+		states=
+		bits=$combination
+		for feature; do
+			[ $((bits & 1)) -eq 1 ] && state=on || state=off
+			states="$states $feature $state"
+			bits=$((bits >> 1))
+		done
+		echo "$states"
+		# shellcheck disable=SC2086 # One word per feature and state.
+		offload left $states
+		short_payloads
+		combination=$((combination + 1))
+	done
+	offload left tx on sg on tso on gso on gro on rx off
+	note "$COMBINATIONS combinations, payloads of 1 to 64 bytes"
+}
+
+# tagged CARD PARENT TAG OPTION...: an interface that adds and takes a tag, and addresses in a network of its own.
+tagged() {
+	at=$1 parent=$2 tag=$3
+	shift 3
+	on "$at" ip link add link "$parent" name "$parent.$tag" type vlan id "$tag" "$@"
+	on "$at" ip link set "$parent.$tag" up
+	address "$at" "$parent.$tag"
+}
+
+through_a_tag() {
+	asks left udp 1 64 7
+	asks left icmp $LONGEST $LONGEST
+	asks right icmp $LONGEST $LONGEST
+	asks left tcp 1 64 7
+	asks right tcp 60000 60000
+	asks left tcp 60000 60000
+}
+
+tags_are_added_and_taken() {
+	loaded 8021q || load 8021q
+	start_answering
+	for tag in 5 100 4094; do
+		NET=$((tag % 250))
+		for card in left right; do
+			tagged $card $card $tag
+		done
+	done
+	for states in 'txvlan on rxvlan on' 'txvlan off rxvlan on' 'txvlan on rxvlan off' 'txvlan off rxvlan off'; do
+		# shellcheck disable=SC2086 # One word per feature and state.
+		offload left $states
+		NET=5 through_a_tag
+	done
+	offload left txvlan on rxvlan on
+	for tag in 100 4094; do
+		NET=$((tag % 250)) through_a_tag
+	done
+	asks left udp 1 64 7
+}
+
+tags_of_priorities_alone_and_tags_in_tags() {
+	start_answering
+	for card in left right; do
+		NET=200 tagged $card $card 0 egress-qos-map 0:5 ingress-qos-map 5:3
+		NET=7 tagged $card $card.5 7
+	done
+	NET=200 through_a_tag
+	# Both tags take room.
+	for protocol in udp tcp; do
+		NET=7 asks left $protocol 1 64 7
+		NET=7 asks right $protocol 1400 1468 17
+	done
+	NET=7 asks left tcp 60000 60000
+}
+
+no_tag_is_left() {
+	for card in left right; do
+		for interface in $card.5.7 $card.0 $card.5 $card.100 $card.4094; do
+			on $card ip link del $interface
+		done
+	done
+	unload 8021q
+	hears left
+}
+
+# Each address of IPv6 is asked for by a frame to a group of its own.
+groups_are_joined_and_left() {
+	for number in $(seq 100 "$((100 + MEMBERS))"); do
+		on right ip -6 addr add "fd00:0::$(printf '%x:%x' "$number" "$number")/64" dev right nodad
+	done
+	on right ip -6 maddr show dev right | grep -c 33:33:ff
+	for number in $(seq 100 "$((100 + MEMBERS))"); do
+		on left ping -q -c 1 -W 5 "fd00:0::$(printf '%x:%x' "$number" "$number")"
+	done
+	for number in $(seq 100 "$((100 + MEMBERS))"); do
+		on right ip -6 addr del "fd00:0::$(printf '%x:%x' "$number" "$number")/64" dev right
+	done
+	note "$MEMBERS groups"
+}
+
+# gets FRAMES MAC: whether the card at the right gets so many pings to a hardware address, or at least one.
+gets() {
+	on left ip neigh replace 10.0.0.77 lladdr "$2" dev left nud permanent
+	before=$(stack_counters right | cut -d' ' -f1)
+	on left ping -q -c 5 -i 0.01 -W 1 10.0.0.77 || true
+	got=$(($(stack_counters right | cut -d' ' -f1) - before))
+	on left ip neigh del 10.0.0.77 dev left
+	echo "$got of 5"
+	case $1 in
+	none) [ $got -eq 0 ] ;;
+	all) [ $got -ge 5 ] ;;
+	esac
+}
+
+only_what_is_for_the_card_gets_in() {
+	someone=52:54:00:99:99:99
+	group=01:00:5e:7f:12:77
+	gets none $someone
+	gets none $group
+	on right ip link set right promisc on
+	gets all $someone
+	gets all $group
+	on right ip link set right promisc off
+	gets none $someone
+	on right ip link set right allmulticast on
+	gets none $someone
+	gets all $group
+	on right ip link set right allmulticast off
+	gets none $group
+	gets all ff:ff:ff:ff:ff:ff
+}
+
+long() {
+	on "$1" ip link set "$1" mtu "$2"
+	wait_for 20 has_link "$1"
+	address "$1" "$1"
+}
+
+frames_become_long_and_short_while_they_go() {
+	start_answering
+	start_flood right
+	for turn in $(seq "$TURNS"); do
+		for card in left right; do
+			long $card 9000
+		done
+		wait_for 20 hears left
+		asks left icmp 1400 8972 757
+		asks right icmp 8972 8972
+		asks left udp 1 8972 997
+		asks left tcp 60000 60000
+		for card in left right; do
+			long $card 1500
+		done
+		wait_for 20 hears left
+		asks left udp 1400 $LONGEST 9
+	done
+	stop_flood
+	note "$TURNS times, $answers of $pings pings answered"
+}
+
+more_is_sent_than_the_ring_holds() {
+	on left ethtool -G left tx 80 rx 80
+	on right ethtool -G right tx 80 rx 80
+	wait_for 20 has_link left
+	wait_for 20 has_link right
+	address left left
+	address right right
+	wait_for 20 hears left
+	begin_to_count
+	pktgen left right "$FRAMES" 60
+	pktgen left right "$FRAMES" 1514
+	counts_add_up
+	start_answering
+	asks left udp 0 $LONGEST 111
+	asks right tcp 1 $LONGEST 111
+	note "$((2 * FRAMES)) frames, queue stopped $(counter left tx_restart_queue) times"
+}
+
+no_socket_buffer_is_lost() {
+	no_skb_is_left
+}
+
+the_modules_unload() {
+	unload pktgen
+	unload_both
+}
+
+bounced=
+grep -q swiotlb=force /proc/cmdline && bounced=bounce_buffers_are_used
+
+cases the_modules_load pings_of_every_size_come_back $bounced every_size_comes_back_by_udp_and_tcp \
+	no_ping_of_a_flood_is_lost streams_arrive each_offload_on_and_off tags_are_added_and_taken \
+	tags_of_priorities_alone_and_tags_in_tags no_tag_is_left groups_are_joined_and_left \
+	only_what_is_for_the_card_gets_in frames_become_long_and_short_while_they_go \
+	more_is_sent_than_the_ring_holds no_socket_buffer_is_lost the_modules_unload

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Boots with network cards, which a hub joins inside of QEMU.
+
+use super::{Effort, Flavour, Group, Scenario, minutes};
+use crate::machine::nic::Card;
+
+pub mod parity;
+
+/// The C driver and the one under test, as modules of the guest.
+pub const DRIVERS: [&str; 2] = ["e1000", "e1000_rs"];
+
+/// Counts of socket buffers are exact when these caches keep none back.
+const EXACT: &str = "slab_debug=F,skbuff_head_cache,skbuff_fclone_cache";
+
+/// The same, and every mapping for a device is copied.
+const BOUNCED: &str = "slab_debug=F,skbuff_head_cache,skbuff_fclone_cache swiotlb=force,track_hiwater";
+
+/// What `make run-net` shows.
+pub fn demo() -> Scenario {
+    let mut scenario = two_cards("run-net", "two network cards, each in a name space of its own", "run-net");
+    scenario.group = Group::RunNet;
+    scenario.kernel = Flavour::Plain;
+    scenario.limit = minutes(10);
+    scenario.idle = minutes(2);
+    scenario.var("mib", 16)
+}
+
+/// What must pass before a change lands.
+pub fn short() -> Vec<Scenario> {
+    let lifecycle = Cycles { binds: 3, rings: 5, downs: 4, ups: 5, cables: 2, sleeps: 2, commands: 4 };
+    let traffic = Traffic { step: 7, mib: 8, flood: 200, frames: 3000, combinations: 16, members: 20, turns: 1 };
+    let bounced = Traffic { step: 61, mib: 2, flood: 100, frames: 1000, combinations: 4, members: 17, turns: 1 };
+    vec![
+        cycles("net-lifecycle", &lifecycle),
+        trade("net-traffic", DRIVERS[1], EXACT, &traffic),
+        trade("net-bounced", DRIVERS[0], BOUNCED, &bounced),
+        failslab("net-failslab", 12),
+    ]
+}
+
+/// What is run when there is time.
+pub fn long(effort: &Effort) -> Vec<Scenario> {
+    let Effort { loops, seconds } = *effort;
+    let lifecycle = Cycles {
+        binds: loops / 20,
+        rings: loops / 20,
+        downs: loops / 10,
+        ups: loops / 10,
+        cables: loops / 20,
+        sleeps: loops / 50,
+        commands: loops / 10,
+    };
+    // At a second for so much, on an emulated CPU with every checker.
+    let mib = seconds * 1024 / 60;
+    let whole = |mib| Traffic {
+        step: 1,
+        mib,
+        flood: loops * 10,
+        frames: loops * 100,
+        combinations: 64,
+        members: 200,
+        turns: loops / 50,
+    };
+    vec![
+        patient(cycles("net-lifecycle-long", &lifecycle), 30 + loops / 5),
+        patient(trade("net-traffic-long", DRIVERS[1], EXACT, &whole(mib)), 60 + seconds * 2 + loops / 20),
+        patient(trade("net-bounced-long", DRIVERS[0], BOUNCED, &whole(mib / 8)), 60 + seconds + loops / 20),
+        patient(failslab("net-failslab-long", loops / 2), 30 + loops / 5),
+    ]
+}
+
+fn patient(mut scenario: Scenario, limit: u64) -> Scenario {
+    scenario.group = Group::Soak;
+    scenario.limit = minutes(limit);
+    scenario.idle = minutes(30);
+    scenario
+}
+
+/// A machine with two cards, of the debug kernel.
+pub fn two_cards(name: &'static str, about: &'static str, script: &'static str) -> Scenario {
+    Scenario::debug(name, about, script)
+        .var("oracle", DRIVERS[0])
+        .var("driver", DRIVERS[1])
+        .card(Card::new("left"))
+        .card(Card::new("right"))
+}
+
+/// How much of everything [`trade`] does.
+struct Traffic {
+    /// Distance between two sizes of payloads.
+    step: u64,
+    /// Mebibytes of a stream.
+    mib: u64,
+    /// Pings of a flood.
+    flood: u64,
+    /// Frames of a flood.
+    frames: u64,
+    /// States of the offloads.
+    combinations: u64,
+    /// Groups that are joined.
+    members: u64,
+    /// Times that frames become long and short.
+    turns: u64,
+}
+
+/// What goes between two cards, of which the other one has the driver `peer`.
+fn trade(name: &'static str, peer: &str, words: &'static str, traffic: &Traffic) -> Scenario {
+    let mut scenario = two_cards(name, "sizes, offloads, tags, groups, long frames, floods", "net-traffic")
+        .var("peer", peer)
+        .var("step", traffic.step)
+        .var("mib", traffic.mib)
+        .var("flood", traffic.flood)
+        .var("frames", traffic.frames)
+        .var("combinations", traffic.combinations)
+        .var("members", traffic.members)
+        .var("turns", traffic.turns);
+    scenario.kernel_words = words;
+    scenario
+}
+
+/// How often each thing of [`cycles`] happens.
+struct Cycles {
+    /// The driver leaves and comes back.
+    binds: u64,
+    /// Rings become larger or smaller.
+    rings: u64,
+    /// The interface goes down and up.
+    downs: u64,
+    /// The same while nothing but frames for it is on the wire.
+    ups: u64,
+    /// The cable is pulled.
+    cables: u64,
+    /// The machine sleeps.
+    sleeps: u64,
+    /// Each of some commands, all at once.
+    commands: u64,
+}
+
+/// What happens to a card while it is in use.
+fn cycles(name: &'static str, cycles: &Cycles) -> Scenario {
+    let about = "unbind, rings, down and up, cable, sleep, ethtool, under traffic";
+    let mut scenario = two_cards(name, about, "net-lifecycle")
+        .var("peer", DRIVERS[1])
+        .var("binds", cycles.binds)
+        .var("rings", cycles.rings)
+        .var("downs", cycles.downs)
+        .var("ups", cycles.ups)
+        .var("cables", cycles.cables)
+        .var("sleeps", cycles.sleeps)
+        .var("commands", cycles.commands);
+    // What goes wrong while the machine falls asleep must not stay in its memory.
+    scenario.kernel_words = "no_console_suspend slab_debug=F,skbuff_head_cache,skbuff_fclone_cache";
+    scenario
+}
+
+/// Probe and open, while `cycles` allocations fail.
+fn failslab(name: &'static str, cycles: u64) -> Scenario {
+    two_cards(name, "probe and open, while allocations fail", "net-failslab")
+        .var("peer", DRIVERS[0])
+        .var("cycles", cycles)
+}
