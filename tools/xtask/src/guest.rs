@@ -128,6 +128,17 @@ pub fn bench(workshop: Workshop) -> Result<()> {
     bench::run(&host, &kernel)
 }
 
+/// `make bench-net`: the speed of both drivers of network cards.
+///
+/// # Errors
+///
+/// The kernel cannot be built, or nothing could be measured.
+pub fn bench_net(workshop: Workshop) -> Result<()> {
+    let _lock = GuestLock::take(&workshop.project, "run")?;
+    let (host, kernel) = ready(workshop)?;
+    bench::net::run(&host, &kernel)
+}
+
 /// Builds the wanted kernel, and lets go of the lock: modules may be built again while a guest runs.
 fn ready(workshop: Workshop) -> Result<(Host, Kernel)> {
     let variant = wanted()?;

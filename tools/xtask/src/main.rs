@@ -74,6 +74,8 @@ enum Command {
     Insns,
     /// Compare the speed of the C driver and of ours
     Bench,
+    /// Compare the speed of both drivers of network cards
+    BenchNet,
     /// Compare the driver with the C one on every kind of disk
     Parity,
     /// Compare the driver of network cards with the C one
@@ -154,6 +156,7 @@ fn work(command: &Command, workshop: Workshop) -> Result<bool> {
         Command::Boots => return Ok(tell(guest::boots(&workshop)?)),
         Command::Insns => return guest::insns(workshop),
         Command::Bench => guest::bench(workshop)?,
+        Command::BenchNet => guest::bench_net(workshop)?,
         Command::Parity => return guest::parity(workshop, Kind::Disks),
         Command::ParityNet => return guest::parity(workshop, Kind::Cards),
         Command::Kunit => return Ok(tell(kunit::run_wanted(&workshop)?)),

@@ -6,8 +6,7 @@
 //! Speeds of a virtual machine wander by more than the drivers differ, so only neighbouring runs are compared: each
 //! pair gives one ratio, and the ratios give a mean and an interval.
 
-use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::{env, fs, thread};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -18,9 +17,11 @@ use crate::machine::{Host, Kernel, accel};
 use crate::runner::Runner;
 use crate::scenario::{Flavour, Group, Overrides, Scenario, minutes};
 
+pub mod net;
+mod pairs;
 mod ratio;
 
-use ratio::Ratio;
+use pairs::Sample;
 
 /// The drivers: first the one to compare with.
 const DRIVERS: [&str; 2] = ["virtio_blk", "virtio_blk_rs"];
@@ -46,14 +47,10 @@ struct Run {
     latency: f64,
 }
 
-/// Both drivers at one workload.
-#[derive(Debug)]
-struct Comparison {
-    workload: String,
-    /// Mean requests per second of each driver.
-    iops: [f64; 2],
-    ratio: Ratio,
-}
+/// How a table is to be read; the file with every run follows.
+const EXPLANATION: &str = "
+Rust/C is the geometric mean of the ratios of neighbouring runs, with Student's t interval of
+their logarithms; above 1 the Rust driver is faster. Every run: ";
 
 /// Measures both drivers on `kernel` and prints the result.
 ///
@@ -64,11 +61,7 @@ struct Comparison {
 ///
 /// When nothing could be measured.
 pub fn run(host: &Host, kernel: &Kernel) -> Result<()> {
-    let pairs = number("BENCH_PAIRS", 8)?;
-    // One half of the pairs is measured with the drivers' disks swapped, and one ratio has no interval.
-    ensure!(pairs >= 2 && pairs % 2 == 0, "BENCH_PAIRS={pairs}: an even number, 2 or more");
-    let seconds = number("BENCH_SECONDS", 2)?;
-    ensure!(seconds >= 1, "BENCH_SECONDS={seconds}: 1 or more");
+    let (pairs, seconds) = pairs_and_seconds()?;
     let cpus = thread::available_parallelism().map_or(1, usize::from).min(MAX_CPUS);
     let accel = accel::probe(host, Some(kernel))?;
     println!("accelerator: {accel}");
@@ -79,11 +72,20 @@ pub fn run(host: &Host, kernel: &Kernel) -> Result<()> {
     let runs: Vec<_> = runs.map(Run::parse).collect::<Result<_>>()?;
     let boot = outcome.console.parent().context("the console log is in no directory")?;
     let raw = save(&runs, boot)?;
-    let comparisons = compare(&runs)?;
-    print!("{}", table(&comparisons));
-    println!("\nRust/C is the geometric mean of the ratios of neighbouring runs, with Student's t interval of");
-    println!("their logarithms; above 1 the Rust driver is faster. Every run: {}", raw.display());
+    let samples: Vec<_> = runs.iter().map(Run::sample).collect();
+    print!("{}", pairs::table(&pairs::compare(&samples, DRIVERS)?, "IOPS"));
+    println!("{EXPLANATION}{}", raw.display());
     Ok(())
+}
+
+/// How many pairs of runs there are of each workload, and the length of a run in seconds.
+fn pairs_and_seconds() -> Result<(u64, u64)> {
+    let pairs = number("BENCH_PAIRS", 8)?;
+    // One half of the pairs is measured with the drivers' devices swapped, and one ratio has no interval.
+    ensure!(pairs >= 2 && pairs % 2 == 0, "BENCH_PAIRS={pairs}: an even number, 2 or more");
+    let seconds = number("BENCH_SECONDS", 2)?;
+    ensure!(seconds >= 1, "BENCH_SECONDS={seconds}: 1 or more");
+    Ok((pairs, seconds))
 }
 
 /// A number from the environment.
@@ -130,92 +132,29 @@ impl Run {
         };
         parsed().with_context(|| format!("the guest does not say what fio measured: `{text}`"))
     }
+
+    fn sample(&self) -> Sample {
+        Sample { workload: self.workload.clone(), pair: self.pair, driver: self.driver, value: self.iops }
+    }
 }
 
-fn save(runs: &[Run], boot: &Path) -> Result<std::path::PathBuf> {
-    let mut text = String::from("workload,pair,driver,iops,mean_latency_us\n");
-    for run in runs {
-        writeln!(text, "{},{},{},{},{}", run.workload, run.pair, DRIVERS[run.driver], run.iops, run.latency)?;
-    }
+fn save(runs: &[Run], boot: &Path) -> Result<PathBuf> {
+    let line =
+        |run: &Run| format!("{},{},{},{},{}", run.workload, run.pair, DRIVERS[run.driver], run.iops, run.latency);
+    save_lines(boot, "workload,pair,driver,iops,mean_latency_us", runs.iter().map(line))
+}
+
+/// Writes every run to a file in the directory of the boot.
+fn save_lines(boot: &Path, head: &str, lines: impl Iterator<Item = String>) -> Result<PathBuf> {
     let path = boot.join(RUNS);
+    let text = [head.to_owned()].into_iter().chain(lines).map(|line| line + "\n").collect::<String>();
     fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
     Ok(path)
-}
-
-/// Compares the drivers at each workload, in the order in which these were measured.
-fn compare(runs: &[Run]) -> Result<Vec<Comparison>> {
-    let mut workloads: Vec<&str> = Vec::new();
-    for run in runs {
-        if !workloads.contains(&run.workload.as_str()) {
-            workloads.push(&run.workload);
-        }
-    }
-    ensure!(!workloads.is_empty(), "the guest has measured nothing");
-    workloads.into_iter().map(|workload| compare_one(workload, runs)).collect()
-}
-
-fn compare_one(workload: &str, runs: &[Run]) -> Result<Comparison> {
-    let of = |driver, pair| {
-        let mut fitting = runs.iter().filter(|r| r.workload == workload && r.driver == driver && r.pair == pair);
-        match (fitting.next(), fitting.next()) {
-            (Some(run), None) => Ok(run.iops),
-            _ => bail!("{workload}: pair {pair} has not one run of {}", DRIVERS[driver]),
-        }
-    };
-    let mut pairs: Vec<u32> = runs.iter().filter(|run| run.workload == workload).map(|run| run.pair).collect();
-    pairs.sort_unstable();
-    pairs.dedup();
-    let pairs: Vec<[f64; 2]> = pairs.into_iter().map(|pair| Ok([of(0, pair)?, of(1, pair)?])).collect::<Result<_>>()?;
-    let mean = |driver: usize| pairs.iter().map(|pair| pair[driver]).sum::<f64>() / pairs.len() as f64;
-    let ratios: Vec<f64> = pairs.iter().map(|[c, rust]| rust / c).collect();
-    let ratio = Ratio::of(&ratios).with_context(|| format!("{workload}: too few pairs"))?;
-    Ok(Comparison { workload: workload.to_owned(), iops: [mean(0), mean(1)], ratio })
-}
-
-fn table(comparisons: &[Comparison]) -> String {
-    let width = comparisons.iter().map(|c| c.workload.len()).max().unwrap_or_default().max(8);
-    let mut text = format!(
-        "\n  {:width$}  {:>9}  {:>9}  {:>7}  {:>15}  {:>5}\n",
-        "workload", "C IOPS", "Rust IOPS", "Rust/C", "95 % interval", "pairs"
-    );
-    for Comparison { workload, iops: [c, rust], ratio } in comparisons {
-        let Ratio { mean, low, high, pairs } = ratio;
-        let interval = format!("{low:.3} .. {high:.3}");
-        let _ = writeln!(text, "  {workload:width$}  {c:>9.0}  {rust:>9.0}  {mean:>7.3}  {interval:>15}  {pairs:>5}");
-    }
-    text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn run(pair: u32, driver: usize, iops: f64) -> Run {
-        Run { workload: "read".into(), pair, driver, iops, latency: 1.0 }
-    }
-
-    #[test]
-    fn only_the_runs_of_one_pair_are_compared() {
-        // The machine is twice as fast in the second pair; the drivers are equal in each.
-        let runs = [run(1, 0, 100.0), run(1, 1, 100.0), run(2, 1, 200.0), run(2, 0, 200.0)];
-        let comparisons = compare(&runs).unwrap();
-        let Ratio { mean, low, high, pairs } = comparisons[0].ratio;
-        assert_eq!((mean, low, high, pairs), (1.0, 1.0, 1.0, 2));
-        assert_eq!(comparisons[0].iops, [150.0, 150.0]);
-        let row = table(&comparisons);
-        assert!(row.contains("1.000 .. 1.000"), "{row}");
-    }
-
-    #[test]
-    fn a_run_that_is_missing_or_there_twice_is_an_error() {
-        let complete = [run(1, 0, 1.0), run(1, 1, 1.0), run(2, 0, 1.0)];
-        assert!(compare(&complete).is_err());
-        let twice = [run(1, 0, 1.0), run(1, 1, 1.0), run(1, 1, 1.0)];
-        assert!(compare(&twice).is_err());
-        assert!(compare(&[]).is_err());
-        // One pair has no interval.
-        assert!(compare(&[run(1, 0, 1.0), run(1, 1, 1.0)]).is_err());
-    }
 
     #[test]
     fn what_the_guest_says_is_checked() {

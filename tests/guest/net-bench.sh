@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0
+# Two equal cards, one of ORACLE and one of DRIVER, in turn against a third one at the other end of the wire: PAIRS
+# pairs of runs per workload. In the second half each driver has the other's card.
+
+. /mnt/guest/lib.sh
+. /mnt/guest/net.sh
+
+HALF=$((PAIRS / 2))
+PEER_CARD=far
+
+# Frames and pings of a run.
+FRAMES=$((SECONDS_EACH * 20000))
+PINGS=$((SECONDS_EACH * 1000))
+
+both_drivers_have_a_card() {
+	load_both
+	make_spaces
+	give "$ORACLE" $PEER_CARD
+	give "$ORACLE" one
+	give "$DRIVER" two
+	warm_up
+}
+
+the_drivers_swap_their_cards() {
+	give "$DRIVER" one
+	give "$ORACLE" two
+	warm_up
+}
+
+# An emulated CPU translates code when it runs first.
+warm_up() {
+	for card in one two; do
+		runs_iperf $card $PEER_CARD 1
+		runs_iperf $PEER_CARD $card 1
+		pktgen $card $PEER_CARD 2000 60
+		pktgen $PEER_CARD $card 2000 60
+	done
+}
+
+card_of_driver() {
+	for card in one two; do
+		if [ "$(driver_of "$card")" = "$1" ]; then
+			echo "$card"
+			return
+		fi
+	done
+	return 1
+}
+
+# sends_per_second FROM TO SIZE: frames that the driver takes.
+sends_per_second() {
+	pktgen "$1" "$2" "$FRAMES" "$3" >/tmp/pktgen
+	rate=$(sed -n 's/^ *\([0-9]*\)pps .*/\1/p' /tmp/pktgen)
+}
+
+# receives_per_second FROM TO SIZE: frames that the driver delivers while they are sent.
+receives_per_second() {
+	before=$(stack_counters "$2" | cut -d' ' -f1)
+	begin=$(centiseconds)
+	pktgen "$1" "$2" "$FRAMES" "$3"
+	got=$(($(stack_counters "$2" | cut -d' ' -f1) - before))
+	rate=$((got * 100 / ($(centiseconds) - begin)))
+}
+
+# centiseconds: since the boot.
+centiseconds() {
+	cut -d' ' -f1 /proc/uptime | tr -d .
+}
+
+# run WORKLOAD PAIR DRIVER
+run() {
+	on=$(card_of_driver "$3")
+	case $1 in
+	tcp-send-mbits) runs_iperf "$on" $PEER_CARD "$SECONDS_EACH" ;;
+	tcp-receive-mbits) runs_iperf $PEER_CARD "$on" "$SECONDS_EACH" ;;
+	send-60-byte-frames) sends_per_second "$on" $PEER_CARD 60 ;;
+	receive-60-byte-frames) receives_per_second $PEER_CARD "$on" 60 ;;
+	pings)
+		on "$on" ping -q -f -n -c "$PINGS" "$(v4_of $PEER_CARD)" >/tmp/pings
+		milliseconds=$(sed -n 's/.*, time \([0-9]*\)ms.*/\1/p' /tmp/pings)
+		rate=$((PINGS * 1000 / milliseconds))
+		;;
+	esac
+	say "@data run $1 $2 $3 $rate"
+}
+
+# compare WORKLOAD: half of the pairs, A B B A A B …
+compare() {
+	pair=0
+	[ "$(card_of_driver "$DRIVER")" = two ] || pair=$HALF
+	last=$((pair + HALF))
+	while [ "$pair" -lt "$last" ]; do
+		pair=$((pair + 1))
+		case $((pair % 2)) in
+		1) order="$ORACLE $DRIVER" ;;
+		0) order="$DRIVER $ORACLE" ;;
+		esac
+		for driver in $order; do
+			run "$1" "$pair" "$driver"
+		done
+	done
+}
+
+tcp_from_the_card() {
+	compare tcp-send-mbits
+}
+
+tcp_to_the_card() {
+	compare tcp-receive-mbits
+}
+
+short_frames_from_the_card() {
+	compare send-60-byte-frames
+}
+
+short_frames_to_the_card() {
+	compare receive-60-byte-frames
+}
+
+pings_and_answers() {
+	compare pings
+}
+
+WORKLOADS="tcp_from_the_card tcp_to_the_card short_frames_from_the_card short_frames_to_the_card pings_and_answers"
+
+# shellcheck disable=SC2086 # One word per case.
+cases both_drivers_have_a_card $WORKLOADS the_drivers_swap_their_cards $WORKLOADS
