@@ -5,27 +5,14 @@
 . /mnt/guest/lib.sh
 . /mnt/guest/disk.sh
 . /mnt/guest/workloads.sh
+. /mnt/guest/counts.sh
 
 FEW=500
 MANY=4500
 
 both_drivers_are_loaded() {
 	both_drivers_load
-	for module in "$ORACLE" "$DRIVER"; do
-		file=$(module_file "$module")
-		for section in /sys/module/"$module"/sections/.*text*; do
-			case $section in
-			*/.init*) ;; # no longer there
-			*) say "@data section ${file#/mnt/obj/} ${section##*/} $(cat "$section")" ;;
-			esac
-		done
-	done
-}
-
-# snapshot FILE: what was counted since the last one goes to FILE. The plugin waits for the CPU to fall idle.
-snapshot() {
-	host "snapshot $1"
-	sleep 0.1
+	tell_sections
 }
 
 # count WORKLOAD DRIVER REPEAT

@@ -346,7 +346,8 @@ few_skbs() {
 	[ "$(skbs)" -le "$1" ]
 }
 
-# pktgen FROM TO COUNT SIZE: so many frames of that size, without their checksum, as fast as the driver takes them.
+# pktgen FROM TO COUNT SIZE: so many frames of that size, without their checksum, as fast as the driver takes them. They
+# are for the card at the other end, but for no host: nobody answers.
 pktgen() {
 	loaded pktgen || load pktgen
 	on "$1" sh -ec '
@@ -361,5 +362,5 @@ pktgen() {
 		echo start >pgctrl
 		cat $1
 		grep -q "^Result: OK" $1
-		echo rem_device_all >kpktgend_0' sh "$1" "$3" "$4" "$(v4_of "$2")" "$(mac_of "$2")"
+		echo rem_device_all >kpktgend_0' sh "$1" "$3" "$4" "10.0.0.99" "$(mac_of "$2")"
 }

@@ -105,16 +105,16 @@ pub fn shell(workshop: Workshop) -> Result<()> {
     vm::shell(&host, &kernel)
 }
 
-/// `make insns`: instructions per request, of the C driver and of ours; whether ours are few enough.
+/// `make insns` and `make insns-net`: instructions per request or packet, of the C driver and of ours; whether ours are few enough.
 ///
 /// # Errors
 ///
 /// Kernel or plugin cannot be built, or nothing could be measured.
-pub fn insns(workshop: Workshop) -> Result<bool> {
+pub fn insns(workshop: Workshop, kind: Kind) -> Result<bool> {
     let plugin = cargo::plugin(&workshop.project)?;
     let _lock = GuestLock::take(&workshop.project, "run")?;
     let (host, kernel) = ready(workshop)?;
-    insns::run(&host, &kernel, &plugin)
+    insns::run(&host, &kernel, &plugin, kind)
 }
 
 /// `make bench`: the speed of the C driver and of ours.

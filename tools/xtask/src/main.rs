@@ -72,6 +72,8 @@ enum Command {
     Boots,
     /// Count the instructions per request of the C driver and of ours
     Insns,
+    /// Count the instructions per packet of both drivers of network cards
+    InsnsNet,
     /// Compare the speed of the C driver and of ours
     Bench,
     /// Compare the speed of both drivers of network cards
@@ -154,7 +156,8 @@ fn work(command: &Command, workshop: Workshop) -> Result<bool> {
         Command::Test => return Ok(tell(suite::run(&workshop))),
         Command::Soak => return Ok(tell(soak(&workshop)?)),
         Command::Boots => return Ok(tell(guest::boots(&workshop)?)),
-        Command::Insns => return guest::insns(workshop),
+        Command::Insns => return guest::insns(workshop, Kind::Disks),
+        Command::InsnsNet => return guest::insns(workshop, Kind::Cards),
         Command::Bench => guest::bench(workshop)?,
         Command::BenchNet => guest::bench_net(workshop)?,
         Command::Parity => return guest::parity(workshop, Kind::Disks),

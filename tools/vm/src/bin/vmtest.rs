@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use vm::report::Report;
 use vm::runner::Runner;
-use vm::scenario::{self, Overrides};
+use vm::scenario::{self, Kind, Overrides};
 use vm::uml::{hostile, powercut};
 use vm::{Host, Kernel, Tally, accel, bench, insns, kunit, studies, uml};
 
@@ -70,11 +70,17 @@ enum Command {
         /// The plugin; by default the one built beside this program.
         #[arg(long)]
         plugin: Option<PathBuf>,
+        /// Those of network cards.
+        #[arg(long)]
+        net: bool,
         #[command(flatten)]
         target: Target,
     },
     /// Compares the speed of both drivers.
     Bench {
+        /// Those of network cards.
+        #[arg(long)]
+        net: bool,
         #[command(flatten)]
         target: Target,
     },
@@ -187,15 +193,15 @@ fn execute(command: Command) -> Result<bool> {
             let (host, kernel) = target.open()?;
             Ok(powercut::run(&host, &kernel, &driver, cuts, seed)?.success())
         }
-        Command::Insns { plugin, target } => {
+        Command::Insns { plugin, net, target } => {
             let beside = || Ok::<_, std::io::Error>(std::env::current_exe()?.with_file_name(insns::PLUGIN));
             let plugin = plugin.map_or_else(beside, Ok)?;
             let (host, kernel) = target.open()?;
-            insns::run(&host, &kernel, &plugin)
+            insns::run(&host, &kernel, &plugin, if net { Kind::Cards } else { Kind::Disks })
         }
-        Command::Bench { target } => {
+        Command::Bench { net, target } => {
             let (host, kernel) = target.open()?;
-            bench::run(&host, &kernel)?;
+            if net { bench::net::run(&host, &kernel) } else { bench::run(&host, &kernel) }?;
             Ok(true)
         }
         Command::Device(device) => blkdev::cli::run(&device).map(|()| true),

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use object::{Object, ObjectSection, ObjectSymbol, SectionKind, SymbolKind};
 
-use super::component::{self, Component, OBJECTS};
+use super::component::{self, Component};
+use super::study::Study;
 
 /// Where the upper half of the address space begins, which is the kernel's.
 const KERNEL_SPACE: u64 = 1 << 63;
@@ -43,7 +44,7 @@ impl LoadedSection {
 }
 
 /// A function.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Symbol {
     /// The address of its first instruction.
     pub address: u64,
@@ -51,6 +52,23 @@ pub struct Symbol {
     pub name: String,
     /// Where it belongs.
     pub component: Component,
+    /// The module that it is in, if it is in one.
+    pub module: Option<String>,
+}
+
+/// The symbols where `driver` is measured and `other` may be at work too. The abstractions are with whichever of them is
+/// the Rust driver.
+fn seen_from(driver: &str, other: &str, symbols: &[Symbol]) -> Vec<Symbol> {
+    let is_rust = driver.starts_with(other);
+    let of = |symbol: &Symbol| {
+        let is_others = symbol.module.as_deref() == Some(other);
+        match symbol.component {
+            Component::Module if is_others => Component::Peer,
+            Component::Abstractions if !is_rust => Component::Peer,
+            component => component,
+        }
+    };
+    symbols.iter().map(|symbol| Symbol { component: of(symbol), ..symbol.clone() }).collect()
 }
 
 /// The functions of the guest's kernel and of some of its modules.
@@ -71,18 +89,20 @@ pub enum Place {
 }
 
 impl SymbolTable {
-    /// Reads the symbols of the kernel that was built in `objdir`, and of modules that are loaded at `sections`.
+    /// Reads the symbols of the kernel that was built in `objdir`, and of modules that are loaded at `sections`: once
+    /// for each driver of `study`, as the other one's module is at the other end then.
     ///
     /// # Errors
     ///
     /// When a file is missing or no ELF file.
-    pub fn read(objdir: &Path, sections: &[LoadedSection]) -> Result<Self> {
-        let known = Known::read(objdir)?;
+    pub fn read(objdir: &Path, sections: &[LoadedSection], study: &Study) -> Result<[Self; 2]> {
+        let known = Known::read(objdir, study.objects)?;
         let mut symbols = image(&objdir.join("vmlinux"), &known)?;
         for section in sections {
             symbols.extend(module(objdir, section)?);
         }
-        Ok(Self::new(symbols))
+        let [c, rust] = study.drivers;
+        Ok([Self::new(seen_from(c, rust, &symbols)), Self::new(seen_from(rust, c, &symbols))])
     }
 
     fn new(mut symbols: Vec<Symbol>) -> Self {
@@ -129,9 +149,9 @@ impl SymbolTable {
 struct Known(HashMap<(Option<String>, String), Component>);
 
 impl Known {
-    fn read(objdir: &Path) -> Result<Self> {
+    fn read(objdir: &Path, objects_of: &[(&str, Component)]) -> Result<Self> {
         let mut known = HashMap::new();
-        for (path, component) in OBJECTS {
+        for &(path, component) in objects_of {
             for object in objects(&objdir.join(path))? {
                 each_function(&object, |file, function| {
                     known.entry((file, function.name)).or_insert(component);
@@ -193,19 +213,21 @@ fn image(path: &Path, known: &Known) -> Result<Vec<Symbol>> {
     let mut symbols = Vec::new();
     each_function(path, |file, function| {
         let component = known.component(file, &function.name);
-        symbols.push(Symbol { address: function.address, name: readable(&function.name), component });
+        symbols.push(Symbol { address: function.address, name: readable(&function.name), component, module: None });
     })?;
     Ok(symbols)
 }
 
 fn module(objdir: &Path, loaded: &LoadedSection) -> Result<Vec<Symbol>> {
     let mut symbols = Vec::new();
+    let name = loaded.file.file_stem().map(|stem| stem.to_string_lossy().replace('-', "_"));
     each_function(&objdir.join(&loaded.file), |_, function| {
         if function.section == loaded.section {
             symbols.push(Symbol {
                 address: loaded.address + function.address,
                 name: readable(&function.name),
                 component: Component::Module,
+                module: name.clone(),
             });
         }
     })?;
@@ -227,8 +249,30 @@ pub mod tests {
 
     /// A table with two functions.
     pub fn table() -> SymbolTable {
-        let symbol = |address, name: &str, component| Symbol { address, name: name.into(), component };
+        let symbol = |address, name: &str, component| Symbol { address, name: name.into(), component, module: None };
         SymbolTable::new(vec![symbol(MODULE, "module", Component::Module), symbol(BLOCK, "block", Component::Block)])
+    }
+
+    #[test]
+    fn what_the_other_driver_does_is_apart() {
+        let symbol = |component, module: Option<&str>| Symbol {
+            address: 0,
+            name: "f".into(),
+            component,
+            module: module.map(Into::into),
+        };
+        let symbols = [
+            symbol(Component::Module, Some("e1000")),
+            symbol(Component::Module, Some("e1000_rs")),
+            symbol(Component::Module, Some("other")),
+            symbol(Component::Abstractions, None),
+            symbol(Component::Network, None),
+        ];
+        let components =
+            |driver, other| seen_from(driver, other, &symbols).iter().map(|s| s.component).collect::<Vec<_>>();
+        use Component::{Abstractions, Module, Network, Peer};
+        assert_eq!(components("e1000", "e1000_rs"), [Module, Peer, Module, Peer, Network]);
+        assert_eq!(components("e1000_rs", "e1000"), [Peer, Module, Module, Abstractions, Network]);
     }
 
     #[test]
