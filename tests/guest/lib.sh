@@ -84,8 +84,13 @@ host() {
 	esac
 }
 
-# wait_for SECONDS COMMAND...: until the command succeeds.
+# wait_for SECONDS COMMAND...: until the command succeeds. What it does is not traced: that would be all that is left of a
+# case that fails.
 wait_for() {
+	{
+		local traced=$-
+		set +x
+	} 2>/dev/null
 	tries=$(($1 * 20))
 	shift
 	until "$@" >/dev/null; do
@@ -93,6 +98,9 @@ wait_for() {
 		[ "$tries" -gt 0 ] || fail "waited in vain for: $*"
 		sleep 0.05
 	done
+	case $traced in
+	*x*) set -x ;;
+	esac
 }
 
 run_case() {

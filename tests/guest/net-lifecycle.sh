@@ -28,8 +28,7 @@ works() {
 # flooded: begins what goes on during a case, from the other end and from this one.
 flooded() {
 	start_flood right 1400
-	on left ping -q -f -n -s 200 "$(v4_of right)" >/tmp/flood.left 2>&1 &
-	until_the_end $!
+	begin left ping -q -f -n -s 200 "$(v4_of right)" >/tmp/flood.left 2>&1
 	wait_for 20 hears left
 }
 
@@ -83,11 +82,10 @@ a_busy_card_goes_down_and_up() {
 }
 
 a_card_comes_up_in_a_flood() {
-	on right ping -q -f -n -s 1400 "$(v4_of left)" >/tmp/flood.right 2>&1 &
-	until_the_end $!
+	begin right ping -q -f -n -s 1400 "$(v4_of left)" >/tmp/flood.right 2>&1
 	on right ip neigh replace "$(v4_of left)" lladdr "$(mac_of left)" dev right nud permanent
 	for loop in $(seq "$UPS"); do
-		on left sh -c 'ip link set left down && ip link set left up'
+		on left sh -c '/sbin/ip link set left down && /sbin/ip link set left up'
 	done
 	on right ip neigh del "$(v4_of left)" dev right
 	wait_for 20 has_link left
@@ -174,7 +172,7 @@ everything_at_once() {
 	set -- "$@" $!
 	again sh -c 'ethtool -K left rx on tx off; ethtool -K left rx off tx on tso on' &
 	set -- "$@" $!
-	again sh -c 'ethtool -S left; ethtool -d left; ethtool left; ip -s link show left' &
+	again sh -c 'ethtool -S left; ethtool -d left; ethtool left; /sbin/ip -s link show left' &
 	set -- "$@" $!
 	again ip link set left mtu 1500 &
 	set -- "$@" $!

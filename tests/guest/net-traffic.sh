@@ -175,7 +175,7 @@ groups_are_joined_and_left() {
 	for number in $(seq 100 "$((100 + MEMBERS))"); do
 		on right ip -6 addr add "fd00:0::$(printf '%x:%x' "$number" "$number")/64" dev right nodad
 	done
-	on right ip -6 maddr show dev right | grep -c 33:33:ff
+	[ "$(on right ip maddr show dev right | grep -c 33:33:ff)" -ge "$MEMBERS" ]
 	for number in $(seq 100 "$((100 + MEMBERS))"); do
 		on left ping -q -c 1 -W 5 "fd00:0::$(printf '%x:%x' "$number" "$number")"
 	done
@@ -263,6 +263,41 @@ more_is_sent_than_the_ring_holds() {
 	note "$((2 * FRAMES)) frames, queue stopped $(counter left tx_restart_queue) times"
 }
 
+# The driver is polled, with interrupts off, by whoever has something to say. The net console knows the first name space
+# alone.
+what_the_kernel_says_goes_over_the_wire() {
+	loaded netconsole || load netconsole
+	target=/sys/kernel/config/netconsole/right
+	on left ip link set left netns 1
+	ip link set left up
+	ip addr add "$(v4_of left)/24" dev left
+	mkdir $target
+	echo left >$target/dev_name
+	v4_of left >$target/local_ip
+	v4_of right >$target/remote_ip
+	mac_of right >$target/remote_mac
+	begin right perl /mnt/guest/hear.pl /tmp/hearing 'vmtest: this is the last one' >/tmp/heard
+	hearer=$!
+	wait_for 20 [ -e /tmp/hearing ]
+	wait_for 20 grep -q 1 /sys/class/net/left/carrier
+	echo 1 >$target/enabled
+	[ "$(cat $target/enabled)" = 1 ]
+	for number in $(seq 100); do
+		echo "<1>vmtest: line $number for the other end" >/dev/kmsg
+	done
+	echo '<1>vmtest: this is the last one' >/dev/kmsg
+	wait $hearer
+	[ "$(grep -c 'for the other end' /tmp/heard)" -eq 100 ]
+	rmdir $target
+	unload netconsole
+	ip addr flush dev left
+	ip link set left down
+	ip link set left netns left
+	start left
+	wait_for 20 hears left
+	note "100 lines"
+}
+
 no_socket_buffer_is_lost() {
 	no_skb_is_left
 }
@@ -279,4 +314,4 @@ cases the_modules_load pings_of_every_size_come_back $bounced every_size_comes_b
 	no_ping_of_a_flood_is_lost streams_arrive each_offload_on_and_off tags_are_added_and_taken \
 	tags_of_priorities_alone_and_tags_in_tags no_tag_is_left groups_are_joined_and_left \
 	only_what_is_for_the_card_gets_in frames_become_long_and_short_while_they_go \
-	more_is_sent_than_the_ring_holds no_socket_buffer_is_lost the_modules_unload
+	more_is_sent_than_the_ring_holds what_the_kernel_says_goes_over_the_wire no_socket_buffer_is_lost the_modules_unload

@@ -86,11 +86,32 @@ make_spaces() {
 	done
 }
 
+# busybox prefers programs of its own, which do less.
+ip() {
+	/sbin/ip "$@"
+}
+
 # on CARD COMMAND...: in the name space of the card.
 on() {
 	space=/run/netns/$1
 	shift
-	nsenter --net="$space" "$@"
+	case $1 in
+	ip | ping) nsenter --net="$space" /sbin/"$@" ;;
+	*) nsenter --net="$space" "$@" ;;
+	esac
+}
+
+# begin CARD COMMAND...: the same in the background, until the end of the case. Its process is $!.
+begin() {
+	space=/run/netns/$1
+	shift
+	case $1 in
+	ping) nsenter --net="$space" /sbin/"$@" & ;;
+	*) nsenter --net="$space" "$@" & ;;
+	esac
+	processes="$processes $!"
+	# shellcheck disable=SC2064 # These processes.
+	trap "kill $processes 2>/dev/null || :" EXIT
 }
 
 # place CARD: its interface, which a driver has just made, goes to its name space.
@@ -148,19 +169,11 @@ hears() {
 	on "$1" ping -q -c 1 -W 1 "$(v4_of "$(other "$1")")"
 }
 
-# until_the_end PROCESS: it ends with the case.
-until_the_end() {
-	processes="$processes $1"
-	# shellcheck disable=SC2064 # These processes.
-	trap "kill $processes 2>/dev/null" EXIT
-}
-
 # start_answering: a server for ask.pl on each card, until the case ends.
 start_answering() {
 	for card in $(card_names); do
 		rm -f "/tmp/answering.$card"
-		on "$card" perl /mnt/guest/answer.pl "/tmp/answering.$card" &
-		until_the_end $!
+		begin "$card" perl /mnt/guest/answer.pl "/tmp/answering.$card"
 	done
 	for card in $(card_names); do
 		wait_for 20 [ -e "/tmp/answering.$card" ]
@@ -182,9 +195,8 @@ asks() {
 # answers or not, until stop_flood. When the case ends early, so does the flood.
 start_flood() {
 	flooded=$(v4_of "$(other "$1")")
-	on "$1" ping -q -f -n -s "${2:-1000}" "$flooded" >/tmp/flood 2>&1 &
+	begin "$1" ping -q -f -n -s "${2:-1000}" "$flooded" >/tmp/flood 2>&1
 	flood=$!
-	until_the_end $flood
 }
 
 # stop_flood: how many `pings` there were, and `answers`, of which there must be some.
@@ -224,9 +236,8 @@ runs_iperf() {
 	from=$1 to=$2 seconds=$3
 	shift 3
 	: >/tmp/iperf.server
-	on "$to" iperf3 -s -1 --forceflush >/tmp/iperf.server 2>&1 &
+	begin "$to" iperf3 -s -1 --forceflush >/tmp/iperf.server 2>&1
 	server=$!
-	until_the_end $server
 	wait_for 20 grep -q listening /tmp/iperf.server
 	on "$from" iperf3 -c "$(v4_of "$to")" -t "$seconds" -f m "$@" >/tmp/iperf
 	wait $server

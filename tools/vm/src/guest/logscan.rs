@@ -24,7 +24,7 @@ struct Rule {
 }
 
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
-    let table: [(&str, &str, &str); 26] = [
+    let table: [(&str, &str, &str); 27] = [
         ("warning", r"\bWARNING: ", ""),
         ("bug", r"\bBUG:? ", ""),
         ("oops", r"\bOops\b|Unable to handle kernel", ""),
@@ -55,6 +55,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         ("list", r"list_(?:add|del) corruption", ""),
         ("debug objects", r"\bODEBUG: ", r"ODEBUG: (?:selftest passed|Out of memory)|ODEBUG: \d+ of \d+"),
         ("interrupt", r"irq \d+: nobody cared", ""),
+        ("network", r"NETDEV WATCHDOG|Detected Tx Unit Hang|hw csum failure|unregister_netdevice: waiting for", ""),
         ("sysfs", r"cannot create duplicate filename", ""),
         ("kobject", r"kobject_add_internal failed for .* with -EEXIST", ""),
         // A write that failed is the block layer's matter, and can be what a test has asked for.
@@ -135,6 +136,10 @@ mod tests {
             "[    1.0] INFO: rcu_tasks detected stalls on tasks:",
             "[    1.0] irq 24: nobody cared (try booting with the \"irqpoll\" option)",
             "[    1.0] sysfs: cannot create duplicate filename '/devices/virtual/block/vda'",
+            "[    1.0] e1000_rs 0000:00:0a.0 eth0: NETDEV WATCHDOG: CPU: 1: transmit queue 0 timed out 5020 ms",
+            "[    1.0] e1000 0000:00:0a.0 eth0: Detected Tx Unit Hang",
+            "[    1.0] eth0: hw csum failure",
+            "[    1.0] unregister_netdevice: waiting for eth0 to become free. Usage count = 2",
             "[    1.0] kobject: kobject_add_internal failed for vda with -EEXIST, don't try to register things",
             "[    1.0] BTRFS error (device vda): parent transid verify failed on logical 1 mirror 1 wanted 2 found 1",
             "[    1.0] EXT4-fs error (device vda): ext4_lookup:1: inode #2: comm cp: iget: checksum invalid",
@@ -170,6 +175,7 @@ mod tests {
             "[    1.0] EXT4-fs (vda): mounted filesystem r/w with ordered data mode",
             "[    1.0] BTRFS error (device vdd): bdev /dev/vdd errs: wr 2, rd 0, flush 0, corrupt 0, gen 0",
             "[    1.0] DEBUG: nothing",
+            "[    1.0] e1000: eth0 NIC Link is Down",
             "[    1.0] SMP: no known BUGs of this CPU",
         ] {
             assert!(scan(line).is_empty(), "{line}");
