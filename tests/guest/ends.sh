@@ -33,23 +33,7 @@ requests_wait_that_never_end() {
 the_machine_goes_down() {
 	# What waits may be ended by then, and is what a file system needed.
 	file_systems_may_complain
-	case $WAY in
-	reboot)
-		say "@down $WITHIN reboot: Restarting system"
-		reboot -n -f
-		;;
-	poweroff)
-		say "@down $WITHIN reboot: Power down"
-		poweroff -n -f
-		;;
-	kexec)
-		perl /mnt/guest/kexec.pl load
-		say "@down $WITHIN vmtest: the next kernel runs"
-		perl /mnt/guest/kexec.pl exec
-		;;
-	esac
-	sleep 600
-	fail "it is still here"
+	go_down
 }
 
 # A machine that goes down is not searched for leaks.

@@ -57,6 +57,27 @@ file_systems_may_complain() {
 	echo "vmtest: file systems may complain" >/dev/kmsg
 }
 
+# go_down: by WAY, in WITHIN seconds; the end of the machine is that of the case. Nobody writes back first.
+go_down() {
+	case $WAY in
+	reboot)
+		say "@down $WITHIN reboot: Restarting system"
+		reboot -n -f
+		;;
+	poweroff)
+		say "@down $WITHIN reboot: Power down"
+		poweroff -n -f
+		;;
+	kexec)
+		perl /mnt/guest/kexec.pl load
+		say "@down $WITHIN vmtest: the next kernel runs"
+		perl /mnt/guest/kexec.pl exec
+		;;
+	esac
+	sleep 600
+	fail "it is still here"
+}
+
 # from_memory: the running script goes on as a copy in memory. A share of the host does not survive the sleep of its
 # device.
 from_memory() {

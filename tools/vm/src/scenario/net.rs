@@ -67,6 +67,9 @@ pub fn long(effort: &Effort) -> Vec<Scenario> {
         patient(trade("net-traffic-long", DRIVERS[1], EXACT, &whole(mib)), 60 + seconds * 2 + loops / 20),
         patient(trade("net-bounced-long", DRIVERS[0], BOUNCED, &whole(mib / 8)), 60 + seconds + loops / 20),
         patient(failslab("net-failslab-long", loops / 2), 30 + loops / 5),
+        patient(ends("net-reboot", "reboot"), 15),
+        patient(ends("net-poweroff", "poweroff"), 15),
+        patient(ends("net-kexec", "kexec"), 15),
     ]
 }
 
@@ -152,6 +155,11 @@ fn cycles(name: &'static str, cycles: &Cycles) -> Scenario {
     // What goes wrong while the machine falls asleep must not stay in its memory.
     scenario.kernel_words = "no_console_suspend slab_debug=F,skbuff_head_cache,skbuff_fclone_cache";
     scenario
+}
+
+/// The machine goes down by `way` while frames go in both directions.
+fn ends(name: &'static str, way: &str) -> Scenario {
+    two_cards(name, "goes down while cards are busy", "net-ends").var("way", way).var("within", 20)
 }
 
 /// Probe and open, while `cycles` allocations fail.
