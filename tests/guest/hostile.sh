@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-# Trials of DRIVER with devices that misbehave. The host says which: see tools/vm/src/studies/hostile.rs. What comes of a
-# trial is one word for the host.
+# Trials of DRIVER with devices that misbehave. The host says which: see tools/vm/src/studies/hostile.rs. What comes of
+# a trial is one word for the host.
 
 . /mnt/guest/lib.sh
 . /mnt/guest/disk.sh

@@ -105,8 +105,8 @@ host() {
 	esac
 }
 
-# wait_for SECONDS COMMAND...: until the command succeeds. What it does is not traced: that would be all that is left of a
-# case that fails.
+# wait_for SECONDS COMMAND...: until the command succeeds. What it does is not traced: that would be all that is left of
+# a case that fails.
 wait_for() {
 	{
 		local traced=$-

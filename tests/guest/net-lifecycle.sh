@@ -77,7 +77,7 @@ a_busy_card_goes_down_and_up() {
 		up left
 		wait_for 20 hears left
 	done
-	address left left
+	address left
 	calm "$DOWNS"
 }
 
@@ -89,7 +89,7 @@ a_card_comes_up_in_a_flood() {
 	done
 	on right ip neigh del "$(v4_of left)" dev right
 	wait_for 20 has_link left
-	address left left
+	address left
 	works
 	note "$UPS times"
 }
@@ -125,7 +125,7 @@ the_cable_is_pulled_while_the_card_is_down() {
 		up left
 		wait_for 20 hears left
 	done
-	address left left
+	address left
 	works
 	note "$CABLES times"
 }
@@ -150,7 +150,7 @@ a_card_that_is_down_sleeps_too() {
 	done
 	refused has_link left
 	up left
-	address left left
+	address left
 	works
 	note "$SLEEPS times"
 }
@@ -181,7 +181,7 @@ everything_at_once() {
 	done
 	# The last one to put it up may have been the first.
 	up left
-	address left left
+	address left
 	calm "$COMMANDS"
 }
 
@@ -199,7 +199,7 @@ the_driver_leaves_while_it_is_asked() {
 	wait $first
 	wait $second
 	wait_for 20 has_link left
-	address left left
+	address left
 	works
 }
 

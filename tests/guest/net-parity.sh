@@ -103,8 +103,9 @@ statistics_names() {
 
 # message_facts DRIVER INTERFACE: what the driver has said, at whatever level.
 message_facts() {
+	others=$(function_of "$PEER_CARD")
 	dmesg -r | awk -v mark="$(cat /tmp/mark)" 'index($0, mark) { n = 1; next } n' |
-		grep -v -e "$(basename "$(function_of "$PEER_CARD")")" -e "\\b$PEER_CARD\\b" | grep -e "$1" -e "${2:-no interface}" |
+		grep -v -e "${others##*/}" -e "\\b$PEER_CARD\\b" | grep -e "$1" -e "${2:-no interface}" |
 		sed -n 's/^<\([0-9]*\)>\[[^]]*\] /log=\1 /p'
 }
 

@@ -220,7 +220,7 @@ only_what_is_for_the_card_gets_in() {
 long() {
 	on "$1" ip link set "$1" mtu "$2"
 	wait_for 20 has_link "$1"
-	address "$1" "$1"
+	address "$1"
 }
 
 frames_become_long_and_short_while_they_go() {
@@ -250,8 +250,8 @@ more_is_sent_than_the_ring_holds() {
 	on right ethtool -G right tx 80 rx 80
 	wait_for 20 has_link left
 	wait_for 20 has_link right
-	address left left
-	address right right
+	address left
+	address right
 	wait_for 20 hears left
 	begin_to_count
 	pktgen left right "$FRAMES" 60
@@ -314,4 +314,5 @@ cases the_modules_load pings_of_every_size_come_back $bounced every_size_comes_b
 	no_ping_of_a_flood_is_lost streams_arrive each_offload_on_and_off tags_are_added_and_taken \
 	tags_of_priorities_alone_and_tags_in_tags no_tag_is_left groups_are_joined_and_left \
 	only_what_is_for_the_card_gets_in frames_become_long_and_short_while_they_go \
-	more_is_sent_than_the_ring_holds what_the_kernel_says_goes_over_the_wire no_socket_buffer_is_lost the_modules_unload
+	more_is_sent_than_the_ring_holds what_the_kernel_says_goes_over_the_wire no_socket_buffer_is_lost \
+	the_modules_unload

@@ -123,13 +123,13 @@ place() {
 # start CARD: up, with addresses, and with a link.
 start() {
 	up "$1"
-	address "$1" "$1"
+	address "$1"
 }
 
-# address CARD INTERFACE: its addresses, see v4_of; those of IPv6 go whenever the interface goes down.
+# address CARD [INTERFACE]: its addresses, see v4_of; those of IPv6 go whenever the interface goes down.
 address() {
-	on "$1" ip addr replace "$(v4_of "$1")/24" dev "$2"
-	on "$1" ip -6 addr replace "$(v6_of "$1")/64" dev "$2" nodad
+	on "$1" ip addr replace "$(v4_of "$1")/24" dev "${2:-$1}"
+	on "$1" ip -6 addr replace "$(v6_of "$1")/64" dev "${2:-$1}" nodad
 }
 
 mac_of() {
@@ -341,7 +341,7 @@ skbs() {
 	echo $sum
 }
 
-# mark_skbs: those that there are are no leak, see no_skb_is_left.
+# mark_skbs: what there is now is no leak, see no_skb_is_left.
 mark_skbs() {
 	skbs >/tmp/skbs
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Files that were synced survive a power cut. The host cuts the power of the disk while files are written, and serves
-# what was left in the next boot: see tools/vm/src/studies/powercut.rs. CUT counts the cuts, ACKED is the last step that was
-# told to be done before the last one.
+# what was left in the next boot: see tools/vm/src/studies/powercut.rs. CUT counts the cuts, ACKED is the last step
+# that was told to be done before the last one.
 
 . /mnt/guest/lib.sh
 . /mnt/guest/disk.sh

@@ -4,7 +4,7 @@
 //!
 //! | module | subject |
 //! |---|---|
-//! | [`control`], [`transcript`], [`ktap`], [`fio`], [`iperf`] | the lines a guest script prints, and what they amount to |
+//! | [`control`], [`transcript`], [`ktap`], [`fio`], [`iperf`] | what a guest script prints, and what it amounts to |
 //! | [`hostcmd`] | what a guest script may ask of the host: hot-plug, resize, wake-up |
 //! | [`logscan`] | what must not be in a kernel log |
 //! | [`early`] | a boot that ends or stands still before user space |

@@ -171,8 +171,8 @@ impl<'a> Runner<'a> {
         Ok(outcome)
     }
 
-    /// Boots `kernel` for `scenario` and listens until the end. Returns what was heard, and why the machine did not come to
-    /// its proper end, if it did not.
+    /// Boots `kernel` for `scenario` and listens until the end. Returns what was heard, and why the machine did not
+    /// come to its proper end, if it did not.
     fn listen(
         &self,
         kernel: &Kernel,

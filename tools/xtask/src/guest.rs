@@ -83,7 +83,8 @@ pub fn run_net(workshop: Workshop) -> Result<Tally> {
     vm::run_net(&host, &kernel)
 }
 
-/// `make parity` and `make parity-net`: a driver and the C one compared; `true` when nothing differs that is not explained.
+/// `make parity` and `make parity-net`: a driver and the C one compared; `true` when nothing differs that is not
+/// explained.
 ///
 /// # Errors
 ///
@@ -105,7 +106,8 @@ pub fn shell(workshop: Workshop) -> Result<()> {
     vm::shell(&host, &kernel)
 }
 
-/// `make insns` and `make insns-net`: instructions per request or packet, of the C driver and of ours; whether ours are few enough.
+/// `make insns` and `make insns-net`: instructions per request or packet, of the C driver and of ours; whether ours are
+/// few enough.
 ///
 /// # Errors
 ///

@@ -27,7 +27,8 @@ const CONFIGURATIONS: [Configuration; 6] = [
         "chosen",
         "plain",
         "TxDescriptors=80,80+RxDescriptors=100,100+XsumRX=0,0+FlowControl=1,1+InterruptThrottleRate=1,1+\
-         RxIntDelay=5,5+RxAbsIntDelay=6,6+TxIntDelay=7,7+TxAbsIntDelay=9,9+Speed=100,100+Duplex=2,2+copybreak=0+debug=16",
+         RxIntDelay=5,5+RxAbsIntDelay=6,6+TxIntDelay=7,7+TxAbsIntDelay=9,9+Speed=100,100+Duplex=2,2+\
+         copybreak=0+debug=16",
     ),
     configuration("advertised", "plain", "AutoNeg=15,15+InterruptThrottleRate=20000,20000+SmartPowerDownEnable=1,1"),
     configuration(

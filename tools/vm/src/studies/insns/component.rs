@@ -59,8 +59,8 @@ impl Component {
     }
 }
 
-/// Objects of the kernel build and the component of their functions, for disks: a file, or all files of a directory. The
-/// first that fits counts.
+/// Objects of the kernel build and the component of their functions, for disks: a file, or all files of a directory.
+/// The first that fits counts.
 pub const DISK_OBJECTS: [(&str, Component); 10] = [
     ("drivers/virtio/virtio_ring.o", Component::VirtioRing),
     ("drivers/virtio", Component::Transport),

@@ -56,8 +56,8 @@ pub struct Symbol {
     pub module: Option<String>,
 }
 
-/// The symbols where `driver` is measured and `other` may be at work too. The abstractions are with whichever of them is
-/// the Rust driver.
+/// The symbols where `driver` is measured and `other` may be at work too. The abstractions are with whichever of them
+/// is the Rust driver.
 fn seen_from(driver: &str, other: &str, symbols: &[Symbol]) -> Vec<Symbol> {
     let is_rust = driver.starts_with(other);
     let of = |symbol: &Symbol| {

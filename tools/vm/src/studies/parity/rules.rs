@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What need not be equal: `rules.toml` for disks and `net.toml` for cards, where each entry says which facts it speaks of, and why.
+//! What need not be equal: `rules.toml` for disks and `net.toml` for cards, where each entry says which facts it speaks
+//! of, and why.
 
 use std::cell::Cell;
 
