@@ -57,6 +57,15 @@ file_systems_may_complain() {
 	echo "vmtest: file systems may complain" >/dev/kmsg
 }
 
+# cards_may_hang, cards_may_not_hang: between them, it is a part of what the script does.
+cards_may_hang() {
+	echo "vmtest: cards may hang" >/dev/kmsg
+}
+
+cards_may_not_hang() {
+	echo "vmtest: cards may not hang" >/dev/kmsg
+}
+
 # go_down: by WAY, in WITHIN seconds; the end of the machine is that of the case. Nobody writes back first.
 go_down() {
 	case $WAY in

@@ -152,14 +152,18 @@ ethtool_actions() {
 	each_line set_facts others "$1" -i --set-priv-flags <<-END
 		nonsense on
 	END
-	attempt do/identify ethtool -p "$1" 1
 	attempt do/renegotiate ethtool -r "$1"
 	attempt do/reset ethtool --reset "$1" all
 	attempt do/flash ethtool -f "$1" nonsense
+	attempt do/cable ethtool --cable-test "$1"
+}
+
+# slow_actions INTERFACE: what takes seconds.
+slow_actions() {
+	attempt do/identify ethtool -p "$1" 1
 	attempt do/test/online ethtool -t "$1" online
 	attempt do/test/offline ethtool -t "$1" offline
 	attempt do/test/external ethtool -t "$1" external_lb
-	attempt do/cable ethtool --cable-test "$1"
 }
 
 # ip_actions INTERFACE

@@ -7,6 +7,7 @@
 . /mnt/guest/lib.sh
 from_memory
 . /mnt/guest/net.sh
+. /mnt/guest/function.sh
 
 the_modules_load() {
 	load_both
@@ -155,9 +156,36 @@ a_card_that_is_down_sleeps_too() {
 	note "$SLEEPS times"
 }
 
-# again COMMAND...: COMMANDS times, whatever it ends with: it may come at a bad moment.
+timed_out() {
+	[ "$(counter "$1" tx_timeout_count)" -gt "$2" ]
+}
+
+# It may not read memory any more: nothing that it is given to send is ever done.
+a_card_that_hangs_is_reset() {
+	function=$(function_of left)
+	command=$(config_read "$function" $COMMAND)
+	[ $((command & MASTER)) -ne 0 ]
+	cards_may_hang
+	flooded
+	before=$(counter left tx_timeout_count)
+	config_write "$function" $COMMAND $((command & ~MASTER))
+	wait_for 60 timed_out left "$before"
+	config_write "$function" $COMMAND "$command"
+	# It may take another reset.
+	wait_for 60 hears left
+	stop_flood
+	works
+	timeouts=$(($(counter left tx_timeout_count) - before))
+	sleep 6
+	cards_may_not_hang
+	note "$timeouts timeout(s)"
+}
+
+# again TIMES COMMAND...: whatever it ends with: it may come at a bad moment.
 again() {
-	for loop in $(seq "$COMMANDS"); do
+	times=$1
+	shift
+	for loop in $(seq "$times"); do
 		on left "$@" || true
 	done
 }
@@ -166,15 +194,16 @@ again() {
 everything_at_once() {
 	flooded
 	set --
-	again ethtool -r left &
+	again "$COMMANDS" ethtool -r left &
 	set -- "$@" $!
-	again ethtool -t left offline &
+	# Each takes seconds, in which nobody else can ask for anything.
+	again $((COMMANDS / 4)) ethtool -t left offline &
 	set -- "$@" $!
-	again sh -c 'ethtool -K left rx on tx off; ethtool -K left rx off tx on tso on' &
+	again "$COMMANDS" sh -c 'ethtool -K left rx on tx off; ethtool -K left rx off tx on tso on' &
 	set -- "$@" $!
-	again sh -c 'ethtool -S left; ethtool -d left; ethtool left; /sbin/ip -s link show left' &
+	again "$COMMANDS" sh -c 'ethtool -S left; ethtool -d left; ethtool left; /sbin/ip -s link show left' &
 	set -- "$@" $!
-	again ip link set left mtu 1500 &
+	again "$COMMANDS" ip link set left mtu 1500 &
 	set -- "$@" $!
 	for process; do
 		wait "$process"
@@ -186,9 +215,9 @@ everything_at_once() {
 }
 
 the_driver_leaves_while_it_is_asked() {
-	again ethtool -r left &
+	again "$COMMANDS" ethtool -r left &
 	first=$!
-	again ethtool -S left &
+	again "$COMMANDS" ethtool -S left &
 	second=$!
 	for loop in 1 2 3; do
 		release left
@@ -224,6 +253,6 @@ the_modules_unload() {
 
 cases the_modules_load a_busy_card_survives_unbind_and_bind a_busy_cards_rings_change \
 	a_busy_card_goes_down_and_up a_card_comes_up_in_a_flood the_cable_is_pulled_and_plugged_in \
-	the_cable_is_pulled_while_the_card_is_down everything_at_once the_driver_leaves_while_it_is_asked \
+	the_cable_is_pulled_while_the_card_is_down a_card_that_hangs_is_reset everything_at_once the_driver_leaves_while_it_is_asked \
 	the_module_unloads_under_traffic the_machine_sleeps_with_busy_cards a_card_that_is_down_sleeps_too \
 	no_socket_buffer_is_lost the_modules_unload

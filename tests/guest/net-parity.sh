@@ -61,7 +61,7 @@ turn() {
 	if [ -e "$function/driver" ]; then
 		wait_for 20 interface_of "$card"
 		interface=$(interface_of "$card")
-		look "$card" "$interface" >>/tmp/facts
+		look "$card" "$interface" "$2" >>/tmp/facts
 		release "$card"
 	fi
 	stop_listening
@@ -72,7 +72,8 @@ turn() {
 	normalise "$1" "$interface" </tmp/facts >/tmp/seen
 }
 
-# look CARD INTERFACE: at a card that is down, then up, with everything that can be done to it, then down again.
+# look CARD INTERFACE CONFIGURATION: at a card that is down, then up, with everything that can be done to it, then down
+# again.
 look() {
 	fact name "${2%%[0-9]*}"
 	pci_facts "$(function_of "$1")"
@@ -84,6 +85,7 @@ look() {
 	perl /mnt/guest/mii.pl "$2"
 	sleep 1
 	ethtool_actions "$2"
+	[ "$3" != plain ] || slow_actions "$2"
 	ip_actions "$2"
 	sysfs_actions "$2"
 	traffic_facts "$1" "$2"
@@ -91,6 +93,7 @@ look() {
 	card_facts down "$2"
 	# The same again where nothing can be seen of it before it is up.
 	ethtool_actions "$2" | sed 's/^/down-/'
+	[ "$3" != plain ] || slow_actions "$2" | sed 's/^/down-/'
 	attempt up-again ip link set "$2" up
 	wait_for 20 interface_has_link "$2"
 	statistics_names "$2"

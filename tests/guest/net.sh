@@ -357,15 +357,16 @@ few_skbs() {
 	[ "$(skbs)" -le "$1" ]
 }
 
-# pktgen FROM TO COUNT SIZE: so many frames of that size, without their checksum, as fast as the driver takes them. They
-# are for the card at the other end, but for no host: nobody answers.
+# pktgen FROM TO COUNT SIZE [TIMES [BURST]]: so many frames of that size, without their checksum, as fast as the driver
+# takes them: each of them so many times, and so many before the card is told. They are for the card at the other end, but
+# for no host: nobody answers.
 pktgen() {
 	loaded pktgen || load pktgen
 	on "$1" sh -ec '
 		cd /proc/net/pktgen
 		echo rem_device_all >kpktgend_0
 		echo "add_device $1" >kpktgend_0
-		for words in "count $2" "delay 0" "pkt_size $3" "dst $4" "dst_mac $5" "clone_skb 0" "udp_dst_min 9" \
+		for words in "count $2" "delay 0" "pkt_size $3" "dst $4" "dst_mac $5" "clone_skb $6" "burst $7" "udp_dst_min 9" \
 			"udp_dst_max 9"; do
 			echo "$words" >$1
 		done
@@ -373,5 +374,5 @@ pktgen() {
 		echo start >pgctrl
 		cat $1
 		grep -q "^Result: OK" $1
-		echo rem_device_all >kpktgend_0' sh "$1" "$3" "$4" "10.0.0.99" "$(mac_of "$2")"
+		echo rem_device_all >kpktgend_0' sh "$1" "$3" "$4" 10.0.0.99 "$(mac_of "$2")" "${5:-0}" "${6:-1}"
 }

@@ -3,6 +3,7 @@
 
 . /mnt/guest/lib.sh
 . /mnt/guest/disk.sh
+. /mnt/guest/function.sh
 
 the_module_loads() {
 	load "$DRIVER"
@@ -12,18 +13,6 @@ the_module_loads() {
 	for disk in main spare; do
 		look_soon $disk 2000
 	done
-}
-
-# config_read FUNCTION OFFSET: 16 bits of its configuration space, in decimal.
-config_read() {
-	dd if="$1/config" bs=1 skip="$2" count=2 2>/dev/null | od -An -tu2 | tr -d ' '
-}
-
-# config_write FUNCTION OFFSET VALUE
-config_write() {
-	low=$(printf '\\%03o' $(($3 & 255)))
-	high=$(printf '\\%03o' $(($3 >> 8)))
-	printf "$low$high" | dd of="$1/config" bs=1 seek="$2" count=2 conv=notrunc 2>/dev/null
 }
 
 # pcie_of FUNCTION: where its PCI Express capability is.
@@ -39,9 +28,6 @@ pcie_of() {
 	done
 	return 1
 }
-
-COMMAND=4
-MASTER=4
 
 # What block/011 of blktests does.
 bus_mastering_can_be_switched_off_and_on_under_load() {

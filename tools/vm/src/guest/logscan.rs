@@ -13,6 +13,13 @@ const AFTER: usize = 25;
 /// The rule about what file systems say of their disks.
 const FILE_SYSTEM: &str = "file system";
 
+/// The rule about what the stack says of network cards.
+const CARD: &str = "network";
+
+/// From this line to the other one, which guest scripts write, a card is hindered from sending.
+const MAY_HANG: &str = "vmtest: cards may hang";
+const MAY_NOT_HANG: &str = "vmtest: cards may not hang";
+
 /// After this line, which guest scripts write, file systems may complain.
 const MAY_COMPLAIN: &str = "vmtest: file systems may complain";
 
@@ -55,7 +62,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         ("list", r"list_(?:add|del) corruption", ""),
         ("debug objects", r"\bODEBUG: ", r"ODEBUG: (?:selftest passed|Out of memory)|ODEBUG: \d+ of \d+"),
         ("interrupt", r"irq \d+: nobody cared", ""),
-        ("network", r"NETDEV WATCHDOG|Detected Tx Unit Hang|hw csum failure|unregister_netdevice: waiting for", ""),
+        (CARD, r"NETDEV WATCHDOG|Detected Tx Unit Hang|hw csum failure|unregister_netdevice: waiting for", ""),
         ("sysfs", r"cannot create duplicate filename", ""),
         ("kobject", r"kobject_add_internal failed for .* with -EEXIST", ""),
         // A write that failed is the block layer's matter, and can be what a test has asked for.
@@ -86,15 +93,17 @@ pub struct Finding {
     pub context: Vec<String>,
 }
 
-/// Searches a log. A guest script that takes a disk away from a file system says so before.
+/// Searches a log. A guest script that takes a disk away from a file system, or hinders a card, says so before.
 pub fn scan(log: &str) -> Vec<Finding> {
     let lines: Vec<&str> = log.lines().map(str::trim_end).collect();
     let mut loses_disk = false;
+    let mut may_hang = false;
     let mut found = Vec::new();
     for (index, line) in lines.iter().enumerate() {
         loses_disk |= line.ends_with(MAY_COMPLAIN);
-        found
-            .extend(complaint(line).filter(|rule| !(loses_disk && rule.name == FILE_SYSTEM)).map(|rule| (index, rule)));
+        may_hang = (may_hang || line.ends_with(MAY_HANG)) && !line.ends_with(MAY_NOT_HANG);
+        let is_meant = |rule: &Rule| loses_disk && rule.name == FILE_SYSTEM || may_hang && rule.name == CARD;
+        found.extend(complaint(line).filter(|rule| !is_meant(rule)).map(|rule| (index, rule)));
     }
     found
         .into_iter()
@@ -189,6 +198,15 @@ mod tests {
         assert!(scan(&format!("{from}\n{complaint}\n")).is_empty());
         assert_eq!(scan(&format!("{complaint}\n{from}\n{complaint}\n")).len(), 1);
         assert_eq!(scan(&format!("{from}\n[    1.0] BUG: KASAN: slab-use-after-free in x\n{complaint}\n")).len(), 1);
+    }
+
+    #[test]
+    fn a_card_may_hang_only_while_a_script_hinders_it() {
+        let complaint = "[    1.0] e1000 0000:00:0a.0 left: Detected Tx Unit Hang";
+        let (from, to) = (format!("[    1.0] {MAY_HANG}"), format!("[    1.0] {MAY_NOT_HANG}"));
+        assert!(scan(&format!("{from}\n{complaint}\n{to}\n")).is_empty());
+        assert_eq!(scan(&format!("{complaint}\n{from}\n{complaint}\n{to}\n{complaint}\n")).len(), 2);
+        assert_eq!(scan(&format!("{from}\n[    1.0] WARNING: x\n")).len(), 1);
     }
 
     #[test]

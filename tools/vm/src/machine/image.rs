@@ -35,6 +35,7 @@ const TOOLS: &[(&str, &str)] = &[
     ("modinfo", "kmod"),
     ("vdpa", "iproute2"),
     ("ip", "iproute2"),
+    ("bridge", "iproute2"),
     ("ethtool", "ethtool"),
     ("ping", "iputils-ping"),
     ("iperf3", "iperf3"),
