@@ -17,6 +17,9 @@ the_modules_load() {
 	aim "$DRIVER"
 	function=$(function_of left)
 	echo "$DRIVER" >"$function/driver_override"
+	# So that probe does not: what finds the way of an interrupt is written in the language of ACPI, and its
+	# interpreter does not survive failing allocations.
+	echo 1 >"$function/enable"
 }
 
 # bind_with_fault NTH: if `left` is 0 then, there was an allocation with that number.

@@ -17,8 +17,6 @@ pub struct Card {
     pub model: &'static str,
     /// The address in its EEPROM.
     pub mac: String,
-    /// Whether QEMU throttles interrupts as the card's registers say.
-    pub mitigation: bool,
 }
 
 impl Card {
@@ -28,7 +26,7 @@ impl Card {
         let sum = name.bytes().fold(0_u16, |sum, byte| sum.wrapping_mul(31).wrapping_add(u16::from(byte)));
         let [high, low] = sum.to_be_bytes();
         let mac = format!("52:54:00:e1:{high:02x}:{low:02x}");
-        Self { name: name.to_owned(), model: MODEL, mac, mitigation: true }
+        Self { name: name.to_owned(), model: MODEL, mac }
     }
 
     /// The same card as another model.
@@ -55,7 +53,7 @@ impl Card {
     pub fn device(&self, slot: usize) -> Value {
         json!({
             "driver": self.model, "id": self.device_id(), "netdev": self.wire_id(), "mac": self.mac,
-            "addr": format!("{slot:x}"), "mitigation": self.mitigation,
+            "addr": format!("{slot:x}"),
             // Nothing boots from it, and not every host has the firmware that would.
             "romfile": "",
         })

@@ -29,8 +29,8 @@ pub fn demo() -> Scenario {
 /// What must pass before a change lands.
 pub fn short() -> Vec<Scenario> {
     let lifecycle = Cycles { binds: 3, rings: 5, downs: 4, ups: 5, cables: 2, sleeps: 2, commands: 8 };
-    let traffic = Traffic { step: 7, mib: 8, flood: 200, frames: 3000, combinations: 16, members: 20, turns: 1 };
-    let bounced = Traffic { step: 61, mib: 2, flood: 100, frames: 1000, combinations: 4, members: 17, turns: 1 };
+    let traffic = Traffic { step: 31, mib: 4, flood: 40, frames: 1000, combinations: 8, members: 20, turns: 1 };
+    let bounced = Traffic { step: 113, mib: 1, flood: 20, frames: 300, combinations: 3, members: 16, turns: 1 };
     vec![
         cycles("net-lifecycle", &lifecycle),
         trade("net-traffic", DRIVERS[1], EXACT, &traffic),

@@ -19,9 +19,8 @@ const fn configuration(name: &'static str, card: &'static str, parameters: &'sta
 }
 
 /// Everything that is compared.
-const CONFIGURATIONS: [Configuration; 6] = [
+const CONFIGURATIONS: [Configuration; 5] = [
     configuration("plain", "plain", ""),
-    configuration("unthrottled", "unthrottled", ""),
     configuration("group", "group", ""),
     configuration(
         "chosen",
@@ -51,7 +50,6 @@ pub fn scenario() -> Scenario {
         .var("driver", DRIVERS[1])
         .var("configurations", parameters())
         .card(Card::new("plain"))
-        .card(Card { mitigation: false, ..Card::new("unthrottled") })
         .card(group)
         .card(Card::new(PEER));
     scenario.group = Group::ParityNet;
@@ -87,6 +85,6 @@ mod tests {
         // See the test of the same name for disks.
         let words = scenario().cmdline(&[], &Default::default());
         assert!(words.len() < 1700, "{}", words.len());
-        assert!(words.contains("plain:plain:/unthrottled:"), "{words}");
+        assert!(words.contains("plain:plain:/group:"), "{words}");
     }
 }
