@@ -7,8 +7,19 @@ set_facts() {
 	name=$1 interface=$2 show=$3 verb=$4
 	shift 4
 	attempt "set/$name/$*" ethtool "$verb" "$interface" "$@"
+	# What both ends have agreed on can be seen when there is a link again.
+	[ "$verb" = -G ] || settle "$interface"
 	# shellcheck disable=SC2086 # No word, or one.
 	attempt "set/$name/$*/then" ethtool $show "$interface"
+}
+
+# settle INTERFACE: until an interface that is up has a link, or seems to get none.
+settle() {
+	tries=100
+	while [ "$(cat "/sys/class/net/$1/carrier" 2>/dev/null)" = 0 ] && [ $tries -gt 0 ]; do
+		tries=$((tries - 1))
+		sleep 0.05
+	done
 }
 
 # each_line FUNCTION ARGUMENT...: with the words of each line of the standard input besides.

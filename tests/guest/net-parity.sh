@@ -104,12 +104,14 @@ statistics_names() {
 	fact names "$(ethtool -S "$1" | sed 's/:.*//' | xargs)"
 }
 
-# message_facts DRIVER INTERFACE: what the driver has said, at whatever level.
+# message_facts DRIVER INTERFACE: what the driver has said, at whatever level, each thing once. Whether somebody looks at
+# a link just when it is not there is a matter of time.
 message_facts() {
 	others=$(function_of "$PEER_CARD")
 	dmesg -r | awk -v mark="$(cat /tmp/mark)" 'index($0, mark) { n = 1; next } n' |
 		grep -v -e "${others##*/}" -e "\\b$PEER_CARD\\b" | grep -e "$1" -e "${2:-no interface}" |
-		sed -n 's/^<\([0-9]*\)>\[[^]]*\] /log=\1 /p'
+		sed -n -e '/NIC Link is/d' -e 's/^<\([0-9]*\)>\[[^]]*\] /log=\1 /' -e "/: Intel.*Network Driver/s/^log/banner/" \
+			-e '/: Copyright/s/^log/banner/' -e '/^[a-z]*=/p' | awk '!seen[$0]++'
 }
 
 # looks_the_same CONFIGURATION
@@ -121,10 +123,17 @@ looks_the_same() {
 	note "$(wc -l </tmp/seen) facts"
 }
 
+# The first driver of a card finds it as the firmware has left it, and the second one as the first one has.
+cards_are_as_a_driver_leaves_them() {
+	for configuration in plain group; do
+		turn "$ORACLE" $configuration
+	done
+}
+
 each=
 for configuration in $(echo "$CONFIGURATIONS" | tr '/' '\n' | cut -d: -f1); do
 	eval "${configuration}_is_looked_at() { looks_the_same $configuration; }"
 	each="$each ${configuration}_is_looked_at"
 done
 # shellcheck disable=SC2086 # One word per case.
-cases both_modules_load $each
+cases both_modules_load cards_are_as_a_driver_leaves_them $each
