@@ -124,10 +124,10 @@ tagged() {
 }
 
 through_a_tag() {
-	asks left udp 1 64 7
+	asks left udp 1 64 9
 	asks left icmp $LONGEST $LONGEST
 	asks right icmp $LONGEST $LONGEST
-	asks left tcp 1 64 7
+	asks left tcp 1 64 9
 	asks right tcp 60000 60000
 	asks left tcp 60000 60000
 }
@@ -144,10 +144,12 @@ tags_are_added_and_taken() {
 	for states in 'txvlan on rxvlan on' 'txvlan off rxvlan on' 'txvlan on rxvlan off' 'txvlan off rxvlan off'; do
 		# shellcheck disable=SC2086 # One word per feature and state.
 		offload left $states
-		NET=5 through_a_tag
+		NET=5 asks left udp 1 64 21
+		NET=5 asks right tcp 60000 60000
+		NET=5 asks left tcp 60000 60000
 	done
 	offload left txvlan on rxvlan on
-	for tag in 100 4094; do
+	for tag in 5 100 4094; do
 		NET=$((tag % 250)) through_a_tag
 	done
 	asks left udp 1 64 7
