@@ -104,14 +104,15 @@ statistics_names() {
 	fact names "$(ethtool -S "$1" | sed 's/:.*//' | xargs)"
 }
 
-# message_facts DRIVER INTERFACE: what the driver has said, at whatever level, each thing once. Whether somebody looks at
-# a link just when it is not there is a matter of time.
+# message_facts DRIVER INTERFACE: what the driver has said, at whatever level, each thing once. Whether somebody looks
+# at a link just when it is not there is a matter of time.
 message_facts() {
 	others=$(function_of "$PEER_CARD")
 	dmesg -r | awk -v mark="$(cat /tmp/mark)" 'index($0, mark) { n = 1; next } n' |
 		grep -v -e "${others##*/}" -e "\\b$PEER_CARD\\b" | grep -e "$1" -e "${2:-no interface}" |
-		sed -n -e '/NIC Link is/d' -e 's/^<\([0-9]*\)>\[[^]]*\] /log=\1 /' -e "/: Intel.*Network Driver/s/^log/banner/" \
-			-e '/: Copyright/s/^log/banner/' -e '/^[a-z]*=/p' | awk '!seen[$0]++'
+		sed -n -e '/NIC Link is/d' -e 's/^<\([0-9]*\)>\[[^]]*\] /log=\1 /' \
+			-e '/: Intel.*Network Driver/s/^log/banner/' -e '/: Copyright/s/^log/banner/' \
+			-e '/^[a-z]*=/p' | awk '!seen[$0]++'
 }
 
 # looks_the_same CONFIGURATION

@@ -262,7 +262,8 @@ counter() {
 # stack_counters CARD: packets and losses of either direction, as the driver has told them to the stack: RECEIVED
 # RECEIVED_WRONG RECEIVED_DROPPED SENT SENT_WRONG SENT_DROPPED.
 stack_counters() {
-	on "$1" ip -s link show "$1" | awk '/RX:/ { getline; rx = $2 " " $3 " " $4 } /TX:/ { getline; tx = $2 " " $3 " " $4 }
+	on "$1" ip -s link show "$1" | awk '/RX:/ { getline; rx = $2 " " $3 " " $4 }
+		/TX:/ { getline; tx = $2 " " $3 " " $4 }
 		END { print rx, tx }'
 }
 
@@ -366,16 +367,16 @@ few_skbs() {
 }
 
 # pktgen FROM TO COUNT SIZE [TIMES [BURST]]: so many frames of that size, without their checksum, as fast as the driver
-# takes them: each of them so many times, and so many before the card is told. They are for the card at the other end, but
-# for no host: nobody answers.
+# takes them: each of them so many times, and so many before the card is told. They are for the card at the other end,
+# but for no host: nobody answers.
 pktgen() {
 	loaded pktgen || load pktgen
 	on "$1" sh -ec '
 		cd /proc/net/pktgen
 		echo rem_device_all >kpktgend_0
 		echo "add_device $1" >kpktgend_0
-		for words in "count $2" "delay 0" "pkt_size $3" "dst $4" "dst_mac $5" "clone_skb $6" "burst $7" "udp_dst_min 9" \
-			"udp_dst_max 9"; do
+		for words in "count $2" "delay 0" "pkt_size $3" "dst $4" "dst_mac $5" "clone_skb $6" "burst $7" \
+			"udp_dst_min 9" "udp_dst_max 9"; do
 			echo "$words" >$1
 		done
 		# Until all are sent.
