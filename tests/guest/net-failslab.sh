@@ -110,7 +110,10 @@ any_allocation_of_open_may_fail() {
 	[ "$ending" = ok ]
 	total=$((MANY - left))
 	down left
-	each_of $total try_open
+	# The last ones are buffers for frames, of which a few may be missing.
+	first=$((3 * CYCLES))
+	[ $first -lt $total ] || first=$total
+	each_of $first try_open
 	start left
 	works
 	note "$total allocations, $CYCLES cycles, $faults faults, $failed failed opens"
