@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Headers behind the virtio and blk-mq abstractions, for bindgen.
+ * Headers behind the abstractions of this overlay, for bindgen.
  *
  * Sorted alphabetically.
  */
@@ -20,6 +20,11 @@
 #include <linux/virtio_ring.h>
 #include <linux/virtio_ring_direct.h>
 #include <linux/virtio_transport.h>
+
+/* Drivers of devices: interrupt lines made of software, system_state. */
+#include <linux/irq.h>
+#include <linux/irqdesc.h>
+#include <linux/kernel.h>
 
 /* `bindgen` gets confused at certain things. */
 const blk_status_t RUST_CONST_HELPER_BLK_STS_NOTSUPP = BLK_STS_NOTSUPP;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Helpers of the virtio and blk-mq abstractions, one file for each family of
+ * Helpers of the abstractions of this overlay, one file for each family of
  * C headers.
  *
  * Sorted alphabetically.
@@ -12,3 +12,6 @@
 #include "virt_addr.c"
 #include "virtio.c"
 #include "virtio_fake.c"
+
+/* Drivers of PCI devices: DMA, ports, waking. */
+#include "pm_wakeup.c"

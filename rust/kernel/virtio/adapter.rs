@@ -37,6 +37,7 @@ use super::{
 use crate::{
     device::{
         self,
+        late::LateData,
         CoreInternal, //
     },
     driver,
@@ -50,10 +51,6 @@ use crate::{
         ScopeGuard, //
     },
     ThisModule, //
-};
-use core::{
-    cell::UnsafeCell,
-    mem::MaybeUninit, //
 };
 
 /// An adapter for the registration of virtio drivers.
@@ -113,76 +110,22 @@ unsafe impl<T: Driver> driver::RegistrationOps for Adapter<T> {
 }
 
 /// What the adapter keeps for a bound device.
-///
-/// # Invariants
-///
-/// - `data` is initialized if and only if `initialized` is true.
-/// - Both are accessed with the lock of the device held, or by a callback that the core only runs
-///   between the end of probe and the start of remove.
 #[doc(hidden)]
 #[pin_data]
 pub struct PrivateData<'bound, T: Driver> {
     #[pin]
     state: DeviceState,
     #[pin]
-    data: UnsafeCell<MaybeUninit<T::Data<'bound>>>,
-    initialized: UnsafeCell<bool>,
+    data: LateData<T::Data<'bound>>,
 }
 
 impl<'bound, T: Driver> PrivateData<'bound, T> {
     fn new(state: impl PinInit<DeviceState>) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             state <- state,
-            data: UnsafeCell::new(MaybeUninit::uninit()),
-            // INVARIANT: `data` is not initialized.
-            initialized: UnsafeCell::new(false),
+            // SAFETY: It is used by the callbacks of this adapter.
+            data <- unsafe { LateData::new() },
         })
-    }
-
-    /// The driver's data, from the end of probe to the start of remove.
-    fn data(&self) -> Option<Pin<&T::Data<'bound>>> {
-        // SAFETY: By the type invariant nobody writes the flag at the same time.
-        if !unsafe { *self.initialized.get() } {
-            return None;
-        }
-        // SAFETY: By the type invariant nobody has an exclusive reference.
-        let data = unsafe { &*self.data.get() };
-        // SAFETY: By the type invariant `data` is initialized.
-        let data = unsafe { data.assume_init_ref() };
-
-        // SAFETY: `data` is a pinned field.
-        Some(unsafe { Pin::new_unchecked(data) })
-    }
-
-    /// Creates the driver's data.
-    ///
-    /// # Safety
-    ///
-    /// Must be called once, by probe.
-    unsafe fn init(&self, init: impl PinInit<T::Data<'bound>, Error>) -> Result {
-        // SAFETY: Nobody else accesses `data` before it is initialized.
-        let slot = unsafe { (*self.data.get()).as_mut_ptr() };
-
-        // SAFETY: `slot` is valid for writes, pinned, and not initialized.
-        unsafe { pin_init::raw_try_init(slot, init) }?;
-        // SAFETY: By the requirement of this function, only probe is there.
-        // INVARIANT: `data` was initialized just above.
-        unsafe { *self.initialized.get() = true };
-        Ok(())
-    }
-
-    /// Drops the driver's data.
-    ///
-    /// # Safety
-    ///
-    /// There must be no reference to the data. Must be called by remove.
-    unsafe fn drop_data(&self) {
-        // SAFETY: By the requirement of this function, only remove is there.
-        // INVARIANT: `data` counts as uninitialized from here on.
-        if unsafe { self.initialized.get().replace(false) } {
-            // SAFETY: `data` was initialized, and nobody has a reference to it.
-            unsafe { (*self.data.get()).assume_init_drop() };
-        }
     }
 }
 
@@ -266,7 +209,7 @@ impl<T: Driver> Adapter<T> {
                 let setup = unsafe { VirtqueueSetup::new(dev, dev.state().ok_or(ENODEV)?) };
 
                 // SAFETY: This is probe.
-                unsafe { private.init(T::probe(dev, setup)) }?;
+                unsafe { private.data.init(T::probe(dev, setup)) }?;
             }
 
             if !state.is_live() {
@@ -289,7 +232,7 @@ impl<T: Driver> Adapter<T> {
 
         let _calling = private.state.calling(Patience::Some);
 
-        if let Some(data) = private.data() {
+        if let Some(data) = private.data.get() {
             T::scan(dev, data);
         }
     }
@@ -303,7 +246,7 @@ impl<T: Driver> Adapter<T> {
 
         let _calling = private.state.calling(Patience::None);
 
-        if let Some(data) = private.data() {
+        if let Some(data) = private.data.get() {
             T::shutdown(dev, data);
         }
         // What the device has would not come back, and somebody may wait for it.
@@ -331,12 +274,12 @@ impl<T: Driver> Adapter<T> {
         }
         state.config_work().stop();
 
-        if let Some(data) = private.data() {
+        if let Some(data) = private.data.get() {
             T::unbind(dev, data);
         }
         // SAFETY: The reference above is gone. Other callbacks that use the data need the lock of
         // the device or were stopped by the core.
-        unsafe { private.drop_data() };
+        unsafe { private.data.drop_data() };
         drop(calling);
         state.handle().close();
         state.stop();
@@ -406,7 +349,7 @@ impl<T: Driver> Adapter<T> {
         // SAFETY: As required of this function.
         let (dev, private) = unsafe { Self::from_raw(vdev) };
 
-        if let Some(data) = private.data() {
+        if let Some(data) = private.data.get() {
             T::recovery_prepare(dev, data);
         }
     }
@@ -419,7 +362,8 @@ impl<T: Driver> Adapter<T> {
         let (dev, private) = unsafe { Self::from_raw(vdev) };
 
         private
-            .data()
+            .data
+            .get()
             .map_or(Ok(()), |data| T::recovery_done(dev, data))
     }
 
@@ -430,7 +374,7 @@ impl<T: Driver> Adapter<T> {
         // SAFETY: As required of this function.
         let (dev, private) = unsafe { Self::from_raw(vdev) };
 
-        if let Some(data) = private.data() {
+        if let Some(data) = private.data.get() {
             T::recovery_failed(dev, data);
         }
     }
@@ -442,7 +386,7 @@ impl<T: Driver> Adapter<T> {
         // SAFETY: As required of this function.
         let (dev, private) = unsafe { Self::from_raw(vdev) };
 
-        if let Some(data) = private.data() {
+        if let Some(data) = private.data.get() {
             T::config_changed(dev, data);
         }
     }
@@ -467,7 +411,7 @@ impl<T: Driver> Adapter<T> {
         if state.look() || state.is_broken() {
             Self::end_in_flight(dev, state);
         }
-        if let Some(data) = private.data() {
+        if let Some(data) = private.data.get() {
             quiesce(dev, data)?;
         }
         drop(calling);
@@ -505,7 +449,7 @@ impl<T: Driver> Adapter<T> {
             .inspect_err(|err| {
                 dev_err!(dev, "cannot set up the virtqueues again: {:?}\n", err);
             })
-            .and_then(|()| match private.data() {
+            .and_then(|()| match private.data.get() {
                 Some(data) => resume(dev, data),
                 None => Ok(()),
             });

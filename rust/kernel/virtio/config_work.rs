@@ -10,6 +10,7 @@
 use super::{
     state::DeviceState,
     work::{
+        new_work,
         Queue,
         Work, //
     }, //
@@ -78,7 +79,7 @@ impl ConfigWork {
     pub(super) unsafe fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             // SAFETY: By the requirement of this function.
-            work <- unsafe { Work::new(run, Queue::System) },
+            work <- unsafe { new_work(run, Queue::System) },
             due: Atomic::new(false),
         })
     }

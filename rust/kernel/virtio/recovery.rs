@@ -22,6 +22,7 @@
 use super::{
     state::DeviceState,
     work::{
+        new_work,
         Queue,
         Work, //
     },
@@ -160,9 +161,9 @@ impl Recovery {
                 record_lock_class(),
             ),
             // SAFETY: By the requirement of this function.
-            cure <- unsafe { Work::new(run_cure, Queue::Recovery) },
+            cure <- unsafe { new_work(run_cure, Queue::Recovery) },
             // SAFETY: As above.
-            watch <- unsafe { Work::new(run_watch, Queue::Recovery) },
+            watch <- unsafe { new_work(run_watch, Queue::Recovery) },
         })
     }
 
@@ -283,7 +284,7 @@ impl DeviceState {
                 recovery.watch.start_in(0);
                 return false;
             }
-        }
+        };
         true
     }
 

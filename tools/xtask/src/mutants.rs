@@ -168,7 +168,7 @@ fn findings(repo: &Path) -> Result<Findings> {
 
 /// The names of the KUnit suites of a checkout.
 fn kunit_suites(repo: &Path) -> Result<Vec<String>> {
-    let name = Regex::new(r"(?m)^#\[kunit_tests\((\w+)\)\]$")?;
+    let name = Regex::new(r"(?m)^#\[(?:macros::)?kunit_tests\((\w+)\)\]$")?;
     let mut suites = Vec::new();
     for entry in walk(&repo.join("rust")) {
         let entry = entry?;

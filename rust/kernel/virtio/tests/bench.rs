@@ -389,21 +389,6 @@ impl<T: Driver> Deref for Session<T> {
     }
 }
 
-/// Says that the current case has nothing to work with.
-#[cfg(CONFIG_VIRTIO_PCI)]
-pub(super) fn skip(reason: &CStr) {
-    // SAFETY: Safe to call anywhere.
-    let test = unsafe { bindings::kunit_get_current_test() };
-    // SAFETY: `test` is the current test: cases call this on their own thread.
-    let comment = unsafe { &mut (*test).status_comment };
-
-    for (to, from) in comment.iter_mut().zip(reason.to_bytes_with_nul()) {
-        *to = *from;
-    }
-    // SAFETY: As above.
-    unsafe { (*test).status = bindings::kunit_status_KUNIT_SKIPPED };
-}
-
 /// Runs `f` with the warnings of the kernel held back, and returns how many there were.
 pub(super) fn count_warnings<R>(f: impl FnOnce() -> R) -> (R, i32) {
     // SAFETY: Safe to call anywhere.

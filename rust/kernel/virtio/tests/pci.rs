@@ -3,28 +3,26 @@
 //! Single queues are restarted on PCI: the entropy device of a virtual machine (virtio
 //! specification, section 5.4) has a transport and interrupts that the software device has not.
 
-use super::{
-    super::{
-        config::NoConfig,
-        feature,
-        Adapter,
-        Affinity,
-        Callback,
-        Device,
-        DeviceId,
-        Driver,
-        Handler,
-        IdTable,
-        RingBox,
-        Virtqueue,
-        VirtqueueSetup, //
-    },
-    bench::skip, //
+use super::super::{
+    config::NoConfig,
+    feature,
+    Adapter,
+    Affinity,
+    Callback,
+    Device,
+    DeviceId,
+    Driver,
+    Handler,
+    IdTable,
+    RingBox,
+    Virtqueue,
+    VirtqueueSetup, //
 };
 use crate::{
     device::Core,
     device_id::IdArray,
     driver,
+    kunit::skip,
     module::this_module,
     prelude::*,
     static_lock_class,
