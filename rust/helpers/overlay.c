@@ -14,4 +14,5 @@
 #include "virtio_fake.c"
 
 /* Drivers of PCI devices: DMA, ports, waking. */
+#include "dma_streaming.c"
 #include "pm_wakeup.c"

@@ -1,0 +1,577 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Streaming DMA mappings.
+//!
+//! Memory that was written by the CPU, and is to be read by a device, or the other way around, is
+//! *mapped* for one transfer or a few. Then it belongs to the device. A [`Mapping`] owns the memory
+//! that it maps, so nobody can read, write or free it meanwhile: the way back to the CPU is to
+//! unmap it, or to look through a [`CpuView`] at a part that was synced. That is what makes it work
+//! when the device does not share the memory at all, but has a copy (`swiotlb=force`), and when its
+//! accesses bypass the caches of the CPU.
+//!
+//! Forgetting a mapping leaks the memory and the mapping; the device can go on with it, and nobody
+//! else gets it. That a device really has stopped when its memory is unmapped is what a driver is
+//! for: as anywhere in C, nothing but an IOMMU keeps hardware from accesses that it was not asked
+//! for.
+//!
+//! C header: [`include/linux/dma-mapping.h`](srctree/include/linux/dma-mapping.h)
+
+use super::{
+    DataDirection,
+    DmaAddress, //
+};
+use crate::{
+    bindings,
+    device::{
+        Bound,
+        Device, //
+    },
+    error::to_result,
+    page::Page,
+    prelude::*,
+    transmute::{
+        AsBytes,
+        FromBytes, //
+    }, //
+};
+use core::{
+    marker::PhantomData,
+    mem::MaybeUninit,
+    ptr::NonNull, //
+};
+
+mod private {
+    pub trait Sealed {}
+
+    impl Sealed for super::ToDevice {}
+    impl Sealed for super::FromDevice {}
+    impl Sealed for super::Bidirectional {}
+}
+
+/// The direction of a mapping, as a type (C: `enum dma_data_direction`).
+pub trait Direction: private::Sealed {
+    /// The direction, as a value.
+    const DIRECTION: DataDirection;
+
+    /// Whether the CPU can have written when a [`CpuView`] ends.
+    #[doc(hidden)]
+    const CPU_WRITES: bool;
+}
+
+/// A [`Direction`] in which the CPU writes, and the device reads.
+pub trait DeviceReads: Direction {}
+
+/// A [`Direction`] in which the device writes, and the CPU reads.
+pub trait DeviceWrites: Direction {}
+
+/// The device reads (C: `DMA_TO_DEVICE`).
+pub struct ToDevice;
+
+/// The device writes (C: `DMA_FROM_DEVICE`).
+pub struct FromDevice;
+
+/// The device reads and writes (C: `DMA_BIDIRECTIONAL`).
+pub struct Bidirectional;
+
+impl Direction for ToDevice {
+    const DIRECTION: DataDirection = DataDirection::ToDevice;
+    const CPU_WRITES: bool = true;
+}
+
+impl Direction for FromDevice {
+    const DIRECTION: DataDirection = DataDirection::FromDevice;
+    const CPU_WRITES: bool = false;
+}
+
+impl Direction for Bidirectional {
+    const DIRECTION: DataDirection = DataDirection::Bidirectional;
+    const CPU_WRITES: bool = true;
+}
+
+impl DeviceReads for ToDevice {}
+impl DeviceReads for Bidirectional {}
+impl DeviceWrites for FromDevice {}
+impl DeviceWrites for Bidirectional {}
+
+/// Memory that can be mapped for a device.
+///
+/// # Safety
+///
+/// - [`bytes`](Self::bytes) returns the same memory each time, also after the value was moved.
+/// - It is in the linear mapping of the kernel, contiguous, and valid for reads and writes until
+///   the value is dropped. If the value is forgotten, that is for ever.
+/// - Nobody but the owner of the value can access it.
+/// - It may have any content afterwards.
+pub unsafe trait Memory {
+    /// Returns the memory.
+    fn bytes(&mut self) -> NonNull<[u8]>;
+}
+
+// SAFETY: The elements of a vector stay where they are until it is dropped, in memory of the slab,
+// and are its own. Bytes can have any value.
+unsafe impl Memory for KVec<u8> {
+    fn bytes(&mut self) -> NonNull<[u8]> {
+        NonNull::from(self.as_mut_slice())
+    }
+}
+
+// SAFETY: The content of a box stays where it is until it is dropped, in memory of the slab, and is
+// its own. Its bytes are initialized, and can have any value.
+unsafe impl<T: AsBytes + FromBytes> Memory for KBox<T> {
+    fn bytes(&mut self) -> NonNull<[u8]> {
+        let place = NonNull::from(&mut **self);
+
+        NonNull::slice_from_raw_parts(place.cast(), core::mem::size_of::<T>())
+    }
+}
+
+// SAFETY: A page is where it is until it is freed, and without high memory all are in the linear
+// mapping. Its owner has the only safe access.
+#[cfg(not(CONFIG_HIGHMEM))]
+unsafe impl Memory for Page {
+    fn bytes(&mut self) -> NonNull<[u8]> {
+        // SAFETY: The page is valid.
+        let place = unsafe { bindings::page_address(self.as_ptr()) };
+        // SAFETY: Without high memory each page has an address.
+        let place = unsafe { NonNull::new_unchecked(place.cast::<u8>()) };
+
+        NonNull::slice_from_raw_parts(place, crate::page::PAGE_SIZE)
+    }
+}
+
+/// A part of memory that is mapped for a device, without its owner.
+///
+/// For abstractions over memory of which several parts are mapped, such as a socket buffer; others
+/// have [`Mapping`].
+///
+/// # Invariants
+///
+/// `address` is that of a mapping for `dev` of `len` bytes in the direction `D`, and this value is
+/// what unmaps it.
+pub struct Region<'a, D: Direction> {
+    dev: &'a Device<Bound>,
+    address: DmaAddress,
+    len: u32,
+    _direction: PhantomData<D>,
+}
+
+impl<'a, D: Direction> Region<'a, D> {
+    /// Maps memory by its virtual address (C: `dma_map_single`).
+    ///
+    /// # Context
+    ///
+    /// Any context.
+    ///
+    /// # Errors
+    ///
+    /// - [`ENOMEM`] if the device cannot be given an address for it.
+    /// - [`EINVAL`] if there are no bytes, or more than a device can be told.
+    ///
+    /// # Safety
+    ///
+    /// - The `len` bytes at `place` must be in the linear mapping and contiguous.
+    /// - They must stay valid until the result is dropped, or for ever if that is forgotten. Until
+    ///   then nobody may write to them, or read them unless the device only reads.
+    pub unsafe fn map_single(
+        dev: &'a Device<Bound>,
+        place: NonNull<u8>,
+        len: usize,
+    ) -> Result<Self> {
+        let checked = Self::check_len(len)?;
+
+        // SAFETY: The device is bound, and the memory as required of this function.
+        let address = unsafe {
+            bindings::dma_map_single_attrs(
+                dev.as_raw(),
+                place.as_ptr().cast(),
+                len,
+                D::DIRECTION.into(),
+                0,
+            )
+        };
+
+        // SAFETY: The address is what the mapping has returned.
+        unsafe { Self::new(dev, address, checked) }
+    }
+
+    /// Maps memory by its page (C: `dma_map_page`).
+    ///
+    /// # Context
+    ///
+    /// Any context.
+    ///
+    /// # Errors
+    ///
+    /// As for [`map_single`](Self::map_single).
+    ///
+    /// # Safety
+    ///
+    /// As for [`map_single`](Self::map_single), for the `len` bytes from `offset` in the pages that
+    /// begin with `page`; they can be in high memory.
+    pub unsafe fn map_page(
+        dev: &'a Device<Bound>,
+        page: *mut bindings::page,
+        offset: usize,
+        len: usize,
+    ) -> Result<Self> {
+        let checked = Self::check_len(len)?;
+
+        // SAFETY: The device is bound, and the memory as required of this function.
+        let address = unsafe {
+            bindings::dma_map_page_attrs(dev.as_raw(), page, offset, len, D::DIRECTION.into(), 0)
+        };
+
+        // SAFETY: The address is what the mapping has returned.
+        unsafe { Self::new(dev, address, checked) }
+    }
+
+    /// # Safety
+    ///
+    /// `address` must be what mapping `len` bytes for `dev` in this direction has returned.
+    #[inline]
+    unsafe fn new(dev: &'a Device<Bound>, address: DmaAddress, len: u32) -> Result<Self> {
+        // SAFETY: The device is bound, and the address as required of this function.
+        to_result(unsafe { bindings::dma_mapping_error(dev.as_raw(), address) })?;
+        // INVARIANT: It was mapped, by the requirement of this function.
+        Ok(Self {
+            dev,
+            address,
+            len,
+            _direction: PhantomData,
+        })
+    }
+
+    #[inline]
+    fn check_len(len: usize) -> Result<u32> {
+        if len == 0 {
+            return Err(EINVAL);
+        }
+        u32::try_from(len).map_err(|_| EINVAL)
+    }
+
+    /// Returns the address by which the device knows the memory.
+    #[inline]
+    pub fn dma_address(&self) -> DmaAddress {
+        self.address
+    }
+
+    /// Returns the number of bytes.
+    #[inline]
+    #[expect(clippy::len_without_is_empty)]
+    pub fn len(&self) -> usize {
+        // CAST: It was a `usize`, see `check_len`.
+        self.len as usize
+    }
+
+    /// Gives the first `len` bytes to the CPU (C: `dma_sync_single_for_cpu`).
+    #[inline]
+    fn sync_for_cpu(&self, len: usize) {
+        // SAFETY: By the type invariant the memory is mapped. The callers have checked `len`.
+        unsafe {
+            bindings::dma_sync_single_for_cpu(
+                self.dev.as_raw(),
+                self.address,
+                len,
+                D::DIRECTION.into(),
+            )
+        };
+    }
+
+    /// Gives the first `len` bytes to the device (C: `dma_sync_single_for_device`).
+    #[inline]
+    fn sync_for_device(&self, len: usize) {
+        // SAFETY: By the type invariant the memory is mapped. The callers have checked `len`.
+        unsafe {
+            bindings::dma_sync_single_for_device(
+                self.dev.as_raw(),
+                self.address,
+                len,
+                D::DIRECTION.into(),
+            )
+        };
+    }
+}
+
+impl<D: Direction> Drop for Region<'_, D> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant it is mapped, and this is who unmaps it.
+        unsafe {
+            bindings::dma_unmap_page_attrs(
+                self.dev.as_raw(),
+                self.address,
+                self.len(),
+                D::DIRECTION.into(),
+                0,
+            )
+        };
+    }
+}
+
+/// Memory that is mapped for a device.
+///
+/// When this is dropped, the memory is unmapped, then freed.
+///
+/// # Invariants
+///
+/// `region` is a mapping of the bytes of `memory`.
+///
+/// # Examples
+///
+/// A device reads from a buffer:
+///
+/// ```
+/// use kernel::{
+///     device::{
+///         Bound,
+///         Device, //
+///     },
+///     dma::streaming::{
+///         Mapping,
+///         ToDevice, //
+///     },
+///     prelude::*, //
+/// };
+///
+/// fn send<'a>(dev: &'a Device<Bound>, data: KVec<u8>) -> Result<Mapping<'a, KVec<u8>, ToDevice>> {
+///     let mapping = Mapping::new(dev, data, ToDevice)?;
+///
+///     // The device is told `mapping.dma_address()`. The mapping is kept until it has read.
+///     Ok(mapping)
+/// }
+/// # let _ = send;
+/// ```
+///
+/// A device writes to a buffer. What is short is copied, so that the buffer can be used again;
+/// what is long is taken:
+///
+/// ```
+/// use kernel::{
+///     dma::streaming::{
+///         FromDevice,
+///         Mapping, //
+///     },
+///     page::Page,
+///     prelude::*, //
+/// };
+///
+/// fn copy(mapping: &mut Mapping<'_, Page, FromDevice>, received: usize) -> Result<KVec<u8>> {
+///     let mut copy = KVec::from_elem(0, received, GFP_ATOMIC)?;
+///
+///     mapping.sync_for_cpu(received)?.copy_to_slice(0, &mut copy)?;
+///     Ok(copy)
+/// }
+///
+/// fn take(mapping: Mapping<'_, Page, FromDevice>) -> Page {
+///     mapping.unmap()
+/// }
+/// # let _ = (copy, take);
+/// ```
+pub struct Mapping<'a, M: Memory, D: Direction> {
+    // Dropped before the memory.
+    region: Region<'a, D>,
+    memory: M,
+}
+
+/// A mapping that could not be made, with the memory.
+pub struct MapError<M> {
+    /// Why there is no mapping.
+    pub error: Error,
+    /// The memory, as it was.
+    pub memory: M,
+}
+
+impl<M> From<MapError<M>> for Error {
+    fn from(error: MapError<M>) -> Self {
+        error.error
+    }
+}
+
+impl<'a, M: Memory, D: Direction> Mapping<'a, M, D> {
+    /// Maps memory for a device (C: `dma_map_single`, `dma_mapping_error`).
+    ///
+    /// # Context
+    ///
+    /// Any context.
+    ///
+    /// # Errors
+    ///
+    /// The memory comes back, with
+    ///
+    /// - [`ENOMEM`] if the device cannot be given an address for it.
+    /// - [`EINVAL`] if it has no bytes, or more than a device can be told.
+    #[inline]
+    pub fn new(
+        dev: &'a Device<Bound>,
+        mut memory: M,
+        _direction: D,
+    ) -> core::result::Result<Self, MapError<M>> {
+        let bytes = memory.bytes();
+
+        // SAFETY: By the requirements of `Memory` it is in the linear mapping, and stays valid
+        // until `memory` is dropped, which is after the region, or for ever. Until then it is
+        // accessed through this value only, which does so where the direction and the syncs allow
+        // it.
+        match unsafe { Region::map_single(dev, bytes.cast(), bytes.len()) } {
+            // INVARIANT: It maps these bytes.
+            Ok(region) => Ok(Self { region, memory }),
+            Err(error) => Err(MapError { error, memory }),
+        }
+    }
+
+    /// Returns the address by which the device knows the memory.
+    #[inline]
+    pub fn dma_address(&self) -> DmaAddress {
+        self.region.dma_address()
+    }
+
+    /// Returns the number of bytes.
+    #[inline]
+    #[expect(clippy::len_without_is_empty)]
+    pub fn len(&self) -> usize {
+        self.region.len()
+    }
+
+    /// Takes the memory from the device (C: `dma_unmap_single`). The device must have been told to
+    /// leave it alone, or have said that it is done.
+    ///
+    /// # Context
+    ///
+    /// Any context.
+    #[inline]
+    pub fn unmap(self) -> M {
+        let Self { region, memory } = self;
+
+        drop(region);
+        memory
+    }
+
+    /// Gives the first `len` bytes to the CPU for a while (C: `dma_sync_single_for_cpu`).
+    ///
+    /// The device must have been told to leave them alone, or have said that it is done. When the
+    /// view is dropped they belong to the device again, with what the CPU has written.
+    ///
+    /// # Context
+    ///
+    /// Any context.
+    ///
+    /// # Errors
+    ///
+    /// [`EINVAL`] if the mapping has fewer bytes.
+    #[inline]
+    pub fn sync_for_cpu(&mut self, len: usize) -> Result<CpuView<'_, D>> {
+        if len > self.len() {
+            return Err(EINVAL);
+        }
+        self.region.sync_for_cpu(len);
+        // INVARIANT: They are the first bytes of the mapped memory, synced just above. The mapping
+        // is borrowed exclusively.
+        Ok(CpuView {
+            region: &self.region,
+            place: self.memory.bytes().cast(),
+            len,
+        })
+    }
+}
+
+/// A part of a mapping that belongs to the CPU for a while.
+///
+/// There is no reference to the bytes to be had: they are still mapped, and a reference to what a
+/// device can change is undefined behaviour. They are copied; what is to be looked at in place is
+/// unmapped.
+///
+/// # Invariants
+///
+/// The `len` bytes at `place` are mapped by `region`, at its beginning, and were synced for the
+/// CPU. Nobody else in the kernel accesses them.
+pub struct CpuView<'a, D: Direction> {
+    region: &'a Region<'a, D>,
+    place: NonNull<u8>,
+    len: usize,
+}
+
+impl<D: Direction> CpuView<'_, D> {
+    /// Returns the number of bytes.
+    #[inline]
+    #[expect(clippy::len_without_is_empty)]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Returns the place of `len` bytes from `offset`.
+    #[inline]
+    fn at(&self, offset: usize, len: usize) -> Result<*mut u8> {
+        if offset > self.len || len > self.len - offset {
+            return Err(EINVAL);
+        }
+        // SAFETY: That is within the bytes, or at their end.
+        Ok(unsafe { self.place.as_ptr().add(offset) })
+    }
+}
+
+impl<D: DeviceWrites> CpuView<'_, D> {
+    /// Copies bytes, from `offset` on, to `to`.
+    ///
+    /// # Errors
+    ///
+    /// [`EINVAL`] if there are not that many.
+    #[inline]
+    pub fn copy_to_slice(&self, offset: usize, to: &mut [u8]) -> Result {
+        let from = self.at(offset, to.len())?;
+
+        // `memcpy` of C, as the device can write at the same time if it breaks the rules.
+        //
+        // SAFETY: `at` has checked `from`, and the two do not overlap by the type invariant.
+        unsafe { bindings::memcpy(to.as_mut_ptr().cast(), from.cast(), to.len()) };
+        Ok(())
+    }
+
+    /// Copies bytes, from `offset` on, to memory that has no content yet, and returns that.
+    ///
+    /// # Errors
+    ///
+    /// [`EINVAL`] if there are not that many.
+    #[inline]
+    pub fn copy_to_uninit<'t>(
+        &self,
+        offset: usize,
+        to: &'t mut [MaybeUninit<u8>],
+    ) -> Result<&'t mut [u8]> {
+        let from = self.at(offset, to.len())?;
+        let place = to.as_mut_ptr().cast::<u8>();
+
+        // SAFETY: As in `copy_to_slice`.
+        unsafe { bindings::memcpy(place.cast(), from.cast(), to.len()) };
+        // SAFETY: All its bytes were written just above.
+        Ok(unsafe { core::slice::from_raw_parts_mut(place, to.len()) })
+    }
+}
+
+impl<D: DeviceReads> CpuView<'_, D> {
+    /// Copies `from` to the bytes from `offset` on.
+    ///
+    /// # Errors
+    ///
+    /// [`EINVAL`] if there are not that many.
+    #[inline]
+    pub fn copy_from_slice(&mut self, offset: usize, from: &[u8]) -> Result {
+        let to = self.at(offset, from.len())?;
+
+        // SAFETY: `at` has checked `to`, and the two do not overlap by the type invariant.
+        unsafe { bindings::memcpy(to.cast(), from.as_ptr().cast(), from.len()) };
+        Ok(())
+    }
+}
+
+impl<D: Direction> Drop for CpuView<'_, D> {
+    #[inline]
+    fn drop(&mut self) {
+        // What the CPU has only read is still the device's.
+        if D::CPU_WRITES {
+            self.region.sync_for_device(self.len);
+        }
+    }
+}
+
+#[cfg(all(CONFIG_HAS_DMA, CONFIG_RUST_DRIVER_CORE_KUNIT_TEST))]
+mod tests;

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Who sees what, and when, on a device made of software: it accesses memory by the addresses that
+//! it was given. With `swiotlb=force` these are those of copies.
+
+use super::{
+    Bidirectional,
+    Direction,
+    FromDevice,
+    Mapping,
+    Memory,
+    Region,
+    ToDevice, //
+};
+use crate::{
+    bindings,
+    device::{
+        Bound,
+        Device, //
+    },
+    dma::DmaAddress,
+    error::to_result,
+    faux,
+    page::{
+        Page,
+        PAGE_SIZE, //
+    },
+    prelude::*, //
+};
+use core::mem::MaybeUninit;
+
+/// A device that can do DMA.
+struct SoftDevice(faux::Registration);
+
+impl SoftDevice {
+    fn new() -> Result<Self> {
+        let dev = Self(faux::Registration::new(c"rust_dma_streaming", None)?);
+        let raw = dev.bound().as_raw();
+
+        // SAFETY: The device is valid, and nobody else sets it up.
+        unsafe { (*raw).dma_mask = &raw mut (*raw).coherent_dma_mask };
+        // SAFETY: The device has a place for its mask, and nothing is mapped yet.
+        to_result(unsafe { bindings::dma_set_mask_and_coherent(raw, u64::MAX) })?;
+        Ok(dev)
+    }
+
+    fn bound(&self) -> &Device<Bound> {
+        self.0.as_ref().as_ref()
+    }
+}
+
+/// Where the memory with an address is for a device, and so for one made of software.
+fn place(address: DmaAddress) -> *mut u8 {
+    // SAFETY: The addresses of cases are physical ones, of memory.
+    unsafe { bindings::phys_to_virt(address) }.cast()
+}
+
+/// Lets the device read.
+fn device_read(address: DmaAddress, len: usize) -> Result<KVec<u8>> {
+    let mut bytes = KVec::from_elem(0, len, GFP_KERNEL)?;
+
+    // SAFETY: Cases read what is mapped.
+    unsafe { bindings::memcpy(bytes.as_mut_ptr().cast(), place(address).cast(), len) };
+    Ok(bytes)
+}
+
+/// Lets the device write.
+fn device_write(address: DmaAddress, bytes: &[u8]) {
+    // SAFETY: Cases write to what is mapped.
+    unsafe { bindings::memcpy(place(address).cast(), bytes.as_ptr().cast(), bytes.len()) };
+}
+
+fn bytes(text: &[u8]) -> Result<KVec<u8>> {
+    let mut bytes = KVec::new();
+
+    bytes.extend_from_slice(text, GFP_KERNEL)?;
+    Ok(bytes)
+}
+
+fn map<'a, M: Memory, D: Direction>(
+    dev: &'a SoftDevice,
+    memory: M,
+    direction: D,
+) -> Result<Mapping<'a, M, D>> {
+    Ok(Mapping::new(dev.bound(), memory, direction)?)
+}
+
+/// What the CPU sees of the first bytes of a mapping.
+fn seen<M: Memory>(mapping: &mut Mapping<'_, M, FromDevice>, len: usize) -> Result<KVec<u8>> {
+    let mut copy = KVec::from_elem(0, len, GFP_KERNEL)?;
+
+    mapping.sync_for_cpu(len)?.copy_to_slice(0, &mut copy)?;
+    Ok(copy)
+}
+
+#[macros::kunit_tests(rust_dma_streaming)]
+mod cases {
+    use super::*;
+
+    #[test]
+    fn the_device_reads_what_was_mapped() -> Result {
+        let dev = SoftDevice::new()?;
+        let mapping = map(&dev, bytes(b"from the CPU")?, ToDevice)?;
+
+        assert_eq!(mapping.len(), 12);
+        assert_eq!(
+            &device_read(mapping.dma_address(), 12)?[..],
+            b"from the CPU"
+        );
+        assert_eq!(&mapping.unmap()[..], b"from the CPU");
+        Ok(())
+    }
+
+    #[test]
+    fn unmapping_shows_what_the_device_wrote() -> Result {
+        let dev = SoftDevice::new()?;
+        let mapping = map(&dev, bytes(b"............")?, FromDevice)?;
+
+        device_write(mapping.dma_address(), b"from beyond");
+        assert_eq!(&mapping.unmap()[..], b"from beyond.");
+        Ok(())
+    }
+
+    #[test]
+    fn a_synced_buffer_stays_mapped() -> Result {
+        let dev = SoftDevice::new()?;
+        let mut mapping = map(&dev, Page::alloc_page(GFP_KERNEL)?, FromDevice)?;
+
+        assert_eq!(mapping.len(), PAGE_SIZE);
+        device_write(mapping.dma_address(), b"first");
+        assert_eq!(&seen(&mut mapping, 5)?[..], b"first");
+        device_write(mapping.dma_address(), b"other");
+        assert_eq!(&seen(&mut mapping, 5)?[..], b"other");
+        device_write(mapping.dma_address(), b"third");
+
+        let page = mapping.unmap();
+        let mut copy = [0; 5];
+
+        // SAFETY: The page is ours, and nobody writes to it.
+        unsafe { page.read_raw(copy.as_mut_ptr(), 0, 5) }?;
+        assert_eq!(&copy, b"third");
+        Ok(())
+    }
+
+    #[test]
+    fn the_device_reads_what_was_written_through_a_view() -> Result {
+        let dev = SoftDevice::new()?;
+        let mut mapping = map(&dev, bytes(b"........")?, Bidirectional)?;
+
+        device_write(mapping.dma_address(), b"question");
+
+        let mut view = mapping.sync_for_cpu(8)?;
+        let mut copy = [MaybeUninit::uninit(); 4];
+
+        assert_eq!(&view.copy_to_uninit(4, &mut copy)?[..], b"tion");
+        view.copy_from_slice(0, b"answer")?;
+        drop(view);
+        assert_eq!(&device_read(mapping.dma_address(), 8)?[..], b"answeron");
+        assert_eq!(&mapping.unmap()[..], b"answeron");
+        Ok(())
+    }
+
+    #[test]
+    fn a_box_is_mapped_as_its_bytes() -> Result {
+        let dev = SoftDevice::new()?;
+        let mapping = map(&dev, KBox::new([0_u8; 64], GFP_KERNEL)?, FromDevice)?;
+
+        assert_eq!(mapping.len(), 64);
+        device_write(mapping.dma_address(), &[7; 64]);
+        assert_eq!(*mapping.unmap(), [7; 64]);
+        Ok(())
+    }
+
+    #[test]
+    fn nothing_beyond_the_bytes_is_reached() -> Result {
+        let dev = SoftDevice::new()?;
+        let mut mapping = map(&dev, bytes(b"12345678")?, Bidirectional)?;
+
+        assert_eq!(mapping.sync_for_cpu(9).err(), Some(EINVAL));
+        assert_eq!(mapping.sync_for_cpu(usize::MAX).err(), Some(EINVAL));
+
+        let mut view = mapping.sync_for_cpu(4)?;
+        let mut copy = [0; 5];
+
+        assert_eq!(view.len(), 4);
+        assert_eq!(view.copy_to_slice(0, &mut copy).err(), Some(EINVAL));
+        assert_eq!(view.copy_to_slice(1, &mut copy[..4]).err(), Some(EINVAL));
+        assert_eq!(view.copy_to_slice(5, &mut copy[..0]).err(), Some(EINVAL));
+        assert_eq!(
+            view.copy_to_slice(usize::MAX, &mut copy[..2]).err(),
+            Some(EINVAL)
+        );
+        assert_eq!(view.copy_from_slice(1, b"abcd").err(), Some(EINVAL));
+        view.copy_to_slice(4, &mut copy[..0])?;
+        view.copy_from_slice(3, b"d")?;
+        drop(view);
+        assert_eq!(&mapping.unmap()[..], b"123d5678");
+        Ok(())
+    }
+
+    #[test]
+    fn no_bytes_are_not_mapped_and_come_back() -> Result {
+        let dev = SoftDevice::new()?;
+        let mut empty: KVec<u8> = KVec::with_capacity(16, GFP_KERNEL)?;
+
+        empty.reserve(32, GFP_KERNEL)?;
+        let capacity = empty.capacity();
+        let Err(refused) = Mapping::new(dev.bound(), empty, ToDevice) else {
+            return Err(EBADFD);
+        };
+
+        assert_eq!(refused.error, EINVAL);
+        assert_eq!(refused.memory.capacity(), capacity);
+        Ok(())
+    }
+
+    #[test]
+    fn an_address_that_is_an_error_is_no_mapping() -> Result {
+        let dev = SoftDevice::new()?;
+        // SAFETY: It is what a mapping that failed returns, so nothing is unmapped.
+        let refused = unsafe { Region::<ToDevice>::new(dev.bound(), DmaAddress::MAX, 1) };
+
+        assert_eq!(refused.err(), Some(ENOMEM));
+        Ok(())
+    }
+
+    #[test]
+    fn parts_of_a_page_are_mapped_by_themselves() -> Result {
+        let dev = SoftDevice::new()?;
+        let page = Page::alloc_page(GFP_KERNEL | __GFP_ZERO)?;
+
+        // SAFETY: The page is valid until the regions were dropped, and not accessed meanwhile.
+        let head = unsafe { Region::<FromDevice>::map_page(dev.bound(), page.as_ptr(), 0, 16) }?;
+        // SAFETY: As above.
+        let tail = unsafe {
+            Region::<FromDevice>::map_page(dev.bound(), page.as_ptr(), PAGE_SIZE - 16, 16)
+        }?;
+
+        assert_eq!((head.len(), tail.len()), (16, 16));
+        device_write(head.dma_address(), &[1; 16]);
+        device_write(tail.dma_address(), &[2; 16]);
+        drop((head, tail));
+
+        let mut copy = KVec::from_elem(0, PAGE_SIZE, GFP_KERNEL)?;
+
+        // SAFETY: The page is ours, and nobody writes to it.
+        unsafe { page.read_raw(copy.as_mut_ptr(), 0, PAGE_SIZE) }?;
+        assert_eq!(&copy[..16], &[1; 16]);
+        assert_eq!(&copy[PAGE_SIZE - 16..], &[2; 16]);
+        assert!(copy[16..PAGE_SIZE - 16].iter().all(|byte| *byte == 0));
+        Ok(())
+    }
+}
