@@ -15,4 +15,5 @@
 
 /* Drivers of PCI devices: DMA, ports, waking. */
 #include "dma_streaming.c"
+#include "pci_lifecycle.c"
 #include "pm_wakeup.c"

@@ -160,6 +160,7 @@ impl Config<'_> {
         self.serial_ports(&mut args);
         self.shared_directories(&mut args);
         self.entropy(&mut args);
+        self.pci_test_device(&mut args);
         self.disks(&mut args);
         self.cards(&mut args);
         args.0
@@ -205,6 +206,13 @@ impl Config<'_> {
     fn entropy(&self, args: &mut Args) {
         if self.machine == Machine::Q35 {
             args.add("-device", format!("{},addr=1e", self.driver("rng")));
+        }
+    }
+
+    /// A device with memory and I/O ports that does nothing by itself, for the KUnit suite of PCI drivers.
+    fn pci_test_device(&self, args: &mut Args) {
+        if self.machine == Machine::Q35 {
+            args.add("-device", "pci-testdev,addr=1d");
         }
     }
 

@@ -21,9 +21,20 @@ use crate::runner::{boot_dir, read_log, unless_torn};
 /// The suites: those of this project, upstream's Rust ones, and the documentation's examples.
 pub const SUITES: &str = "rust_*";
 /// What must be among them, by the beginning of a suite's name: a kernel built without them would pass in silence.
-pub const REQUIRED: &[&str] = &["rust_virtio", "rust_blk_mq", "rust_doctests_kernel"];
-/// The same for a machine that has the entropy device, of which one suite makes use.
-const REQUIRED_ON_PCI: &[&str] = &["rust_virtio", "rust_virtio_pci", "rust_blk_mq", "rust_doctests_kernel"];
+pub const REQUIRED: &[&str] =
+    &["rust_virtio", "rust_blk_mq", "rust_device_scope", "rust_irq", "rust_workqueue", "rust_doctests_kernel"];
+/// The same for a machine with the entropy device and the test device on PCI, of each of which one suite makes use.
+const REQUIRED_ON_PCI: &[&str] = &[
+    "rust_virtio",
+    "rust_virtio_pci",
+    "rust_blk_mq",
+    "rust_device_scope",
+    "rust_irq",
+    "rust_workqueue",
+    "rust_dma",
+    "rust_pci",
+    "rust_doctests_kernel",
+];
 /// Virtual CPUs: with two, a request that is looked for on the wrong hardware queue can still be found.
 const CPUS: u32 = 3;
 /// Longest time for the boot, on an emulated CPU.
@@ -180,6 +191,11 @@ mod tests {
         let some = json!({ "sub_groups": [
             suite("rust_virtio_queue", "FAIL"),
             suite("rust_virtio_pci", "SKIP"),
+            suite("rust_device_scope", "PASS"),
+            suite("rust_irq_scoped", "PASS"),
+            suite("rust_workqueue_scoped", "PASS"),
+            suite("rust_dma_streaming", "PASS"),
+            suite("rust_pci_lifecycle", "PASS"),
             suite("rust_doctests_kernel", "PASS"),
         ] });
         assert_eq!(absent(&some, REQUIRED), ["rust_blk_mq"]);
