@@ -23,11 +23,19 @@ use crate::{
     }, //
 };
 
+mod array;
+
+pub use array::{
+    CArray,
+    ParamArray, //
+};
+
 mod private {
     pub trait Sealed {}
 }
 
-/// The types of such parameters: [`u32`] (C: `uint`), [`bool`], and every [`Choice`].
+/// The types of such parameters: [`u32`] (C: `uint`), [`i32`] (C: `int`), [`bool`], and every
+/// [`Choice`].
 pub trait ParamType: private::Sealed + Copy + 'static {
     /// What is kept of a value.
     #[doc(hidden)]
@@ -51,6 +59,18 @@ impl ParamType for u32 {
     type Stored = Self;
 
     const OPS: *const bindings::kernel_param_ops = &raw const bindings::param_ops_uint;
+
+    fn from_stored(stored: Self) -> Self {
+        stored
+    }
+}
+
+impl private::Sealed for i32 {}
+
+impl ParamType for i32 {
+    type Stored = Self;
+
+    const OPS: *const bindings::kernel_param_ops = &raw const bindings::param_ops_int;
 
     fn from_stored(stored: Self) -> Self {
         stored
@@ -301,6 +321,10 @@ pub const fn modinfo<const N: usize>(text: &str) -> [u8; N] {
 /// root may write. The default of a [`Choice`](crate::module_param_sysfs::Choice) is an index into
 /// its list.
 ///
+/// The type can also be an array of [`i32`] or [`u32`] (C: `module_param_array`), which is given as
+/// a list, `name=1,2`, and is a [`ParamArray`](crate::module_param_sysfs::ParamArray). Its default
+/// is that of each element.
+///
 /// # Examples
 ///
 /// ```
@@ -313,6 +337,18 @@ pub const fn modinfo<const N: usize>(text: &str) -> [u8; N] {
 /// }
 ///
 /// assert_eq!(max_queues.value(), 4);
+///
+/// kernel::module_param_sysfs! {
+///     module: "rust_doctest_param",
+///     /// The speed of each card.
+///     static speeds: [i32; 8] = -1,
+///     mode: 0,
+///     description: "Speed in Mbit/s, for each card",
+/// }
+///
+/// // Nobody has given one.
+/// assert_eq!(speeds.count(), 0);
+/// assert_eq!(speeds.get(0), None);
 /// ```
 ///
 /// [`module!`]: crate::prelude::module
@@ -335,56 +371,97 @@ macro_rules! module_param_sysfs {
             let () = <$type as $crate::module_param_sysfs::ParamType>::CHECKED;
             $crate::module_param_sysfs!(@default $type, $default);
 
-            #[link_section = "__param"]
-            #[used(compiler)]
-            static PARAM: $crate::module_param::KernelParam =
-                $crate::module_param::KernelParam::new($crate::bindings::kernel_param {
-                    name: $crate::str::as_char_ptr_in_const_context(
-                        if ::core::cfg!(MODULE) {
-                            $crate::c_str!(::core::stringify!($name))
-                        } else {
-                            $crate::c_str!(::core::concat!(
-                                $module,
-                                ".",
-                                ::core::stringify!($name)
-                            ))
-                        },
-                    ),
-                    // SAFETY: The kernel makes the object at load time and keeps it until the
-                    // module is unloaded.
-                    #[cfg(MODULE)]
-                    mod_: unsafe {
-                        ::core::ptr::from_ref(&$crate::bindings::__this_module).cast_mut()
-                    },
-                    #[cfg(not(MODULE))]
-                    mod_: ::core::ptr::null_mut(),
-                    ops: <$type as $crate::module_param_sysfs::ParamType>::OPS,
-                    perm: $mode,
-                    level: -1,
-                    flags: 0,
-                    __bindgen_anon_1: $crate::bindings::kernel_param__bindgen_ty_1 {
-                        arg: $name.as_ptr().cast(),
-                    },
-                });
-
             $crate::module_param_sysfs!(
-                @modinfo PARMTYPE, $module,
-                ::core::concat!(
-                    "parmtype=",
-                    ::core::stringify!($name),
-                    ":",
-                    $crate::module_param_sysfs!(@type $type),
-                    "\0"
-                )
+                @param $module, $name, $mode,
+                <$type as $crate::module_param_sysfs::ParamType>::OPS,
+                $crate::bindings::kernel_param__bindgen_ty_1 {
+                    arg: $name.as_ptr().cast(),
+                }
             );
             $crate::module_param_sysfs!(
-                @modinfo PARM, $module,
-                ::core::concat!("parm=", ::core::stringify!($name), ":", $description, "\0")
+                @describe $module, $name, $crate::module_param_sysfs!(@type $type), $description
             );
         };
     };
 
+    (
+        module: $module:literal,
+        $(#[$attr:meta])*
+        $vis:vis static $name:ident: [$type:ident; $len:literal] = $default:expr,
+        mode: $mode:literal,
+        description: $description:literal $(,)?
+    ) => {
+        $(#[$attr])*
+        #[allow(non_upper_case_globals)]
+        $vis static $name: $crate::module_param_sysfs::ParamArray<$type, $len> =
+            $crate::module_param_sysfs::ParamArray::new($default);
+
+        const _: () = {
+            ::core::assert!($mode & !0o644 == 0, "only root may write a parameter");
+
+            static ARRAY: $crate::module_param_sysfs::CArray =
+                $crate::module_param_sysfs::CArray::new(&$name);
+
+            $crate::module_param_sysfs!(
+                @param $module, $name, $mode,
+                &raw const $crate::bindings::param_array_ops,
+                $crate::bindings::kernel_param__bindgen_ty_1 {
+                    arr: ARRAY.as_ptr(),
+                }
+            );
+            $crate::module_param_sysfs!(
+                @describe $module, $name,
+                ::core::concat!("array of ", $crate::module_param_sysfs!(@type $type)),
+                $description
+            );
+        };
+    };
+
+    (@param $module:literal, $name:ident, $mode:literal, $ops:expr, $arg:expr) => {
+        #[link_section = "__param"]
+        #[used(compiler)]
+        static PARAM: $crate::module_param::KernelParam =
+            $crate::module_param::KernelParam::new($crate::bindings::kernel_param {
+                name: $crate::str::as_char_ptr_in_const_context(
+                    if ::core::cfg!(MODULE) {
+                        $crate::c_str!(::core::stringify!($name))
+                    } else {
+                        $crate::c_str!(::core::concat!(
+                            $module,
+                            ".",
+                            ::core::stringify!($name)
+                        ))
+                    },
+                ),
+                // SAFETY: The kernel makes the object at load time and keeps it until the
+                // module is unloaded.
+                #[cfg(MODULE)]
+                mod_: unsafe {
+                    ::core::ptr::from_ref(&$crate::bindings::__this_module).cast_mut()
+                },
+                #[cfg(not(MODULE))]
+                mod_: ::core::ptr::null_mut(),
+                ops: $ops,
+                perm: $mode,
+                level: -1,
+                flags: 0,
+                __bindgen_anon_1: $arg,
+            });
+    };
+
+    (@describe $module:literal, $name:ident, $type:expr, $description:literal) => {
+        $crate::module_param_sysfs!(
+            @modinfo PARMTYPE, $module,
+            ::core::concat!("parmtype=", ::core::stringify!($name), ":", $type, "\0")
+        );
+        $crate::module_param_sysfs!(
+            @modinfo PARM, $module,
+            ::core::concat!("parm=", ::core::stringify!($name), ":", $description, "\0")
+        );
+    };
+
     (@default u32, $default:expr) => {};
+    (@default i32, $default:expr) => {};
     (@default bool, $default:expr) => {};
     (@default $choice:ident, $default:expr) => {
         ::core::assert!(
@@ -394,6 +471,7 @@ macro_rules! module_param_sysfs {
     };
 
     (@type u32) => { "uint" };
+    (@type i32) => { "int" };
     (@type bool) => { "bool" };
     (@type $choice:ident) => { "charp" };
 
