@@ -7,8 +7,10 @@
  */
 
 #include "block.c"
+#include "netdevice.c"
 #include "sched_mm.c"
 #include "sg_entry.c"
+#include "skbuff.c"
 #include "virt_addr.c"
 #include "virtio.c"
 #include "virtio_fake.c"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-//! The document that says which test is for which law: what it names must exist, and it must name every function.
+//! The document that says which test is for which law: what it names must exist, and it must name every function. Tests
+//! that other documents name must exist as well.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,6 +14,9 @@ use crate::kernel::Workshop;
 use crate::overlay::our_files;
 
 const DOCUMENT: &str = "Documentation/rust/laws.rst";
+
+/// Documents that name tests beside other things.
+const OTHERS: [&str; 1] = ["Documentation/rust/drivers-compared.rst"];
 
 /// The functions of which each must be in the document: those below this path, without the tests and their device.
 const ABSTRACTION: &str = "rust/kernel/virtio";
@@ -38,7 +42,11 @@ pub fn check(workshop: &Workshop) -> Result<Findings> {
             functions.add(&text)?;
         }
     }
-    compare(&document, &tests, &functions)
+    let mut findings = compare(&document, &tests, &functions)?;
+    for other in OTHERS {
+        findings.extend(compare_tests(other, &read(&repo.join(other))?, &tests)?);
+    }
+    Ok(findings)
 }
 
 /// What the document names and is not there, and what it should name.
@@ -63,6 +71,18 @@ fn compare(document: &str, tests: &BTreeSet<String>, functions: &Functions) -> R
     }
     let missing = functions.own.difference(&named);
     findings.extend(missing.map(|name| format!("{DOCUMENT}: the function {name} is not in the table")));
+    Ok(findings)
+}
+
+/// The tests that a document names and that are not there. Modules and their types are other things.
+fn compare_tests(path: &str, document: &str, tests: &BTreeSet<String>) -> Result<Findings> {
+    let name = Regex::new(r"``([a-z]\w*::[a-z]\w*)``")?;
+    let mut findings = Findings::new();
+    for (number, line) in document.lines().enumerate() {
+        let names = name.captures_iter(line).map(|found| found.extract::<1>().1[0]);
+        let gone = names.filter(|name| !name.starts_with("kernel::") && !tests.contains(*name));
+        findings.extend(gone.map(|name| format!("{path}:{}: there is no test {name}", number + 1)));
+    }
     Ok(findings)
 }
 
@@ -112,7 +132,7 @@ fn is_public(file: &Path) -> bool {
 
 /// The cases of the KUnit suites of a file, as `suite::case`.
 fn kunit_cases(text: &str) -> Result<BTreeSet<String>> {
-    let item = Regex::new(r"#\[kunit_tests\((\w+)\)\]|#\[test\]\s+fn (\w+)")?;
+    let item = Regex::new(r"#\[(?:\w+::)*kunit_tests\((\w+)\)\]|#\[test\]\s+fn (\w+)")?;
     let mut suite = None;
     let mut cases = BTreeSet::new();
     for found in item.captures_iter(text) {
@@ -188,6 +208,13 @@ mod tests {
     }
 
     #[test]
+    fn a_test_that_another_document_names_must_exist() {
+        let document = "``kernel::virtio``, ``virtio::Driver``, ``Two::new``\n``suite::there``\n``suite::gone``\n";
+        let findings = compare_tests("d.rst", document, &set(&["suite::there"])).unwrap();
+        assert_eq!(findings, ["d.rst:3: there is no test suite::gone"]);
+    }
+
+    #[test]
     fn a_function_must_be_named_and_a_named_one_must_exist() {
         let functions = Functions { own: set(&["A::new"]), of_traits: set(&["B::probe"]) };
         let findings = compare("``A::old`` ``B::probe``", &BTreeSet::new(), &functions).unwrap();
@@ -211,7 +238,7 @@ mod tests {
     #[test]
     fn cases_belong_to_the_suite_above_them() {
         let text = "#[test]\nfn host() {}\n#[kunit_tests(one)]\nmod a {\n    #[test]\n    fn x() {}\n}\n\
-                    #[kunit_tests(two)]\nmod b {\n    #[test]\n    fn x() {}\n}\n";
+                    #[macros::kunit_tests(two)]\nmod b {\n    #[test]\n    fn x() {}\n}\n";
         assert_eq!(kunit_cases(text).unwrap(), set(&["one::x", "two::x"]));
     }
 

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Buffers that packets are received into, and that become packets.
+//!
+//! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
+
+use super::SkBuff;
+use crate::prelude::*;
+use core::{
+    mem::ManuallyDrop,
+    ptr::NonNull, //
+};
+
+/// The number of bytes in front of the data that each packet has for headers, and so that the IP
+/// header is aligned.
+pub const HEADROOM: usize = bindings::SKB_HEADROOM as usize;
+
+/// Rounds up to what the parts of a buffer are aligned to, in C `SKB_DATA_ALIGN()`.
+const fn data_align(length: usize) -> usize {
+    // CAST: 32 bits fit.
+    length.next_multiple_of(bindings::SMP_CACHE_BYTES as usize)
+}
+
+/// A piece of memory that can become the linear part of a packet, in C `netdev_alloc_frag()`.
+///
+/// In front of the data is [`HEADROOM`]; behind it is what packets need for themselves. It can be
+/// mapped for a card to write the data, as `Mapping<'_, Fragment, FromDevice>`, and then
+/// [made a packet](crate::net::napi::Poll::build_skb).
+///
+/// # Invariants
+///
+/// `memory` was allocated as a fragment of `Self::size(length)` bytes, and belongs to this.
+pub struct Fragment {
+    memory: NonNull<u8>,
+    length: usize,
+}
+
+// SAFETY: It is memory that belongs to this.
+unsafe impl Send for Fragment {}
+
+// SAFETY: With a shared reference nothing can be done to it.
+unsafe impl Sync for Fragment {}
+
+impl Fragment {
+    /// How much memory it takes for so many bytes of data.
+    const fn size(length: usize) -> usize {
+        data_align(HEADROOM + length) + data_align(size_of::<bindings::skb_shared_info>())
+    }
+
+    /// Makes a fragment for `length` bytes of data; they are not initialized.
+    ///
+    /// # Context
+    ///
+    /// Any.
+    ///
+    /// # Errors
+    ///
+    /// - [`ENOMEM`] if there is no memory.
+    /// - [`EINVAL`] if it is more than a page can hold.
+    #[inline]
+    pub fn new(length: usize) -> Result<Self> {
+        if length > crate::page::PAGE_SIZE || Self::size(length) > crate::page::PAGE_SIZE {
+            return Err(EINVAL);
+        }
+        // CAST: It is no more than a page.
+        //
+        // SAFETY: Any size can be asked for.
+        let memory = unsafe { bindings::netdev_alloc_frag(Self::size(length) as c_uint) };
+
+        // INVARIANT: It was allocated above.
+        Ok(Self {
+            memory: NonNull::new(memory.cast()).ok_or(ENOMEM)?,
+            length,
+        })
+    }
+
+    /// The number of bytes of data.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Whether there is no room for data.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// Where the data is.
+    #[inline]
+    pub(in crate::net) fn data(&self) -> NonNull<u8> {
+        // SAFETY: By the type invariant, it is part of the same memory.
+        unsafe { self.memory.add(HEADROOM) }
+    }
+
+    /// Makes a packet of the first bytes of data. To be called in NAPI.
+    #[inline]
+    pub(in crate::net) fn build_skb(self, length: usize) -> Result<SkBuff, Self> {
+        let this = ManuallyDrop::new(self);
+        // CAST: It is no more than a page.
+        let size = Self::size(this.length) as c_uint;
+        // SAFETY: By the type invariant, the memory is a fragment of this size, and passes to the
+        // packet if there is one.
+        let skb = unsafe { bindings::napi_build_skb(this.memory.as_ptr().cast(), size) };
+        let Some(skb) = NonNull::new(skb) else {
+            return Err(ManuallyDrop::into_inner(this));
+        };
+
+        // CAST: It is no more than a page.
+        //
+        // SAFETY: The packet is new, and its memory has the room.
+        unsafe { bindings::skb_reserve(skb.as_ptr(), HEADROOM as c_int) };
+        // CAST: As above.
+        //
+        // SAFETY: The caller has checked that the fragment has so much room.
+        unsafe { bindings::skb_put(skb.as_ptr(), length.min(this.length) as c_uint) };
+        // SAFETY: The packet is new, and belongs to the caller.
+        Ok(unsafe { SkBuff::from_raw(skb) })
+    }
+}
+
+// SAFETY: The data is in the linear mapping, stays where it is, and belongs to this. Bytes can have
+// any value.
+unsafe impl crate::dma::streaming::Memory for Fragment {
+    fn bytes(&mut self) -> NonNull<[u8]> {
+        NonNull::slice_from_raw_parts(self.data(), self.length)
+    }
+}
+
+impl Drop for Fragment {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant, it belongs to this.
+        unsafe { bindings::skb_free_frag(self.memory.as_ptr().cast()) };
+    }
+}

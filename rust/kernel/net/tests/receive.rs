@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Packets that are received: none is lost, and no budget is exceeded.
+
+use super::{
+    card::{
+        Arrival,
+        PageSkbPlan, //
+    },
+    census::wait_until,
+    peer::{
+        header,
+        Tap, //
+    },
+    setup::Test, //
+};
+use crate::{
+    net::{
+        napi::Poll,
+        netdev::VlanProtocol,
+        skb::{
+            Fragment,
+            HEADROOM, //
+        }, //
+    },
+    page::PAGE_SIZE,
+    prelude::*,
+    sync::atomic::Relaxed, //
+};
+
+/// A card that is up, and who gets what it receives.
+fn card() -> Result<(Test, Pin<KBox<Tap>>)> {
+    let test = Test::new()?;
+
+    test.up()?;
+
+    let tap = Tap::new(&test)?;
+
+    Ok((test, tap))
+}
+
+/// A packet of the tests with this data.
+fn packet(data: &[u8]) -> Result<KVec<u8>> {
+    let mut bytes = KVec::new();
+
+    bytes.extend_from_slice(&header(), GFP_KERNEL)?;
+    bytes.extend_from_slice(data, GFP_KERNEL)?;
+    Ok(bytes)
+}
+
+#[kunit_tests(rust_net_receive)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packets_reach_their_protocol() -> Result {
+        let (test, tap) = card()?;
+
+        test.arrive(Arrival::Bytes(packet(b"something to read")?))?;
+        assert!(test.interrupt());
+        assert!(wait_until(|| tap.count() == 1));
+
+        let received = tap.take();
+
+        assert_eq!(received[0].head(), b"something to read");
+        assert_eq!(received[0].protocol(), super::super::card::PROTOCOL);
+        assert_eq!(received[0].vlan_tag(), None);
+        assert!(test.data(|data| data.rearms.load(Relaxed))? >= 1);
+        Ok(())
+    }
+
+    #[test]
+    fn a_priority_tag_stays_on_the_packet() -> Result {
+        let (test, tap) = card()?;
+
+        // The number zero is no VLAN.
+        test.arrive(Arrival::Tagged(packet(b"urgent")?, 0xa000))?;
+        test.interrupt();
+        assert!(wait_until(|| tap.count() == 1));
+        assert_eq!(tap.take()[0].head(), b"urgent");
+        Ok(())
+    }
+
+    #[test]
+    fn no_budget_is_exceeded() -> Result {
+        const PACKETS: usize = 300;
+
+        let (test, tap) = card()?;
+
+        for _ in 0..PACKETS {
+            test.arrive(Arrival::Bytes(packet(&[7; 60])?))?;
+        }
+        test.interrupt();
+        assert!(wait_until(|| tap.count() == PACKETS));
+        test.data(|data| {
+            assert_eq!(data.most_used.load(Relaxed), bindings::NAPI_POLL_WEIGHT);
+            assert_eq!(data.excesses.load(Relaxed), 0);
+            assert!(data.polls.load(Relaxed) >= 5);
+            // Once, when there was nothing left to do.
+            assert!(data.rearms.load(Relaxed) >= 1);
+        })?;
+        Ok(())
+    }
+
+    #[test]
+    fn netpoll_has_no_budget() -> Result {
+        let test = Test::new()?;
+        let polled = test.with(|dev, _| {
+            // SAFETY: NAPI is disabled, so nobody else has it.
+            let mut poll = unsafe { Poll::new(dev.header().napi.get(), 0) };
+
+            assert!(poll.is_exhausted());
+            assert!(poll.take().is_none());
+            assert_eq!(poll.used(), 0);
+            // It must not be completed.
+            poll.complete(|| panic!()).into_raw()
+        })?;
+
+        assert_eq!(polled, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn an_exhausted_budget_is_not_completed() -> Result {
+        let test = Test::new()?;
+
+        test.with(|dev, _| {
+            // SAFETY: NAPI is disabled, so nobody else has it.
+            let mut poll = unsafe { Poll::new(dev.header().napi.get(), 2) };
+
+            assert!(poll.take().is_some());
+            assert_eq!(poll.used(), 1);
+            assert!(poll.take().is_some());
+            assert!(poll.take().is_none());
+            assert_eq!(poll.used(), 2);
+            assert_eq!(poll.complete(|| panic!()).into_raw(), 2);
+
+            // SAFETY: As above.
+            let mut poll = unsafe { Poll::new(dev.header().napi.get(), 64) };
+
+            assert!(poll.take().is_some());
+            assert_eq!(poll.again().into_raw(), 64);
+        })
+    }
+
+    #[test]
+    fn packets_without_a_header_are_dropped() -> Result {
+        let (test, tap) = card()?;
+
+        for length in [0, 1, 13] {
+            let mut bytes = KVec::new();
+
+            bytes.extend_from_slice(&header()[..length], GFP_KERNEL)?;
+            test.arrive(Arrival::Bytes(bytes))?;
+        }
+        test.arrive(Arrival::Pages(PageSkbPlan {
+            pages: 1,
+            length: 13,
+        }))?;
+        test.arrive(Arrival::Pages(PageSkbPlan {
+            pages: 0,
+            length: 0,
+        }))?;
+        test.arrive(Arrival::Bytes(packet(&[])?))?;
+        test.interrupt();
+        assert!(wait_until(|| tap.count() == 1));
+        assert_eq!(tap.take()[0].len(), 0);
+        assert_eq!(test.data(|data| data.most_used.load(Relaxed))?, 6);
+        Ok(())
+    }
+
+    #[test]
+    fn packets_of_pages_reach_their_protocol() -> Result {
+        let (test, tap) = card()?;
+
+        for pages in [1, 4] {
+            test.arrive(Arrival::Pages(PageSkbPlan {
+                pages,
+                length: PAGE_SIZE,
+            }))?;
+            test.interrupt();
+            assert!(wait_until(|| tap.count() == 1));
+
+            let mut received = tap.take();
+            let in_frags = received[0].frags().map(|frag| frag.len()).sum();
+
+            assert_eq!(received[0].len(), pages * PAGE_SIZE - 14);
+            assert_eq!(received[0].data_len(), in_frags);
+            assert_eq!(received[0].headlen() + in_frags, received[0].len());
+            assert_eq!(received[0].frags().len(), received[0].nr_frags());
+            assert!(received[0].frags().nth(pages).is_none());
+            assert!(!received[0].is_linear());
+            assert_eq!(received[0].protocol(), super::super::card::PROTOCOL);
+
+            let mut end = [1; 16];
+
+            received[0].copy_bits(received[0].len() - 16, &mut end)?;
+            assert_eq!(end, [0; 16]);
+            received[0].linearize()?;
+            assert_eq!(received[0].head().len(), pages * PAGE_SIZE - 14);
+            assert_eq!(received[0].nr_frags(), 0);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_packet_of_pages_can_be_completed_later() -> Result {
+        let (test, tap) = card()?;
+
+        test.with(|dev, _| -> Result {
+            // SAFETY: It is enabled again below.
+            unsafe { bindings::local_bh_disable() };
+            // SAFETY: The only other one that uses NAPI is an interrupt, and there is none.
+            let poll = unsafe { Poll::new(dev.header().napi.get(), 1) };
+            let skb = poll.page_skb();
+            // Another one, which is not the same.
+            let other = poll.page_skb();
+
+            // SAFETY: It was disabled above.
+            unsafe { bindings::local_bh_enable() };
+            assert!(other.is_some_and(|skb| skb.is_empty()));
+            dev.data().ring.lock().unfinished = skb;
+            Ok(())
+        })??;
+        test.arrive(Arrival::Pages(PageSkbPlan {
+            pages: 2,
+            length: 100,
+        }))?;
+        test.interrupt();
+        assert!(wait_until(|| tap.count() == 1));
+        assert_eq!(tap.take()[0].len(), 200 - 14);
+        Ok(())
+    }
+
+    #[test]
+    fn a_packet_has_so_many_pages_and_no_more() -> Result {
+        use crate::page::Page;
+
+        let (test, _tap) = card()?;
+
+        test.with(|dev, _| -> Result {
+            // SAFETY: It is enabled again below.
+            unsafe { bindings::local_bh_disable() };
+            // SAFETY: The only other one that uses NAPI is an interrupt, and there is none.
+            let poll = unsafe { Poll::new(dev.header().napi.get(), 1) };
+            let skb = poll.page_skb();
+
+            // SAFETY: It was disabled above.
+            unsafe { bindings::local_bh_enable() };
+
+            let mut skb = skb.ok_or(ENOMEM)?;
+            let page = Page::alloc_page(GFP_KERNEL)?;
+            let Err(page) = skb.add_page(page, 1, PAGE_SIZE) else {
+                return Err(EINVAL);
+            };
+
+            assert!(skb.add_page(page, 0, PAGE_SIZE).is_ok());
+            while skb.nr_pages() < crate::net::skb::MAX_SKB_FRAGS {
+                assert!(skb.add_page(Page::alloc_page(GFP_KERNEL)?, 0, 1).is_ok());
+            }
+            assert!(skb.add_page(Page::alloc_page(GFP_KERNEL)?, 0, 1).is_err());
+            assert_eq!(skb.len(), PAGE_SIZE + crate::net::skb::MAX_SKB_FRAGS - 1);
+            skb.trim(100)?;
+            assert_eq!(skb.len(), 100);
+            assert!(skb.nr_pages() <= 1);
+            skb.set_vlan_tag(VlanProtocol::Ctag, 5);
+            Ok(())
+        })?
+    }
+
+    #[test]
+    fn a_fragment_becomes_a_packet() -> Result {
+        let (test, _tap) = card()?;
+
+        test.with(|dev, _| -> Result {
+            let fragment = Fragment::new(1536)?;
+
+            assert_eq!(fragment.len(), 1536);
+            assert_eq!(Fragment::new(PAGE_SIZE).err(), Some(EINVAL));
+            assert_eq!(Fragment::new(usize::MAX).err(), Some(EINVAL));
+            // SAFETY: It is enabled again below.
+            unsafe { bindings::local_bh_disable() };
+            // SAFETY: The only other one that uses NAPI is an interrupt, and there is none.
+            let poll = unsafe { Poll::new(dev.header().napi.get(), 1) };
+            let too_long = poll.build_skb(fragment, 1537);
+            let built = too_long.map_or_else(|fragment| poll.build_skb(fragment, 1500), Ok);
+
+            // SAFETY: It was disabled above.
+            unsafe { bindings::local_bh_enable() };
+
+            let skb = built.map_err(|_| ENOMEM)?;
+
+            assert_eq!((skb.len(), skb.headroom()), (1500, HEADROOM));
+            assert!(skb.is_linear());
+            assert!(skb.tailroom() >= 36);
+            Ok(())
+        })?
+    }
+
+    #[test]
+    fn what_has_not_arrived_when_the_card_goes_is_freed() -> Result {
+        let (test, tap) = card()?;
+
+        test.arrive(Arrival::Bytes(packet(&[1])?))?;
+        drop(tap);
+        drop(test);
+        Ok(())
+    }
+}
