@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The receive ring: buffers that the card fills, and their descriptors.
+
+use kernel::{
+    device::{
+        self,
+        Bound, //
+    },
+    dma::streaming::{
+        FromDevice,
+        Mapping, //
+    },
+    net::{
+        napi::PageSkb,
+        skb::Fragment, //
+    },
+    page::{
+        Page,
+        PAGE_SIZE, //
+    },
+    prelude::*,
+    sync::barrier::{
+        dma_mb,
+        Read, //
+    }, //
+};
+
+use super::{
+    desc::{
+        self,
+        RxDone,
+        RX_LENGTH_WORD,
+        RX_STATUS_WORD, //
+    },
+    hw::Hw,
+    mac::{
+        is_within_64k,
+        Mac, //
+    },
+    regs,
+    ring::Size,
+    ring_dma::Descriptors,
+    rxparse::{
+        self,
+        Chain, //
+    }, //
+};
+
+/// A buffer that packets fit into.
+pub(crate) type Small<'bound> = Mapping<'bound, Fragment, FromDevice>;
+/// A buffer that packets take several of.
+pub(crate) type Large<'bound> = Mapping<'bound, Page, FromDevice>;
+
+/// The smallest buffer that the card can be told of.
+const SMALLEST: u16 = 2048;
+
+/// The buffers of a ring, each at the place of its descriptor.
+pub(crate) enum Buffers<'bound> {
+    Small(KVVec<Option<Small<'bound>>>),
+    Large(KVVec<Option<Large<'bound>>>),
+}
+
+/// A receive ring.
+pub(crate) struct RxRing<'bound> {
+    dev: &'bound device::Device<Bound>,
+    mac: Mac,
+    descriptors: Descriptors,
+    pub(crate) buffers: Buffers<'bound>,
+    /// The size of the buffers that good frames need.
+    frame_buffer_size: u16,
+    /// The size that they have.
+    pub(crate) buffer_size: u16,
+    next_to_use: u16,
+    pub(crate) next_to_clean: u16,
+    pub(crate) chain: Chain,
+    /// What has been received of a packet that takes several buffers.
+    pub(crate) top: Option<PageSkb>,
+}
+
+/// As many places as there are descriptors.
+fn places<T>(size: Size) -> Result<KVVec<Option<T>>> {
+    let mut places = KVVec::with_capacity(size.count().into(), GFP_KERNEL)?;
+
+    for _ in 0..size.count() {
+        places.push(None, GFP_KERNEL)?;
+    }
+    Ok(places)
+}
+
+impl<'bound> RxRing<'bound> {
+    /// Makes a ring without buffers, for frames of up to `max_frame` bytes, with their check
+    /// sequence.
+    ///
+    /// # Errors
+    ///
+    /// - [`ENOMEM`].
+    pub(crate) fn new(
+        dev: &'bound device::Device<Bound>,
+        mac: Mac,
+        size: Size,
+        max_frame: u32,
+    ) -> Result<KBox<Self>> {
+        // Pages that are larger than any frame have room for it.
+        let page = u16::try_from(PAGE_SIZE.min(16384))?;
+        let needed = rxparse::buffer_size(max_frame, page);
+        let (buffers, buffer_size) = if max_frame > rxparse::MAX_FRAME {
+            // A page is there in any case.
+            (Buffers::Large(places(size)?), needed.max(SMALLEST))
+        } else {
+            (Buffers::Small(places(size)?), needed)
+        };
+
+        Ok(KBox::new(
+            Self {
+                dev,
+                mac,
+                descriptors: Descriptors::new(dev, mac, size)?,
+                buffers,
+                frame_buffer_size: buffer_size,
+                buffer_size,
+                next_to_use: 0,
+                next_to_clean: 0,
+                chain: Chain::default(),
+                top: None,
+            },
+            GFP_KERNEL,
+        )?)
+    }
+
+    /// Tells the card where the ring is, which has no buffers. `all`: bad frames are received too.
+    pub(crate) fn program(&mut self, hw: &Hw<'_>, all: bool) {
+        let address = self.descriptors.dma_address();
+
+        // Frames that are too long are bad ones, and are written up to the end of a buffer of the
+        // smallest size that the card can be told of.
+        self.buffer_size = if all {
+            self.frame_buffer_size.max(SMALLEST)
+        } else {
+            self.frame_buffer_size
+        };
+        hw.write(regs::RDLEN, self.descriptors.register_bytes());
+        // CAST: The halves are meant.
+        hw.write(regs::RDBAH, (address >> 32) as u32);
+        hw.write(regs::RDBAL, address as u32);
+        hw.write(regs::RDT, 0);
+        hw.write(regs::RDH, 0);
+    }
+
+    /// Takes the buffers back. The card does not use the ring, which is as new afterwards.
+    pub(crate) fn clean(&mut self, hw: &Hw<'_>) {
+        for index in 0..self.size().count() {
+            self.clear(index.into());
+        }
+        self.top = None;
+        self.chain = Chain::default();
+        self.next_to_use = 0;
+        self.next_to_clean = 0;
+        hw.write(regs::RDH, 0);
+        hw.write(regs::RDT, 0);
+    }
+
+    /// How many descriptors there are.
+    pub(crate) fn size(&self) -> Size {
+        self.descriptors.size()
+    }
+
+    /// Gets a buffer for a descriptor, unless it has one, and returns where it is.
+    fn fill(&mut self, index: u16) -> Result<u64> {
+        let index = usize::from(index);
+        let dev = self.dev;
+        let address = match &mut self.buffers {
+            Buffers::Small(places) => {
+                let place = places.get_mut(index).ok_or(EINVAL)?;
+
+                if place.is_none() {
+                    let fragment = Fragment::new(self.buffer_size.into())?;
+
+                    *place = Some(Mapping::new(dev, fragment, FromDevice)?);
+                }
+                place.as_ref().map(Mapping::dma_address)
+            }
+            Buffers::Large(places) => {
+                let place = places.get_mut(index).ok_or(EINVAL)?;
+
+                if place.is_none() {
+                    let page = Page::alloc_page(GFP_ATOMIC | __GFP_NOWARN)?;
+
+                    *place = Some(Mapping::new(dev, page, FromDevice)?);
+                }
+                place.as_ref().map(Mapping::dma_address)
+            }
+        };
+        let address = address.ok_or(EINVAL)?;
+
+        if self.mac.has_64k_erratum() && !is_within_64k(address, self.buffer_size.into()) {
+            self.clear(index);
+            return Err(ENOMEM);
+        }
+        Ok(address)
+    }
+
+    fn clear(&mut self, index: usize) {
+        match &mut self.buffers {
+            Buffers::Small(places) => {
+                places.get_mut(index).map(Option::take);
+            }
+            Buffers::Large(places) => {
+                places.get_mut(index).map(Option::take);
+            }
+        }
+    }
+
+    /// Gives buffers to the card, as many as it can have. Returns how many could not be had.
+    pub(crate) fn refill(&mut self, hw: &Hw<'_>) -> u64 {
+        let size = self.size();
+        let before = self.next_to_use;
+        let mut failed = 0;
+
+        for _ in 0..size.unused(self.next_to_clean, self.next_to_use) {
+            let index = self.next_to_use;
+            let written = self
+                .fill(index)
+                .and_then(|address| self.descriptors.write(index, desc::rx(address)));
+
+            if written.is_err() {
+                // Those that the card has will do until the next time.
+                failed = 1;
+                break;
+            }
+            self.next_to_use = size.next(index);
+        }
+        if self.next_to_use != before {
+            // The card has those up to this one, without it. What has been written before is seen
+            // before this.
+            hw.write(regs::RDT, size.previous(self.next_to_use).into());
+        }
+        failed
+    }
+
+    /// The next descriptor, if the card is done with it.
+    #[inline]
+    pub(crate) fn done(&self) -> Option<RxDone> {
+        let index = self.next_to_clean;
+
+        // The card has none.
+        if index == self.next_to_use {
+            return None;
+        }
+        let status = self.descriptors.read(index, RX_STATUS_WORD).ok()?;
+
+        if !RxDone::is_done(status) {
+            return None;
+        }
+        // The rest, and the packet, come before the card says so.
+        dma_mb(Read);
+
+        let length = self.descriptors.read(index, RX_LENGTH_WORD).ok()?;
+
+        Some(RxDone::from_words(length, status))
+    }
+}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a receive descriptor means: whatever the card writes, nothing outside of the buffer is
+//! believed.
+
+use super::desc::{
+    rx_error,
+    rx_status,
+    RxDone, //
+};
+
+/// The bytes of a frame check sequence, which the card leaves at the end of a packet.
+pub const FCS_BYTES: u16 = 4;
+/// The bits of the VLAN tag that the stack gets (C: `E1000_RXD_SPC_VLAN_MASK`).
+const VLAN_MASK: u16 = 0x0fff;
+
+/// What is accepted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Rules {
+    /// The size of each buffer.
+    pub buffer: u16,
+    /// The most bytes a packet may have that takes several buffers, check sequence included.
+    pub max_packet: u32,
+    /// The most buffers it may take.
+    pub max_buffers: u16,
+    /// Bad frames are taken too (`NETIF_F_RXALL`).
+    pub all: bool,
+    /// The check sequence is left in the packet (`NETIF_F_RXFCS`).
+    pub keep_fcs: bool,
+}
+
+/// The checksum of a packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Checksum {
+    /// The card has not looked at it.
+    Unknown,
+    /// It is right.
+    Good,
+    /// It is wrong; the stack will find so itself.
+    Bad,
+}
+
+impl Checksum {
+    /// What the card says (C: `e1000_rx_checksum`).
+    pub const fn from_done(done: &RxDone) -> Self {
+        if done.has(rx_status::IXSM) {
+            Self::Unknown
+        } else if done.errors & rx_error::TCPE != 0 {
+            Self::Bad
+        } else if done.has(rx_status::TCPCS) {
+            Self::Good
+        } else {
+            Self::Unknown
+        }
+    }
+}
+
+/// The VLAN tag that was taken out of a packet.
+pub const fn vlan(done: &RxDone) -> Option<u16> {
+    if done.has(rx_status::VP) {
+        Some(done.special & VLAN_MASK)
+    } else {
+        None
+    }
+}
+
+/// Why a packet is not delivered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Drop {
+    /// The card says that the frame is bad.
+    BadFrame,
+    /// The length cannot be.
+    Length,
+    /// It takes more buffers than it may, or is the rest of such a packet.
+    Fragments,
+}
+
+/// What to do with a buffer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// The packet goes on: so many bytes of the buffer belong to it.
+    Part(u16),
+    /// The packet ends: so many bytes of the buffer belong to it, and it has so many altogether,
+    /// check sequence taken off where [`Rules::keep_fcs`] says so.
+    End {
+        /// Bytes of this buffer, with the check sequence.
+        in_buffer: u16,
+        /// Bytes of the packet that are delivered.
+        packet: u32,
+    },
+    /// The packet is not delivered, nor what came before of it.
+    Drop(Drop),
+}
+
+/// The packet that is being received.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Chain {
+    bytes: u32,
+    buffers: u16,
+    /// The rest of the packet is thrown away, up to its end.
+    discarding: bool,
+}
+
+impl Chain {
+    /// Whether the next buffer is the first one of a packet.
+    pub const fn is_start(&self) -> bool {
+        self.buffers == 0 && !self.discarding
+    }
+
+    /// Decides on the next buffer.
+    pub fn next(&mut self, rules: &Rules, done: &RxDone) -> Verdict {
+        let ends = done.has(rx_status::EOP);
+
+        if self.discarding {
+            self.discarding = !ends;
+            return Verdict::Drop(Drop::Fragments);
+        }
+
+        let before = core::mem::take(self);
+        let drop = |this: &mut Self, reason| {
+            this.discarding = !ends;
+            Verdict::Drop(reason)
+        };
+
+        // Errors mean something at the end only.
+        if ends && done.is_bad_frame() && !rules.all {
+            return drop(self, Drop::BadFrame);
+        }
+
+        let bytes = before.bytes.saturating_add(done.length.into());
+        let buffers = before.buffers.saturating_add(1);
+
+        if buffers > rules.max_buffers || !ends && buffers == rules.max_buffers {
+            return drop(self, Drop::Fragments);
+        }
+        if done.length == 0 || done.length > rules.buffer || buffers > 1 && bytes > rules.max_packet
+        {
+            return drop(self, Drop::Length);
+        }
+        if !ends {
+            self.bytes = bytes;
+            self.buffers = buffers;
+            return Verdict::Part(done.length);
+        }
+
+        let fcs = if rules.keep_fcs { 0 } else { FCS_BYTES };
+
+        match bytes.checked_sub(fcs.into()) {
+            // An Ethernet header is what the stack looks at first.
+            Some(packet) if packet >= ETH_HEADER_BYTES => Verdict::End {
+                in_buffer: done.length,
+                packet,
+            },
+            _ => drop(self, Drop::Length),
+        }
+    }
+
+    /// Forgets what has been received of a packet, as it could not be kept; the rest of it is
+    /// thrown away unless `done` was its end.
+    pub fn abandon(&mut self, done: &RxDone) {
+        *self = Self {
+            discarding: !done.has(rx_status::EOP),
+            ..Self::default()
+        };
+    }
+}
+
+/// The bytes of an Ethernet header.
+const ETH_HEADER_BYTES: u32 = 14;
+
+/// How large buffers are for frames of a size, check sequence and header included
+/// (C: `e1000_change_mtu`). `page` is the size of a page.
+pub const fn buffer_size(max_frame: u32, page: u16) -> u16 {
+    match max_frame {
+        // The card does not write more than this unless frames are large.
+        MAX_FRAME | MAX_VLAN_FRAME => MAX_VLAN_FRAME as u16,
+        0..=2048 => 2048,
+        _ => page,
+    }
+}
+
+/// The largest frame without jumbo.
+pub const MAX_FRAME: u32 = 1518;
+/// The same with a VLAN tag.
+pub const MAX_VLAN_FRAME: u32 = 1522;
+/// The largest frame of all.
+pub const MAX_JUMBO_FRAME: u32 = 0x3f00;

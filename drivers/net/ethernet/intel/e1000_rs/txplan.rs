@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! How a packet becomes descriptors.
+
+use super::desc::{
+    tx_cmd,
+    tx_popts,
+    Context,
+    MAX_PAYLEN, //
+};
+
+/// The most bytes that a descriptor covers.
+pub const MAX_BYTES: u32 = 1 << 12;
+
+/// The most payload that is segmented at once, if headers take no more than 255 bytes.
+pub const TSO_MAX_SIZE: u32 = MAX_PAYLEN;
+
+/// The first descriptor on PCI-X covers no more than this (erratum 10).
+const PCIX_FIRST_BYTES: u32 = 2015;
+/// What workarounds leave for a descriptor of its own.
+const TAIL_BYTES: u32 = 4;
+
+/// What a packet is like.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Packet {
+    /// The payload of a segment, or 0.
+    pub mss: u16,
+    /// The checksum is left to the card.
+    pub partial_checksum: bool,
+    /// There are no fragments.
+    pub linear: bool,
+}
+
+/// What the card has been through.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Errata {
+    /// The bus is PCI-X.
+    pub pcix: bool,
+    /// The last packet was segmented, and no one since was linear.
+    pub last_tso: bool,
+}
+
+/// How a packet is cut up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Plan {
+    packet: Packet,
+    errata: Errata,
+    max_bytes: u32,
+}
+
+impl Plan {
+    /// Plans for a packet.
+    pub const fn new(packet: Packet, errata: Errata) -> Self {
+        // The card fetches only what there is room for, and expects no more than four segments in
+        // a buffer.
+        let limit = packet.mss as u32 * 4;
+        let max_bytes = if packet.mss != 0 && limit < MAX_BYTES {
+            limit
+        } else {
+            MAX_BYTES
+        };
+
+        Self {
+            packet,
+            errata,
+            max_bytes,
+        }
+    }
+
+    /// Whether the packet pays for the last one having been segmented.
+    pub const fn pays_for_tso(&self) -> bool {
+        self.packet.linear && self.errata.last_tso && self.packet.mss == 0
+    }
+
+    /// The descriptors that a part with `len` bytes takes at most.
+    const fn count(&self, len: u32) -> u32 {
+        // As C counts, with the power of two that is not greater.
+        let power = self.max_bytes.ilog2();
+
+        (len >> power) + (len & ((1 << power) - 1) != 0) as u32
+    }
+
+    /// The descriptors that the packet takes at most (C: `count` in `e1000_xmit_frame`).
+    pub fn needed(&self, head: u32, frags: impl Iterator<Item = u32>) -> u32 {
+        let context = self.packet.mss != 0 || self.packet.partial_checksum;
+        let extra = 1
+            + u32::from(context)
+            + u32::from(self.pays_for_tso())
+            + u32::from(self.errata.pcix && head > PCIX_FIRST_BYTES);
+
+        frags.fold(extra.saturating_add(self.count(head)), |sum, frag| {
+            sum.saturating_add(self.count(frag))
+        })
+    }
+
+    /// Cuts up the linear part.
+    pub const fn head(&self, len: u32) -> Pieces {
+        Pieces {
+            offset: 0,
+            left: len,
+            max_bytes: self.max_bytes,
+            first: if self.errata.pcix {
+                PCIX_FIRST_BYTES
+            } else {
+                u32::MAX
+            },
+            shorten: self.pays_for_tso(),
+            sentinel: self.packet.mss != 0 && self.packet.linear,
+        }
+    }
+
+    /// Cuts up a fragment; `last` is the last one.
+    pub const fn frag(&self, len: u32, last: bool) -> Pieces {
+        Pieces {
+            offset: 0,
+            left: len,
+            max_bytes: self.max_bytes,
+            first: u32::MAX,
+            shorten: false,
+            sentinel: self.packet.mss != 0 && last,
+        }
+    }
+}
+
+/// The pieces of a part: offset and length. Together they are the part, in order, without gap.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Pieces {
+    offset: u32,
+    left: u32,
+    max_bytes: u32,
+    /// How long the first piece may be.
+    first: u32,
+    /// The first piece leaves some bytes over: a descriptor without segmentation that follows one
+    /// with it is written back before its data is fetched.
+    shorten: bool,
+    /// The last piece has few bytes: descriptors of segmentation are written back too early.
+    sentinel: bool,
+}
+
+impl Iterator for Pieces {
+    type Item = (u32, u16);
+
+    fn next(&mut self) -> Option<(u32, u16)> {
+        if self.left == 0 {
+            return None;
+        }
+
+        let mut len = self.left.min(self.max_bytes);
+
+        if core::mem::take(&mut self.shorten) && len > TAIL_BYTES {
+            len -= TAIL_BYTES;
+        }
+        if self.sentinel && len == self.left && len > 2 * TAIL_BYTES {
+            len -= TAIL_BYTES;
+        }
+        len = len.min(core::mem::replace(&mut self.first, u32::MAX));
+
+        let offset = self.offset;
+
+        self.offset += len;
+        self.left -= len;
+        // CAST: It is at most `MAX_BYTES`.
+        Some((offset, len as u16))
+    }
+}
+
+/// Where the headers of a packet are, from its first byte on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Headers {
+    /// The IP header.
+    pub network: u16,
+    /// The TCP header.
+    pub transport: u16,
+    /// All headers: where the payload starts.
+    pub len: u16,
+    /// IPv4, and not IPv6.
+    pub ipv4: bool,
+}
+
+/// Where the checksum is in an IPv4 header. In IPv6 the card looks there too, and writes nothing.
+const IP_CHECK: u16 = 10;
+/// Where the checksum is in a TCP header.
+const TCP_CHECK: u16 = 16;
+
+/// The context of segmentation (C: `e1000_tso`). `None`: the headers are too far in for the card.
+pub fn tso_context(headers: Headers, packet_len: u32, mss: u16) -> Option<Context> {
+    let paylen = packet_len.checked_sub(headers.len.into())?;
+    let byte = |value: u16| u8::try_from(value).ok();
+
+    if paylen > MAX_PAYLEN {
+        return None;
+    }
+    Some(Context {
+        ipcss: byte(headers.network)?,
+        ipcso: byte(headers.network.checked_add(IP_CHECK)?)?,
+        ipcse: if headers.ipv4 {
+            headers.transport.checked_sub(1)?
+        } else {
+            0
+        },
+        tucss: byte(headers.transport)?,
+        tucso: byte(headers.transport.checked_add(TCP_CHECK)?)?,
+        tucse: 0,
+        paylen,
+        cmd: tx_cmd::TSE | tx_cmd::TCP | if headers.ipv4 { tx_cmd::IP } else { 0 },
+        hdrlen: byte(headers.len)?,
+        mss,
+    })
+}
+
+/// The context of a checksum (C: `e1000_tx_csum`): what is summed starts at `start`, and goes
+/// `offset` bytes later. `None`: this is too far in for the card.
+pub fn checksum_context(start: u32, offset: u16, tcp: bool) -> Option<Context> {
+    let at = start.checked_add(offset.into())?;
+
+    Some(Context {
+        tucss: u8::try_from(start).ok()?,
+        tucso: u8::try_from(at).ok()?,
+        cmd: if tcp { tx_cmd::TCP } else { 0 },
+        ..Context::default()
+    })
+}
+
+/// What the card does to a packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Offload {
+    /// It is segmented.
+    pub tso: bool,
+    /// It is IPv4.
+    pub ipv4: bool,
+    /// It gets a checksum.
+    pub checksum: bool,
+    /// It gets a VLAN tag.
+    pub vlan: Option<u16>,
+    /// It has its check sequence already.
+    pub no_fcs: bool,
+}
+
+impl Offload {
+    /// The commands of each data descriptor, and the options of it (C: `e1000_tx_queue`).
+    pub const fn fields(&self) -> (u32, u32) {
+        let mut lower = self.fcs();
+        let mut upper = 0;
+
+        if self.tso || self.checksum {
+            lower |= tx_cmd::DEXT | tx_cmd::DTYP_D;
+            upper |= tx_popts::TXSM;
+        }
+        if self.tso {
+            lower |= tx_cmd::TSE;
+            if self.ipv4 {
+                upper |= tx_popts::IXSM;
+            }
+        }
+        if let Some(tag) = self.vlan {
+            lower |= tx_cmd::VLE;
+            upper |= (tag as u32) << tx_popts::VLAN_SHIFT;
+        }
+        (lower, upper)
+    }
+
+    /// What the last descriptor has besides. `delay`: its interrupt may come later.
+    pub const fn last(&self, delay: bool) -> u32 {
+        let delay = if delay { tx_cmd::IDE } else { 0 };
+
+        tx_cmd::EOP | tx_cmd::RS | self.fcs() | delay
+    }
+
+    const fn fcs(&self) -> u32 {
+        if self.no_fcs {
+            0
+        } else {
+            tx_cmd::IFCS
+        }
+    }
+}
+
+/// The bytes that go over the wire for a packet: each segment has the headers again, which C takes
+/// to be the linear part.
+pub const fn wire_bytes(len: u32, head: u32, segments: u16) -> u32 {
+    let more = (segments as u32).saturating_sub(1);
+
+    len.saturating_add(more.saturating_mul(head))
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0
+
+use crate::ring::{stop_below, Size};
+
+/// All sizes that a ring can have.
+fn sizes() -> impl Iterator<Item = Size> {
+    (48..=4096).step_by(8).map(|count| {
+        let size = Size::nearest(count);
+
+        assert_eq!(u32::from(size.count()), count);
+        size
+    })
+}
+
+#[test]
+fn what_is_asked_for_is_rounded_up_to_a_multiple_within_the_limits() {
+    for (asked, count) in [
+        (0, 48),
+        (47, 48),
+        (48, 48),
+        (49, 56),
+        (255, 256),
+        (256, 256),
+        (4089, 4096),
+        (4095, 4096),
+        (4096, 4096),
+        (4097, 4096),
+        (u32::MAX, 4096),
+    ] {
+        assert_eq!(Size::nearest(asked).count(), count, "{asked}");
+    }
+    for asked in 0..5000 {
+        let count = Size::nearest(asked).count();
+
+        assert!(count % 8 == 0 && (48..=4096).contains(&count));
+    }
+}
+
+#[test]
+fn next_visits_every_index_once_and_previous_goes_back() {
+    for size in sizes() {
+        let mut index = 0;
+
+        for step in 0..size.count() {
+            assert_eq!(index, step);
+            assert_eq!(size.previous(size.next(index)), index);
+            index = size.next(index);
+        }
+        assert_eq!(index, 0);
+    }
+}
+
+/// Each pair of indices in rings of some sizes: those with all others in between behave alike.
+#[test]
+fn used_and_unused_fit_together_for_each_pair_of_indices() {
+    for size in [48, 56, 256, 4088, 4096].map(Size::nearest) {
+        for clean in 0..size.count() {
+            let mut fill = clean;
+
+            for used in 0..size.count() {
+                assert_eq!(size.used(clean, fill), used);
+                assert_eq!(size.unused(clean, fill), size.count() - 1 - used);
+                fill = size.next(fill);
+            }
+            assert_eq!(fill, clean);
+        }
+    }
+}
+
+#[test]
+fn a_ring_of_any_size_can_be_filled_but_for_one_at_each_place_of_the_wrap() {
+    for size in sizes() {
+        for clean in [0, 1, 2, size.count() / 2, size.count() - 2, size.count() - 1] {
+            let full = size.advance(clean, size.count() - 1);
+
+            assert_eq!(full, size.previous(clean));
+            assert_eq!(size.unused(clean, full), 0);
+            assert_eq!(size.unused(clean, clean), size.count() - 1);
+        }
+    }
+}
+
+#[test]
+fn advance_is_as_many_times_next() {
+    for size in [48, 4096].map(Size::nearest) {
+        for start in [0, 1, size.count() - 1] {
+            let mut index = start;
+
+            for steps in 0..=2 * size.count() {
+                assert_eq!(size.advance(start, steps), index);
+                index = size.next(index);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_index_out_of_range_comes_back_into_it() {
+    for size in [48, 256, 4096].map(Size::nearest) {
+        for index in [size.count(), size.count() + 1, u16::MAX - 1, u16::MAX] {
+            assert!(size.next(index) < size.count());
+            assert!(size.previous(index) < size.count());
+            assert!(size.advance(index, u16::MAX) < size.count());
+            for other in [0, index, u16::MAX] {
+                assert!(size.used(index, other) < size.count());
+                assert!(size.unused(other, index) < size.count());
+            }
+        }
+    }
+}
+
+#[test]
+fn memory_is_whole_pages_with_room_for_each_descriptor() {
+    for size in sizes() {
+        assert_eq!(size.bytes() % 4096, 0);
+        assert!(size.bytes() >= usize::from(size.count()) * 16);
+    }
+    assert_eq!(Size::MIN.bytes(), 4096);
+    assert_eq!(Size::MAX.bytes(), 65536);
+}
+
+#[test]
+fn the_smallest_ring_has_room_for_the_largest_packet() {
+    // As many fragments as a packet has with pages of 4 KiB.
+    assert!(stop_below(17) < Size::MIN.count());
+    assert_eq!(stop_below(u16::MAX), u16::MAX);
+}
