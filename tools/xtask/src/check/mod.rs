@@ -7,17 +7,23 @@ mod clippy;
 mod diagnostics;
 mod format;
 mod hostile;
+mod includes;
 mod laws;
+mod numbers;
 mod places;
 pub mod rustdoc;
+mod tables;
 mod unsafe_code;
 mod values;
 
-use anyhow::Result;
+use std::fs;
+
+use anyhow::{Context, Result};
 use vm::Tally;
 
 use crate::kernel::Workshop;
 use crate::mutants;
+use crate::overlay::Overlay;
 use crate::progress::say;
 
 /// What a check found wrong, one entry per finding; empty when all is well.
@@ -26,10 +32,12 @@ pub type Findings = Vec<String>;
 type Check = fn(&Workshop) -> Result<Findings>;
 
 /// All checks, quick ones first.
-const CHECKS: [(&str, Check); 13] = [
+const CHECKS: [(&str, Check); 15] = [
     ("no unsafe in drivers and samples", unsafe_code::check),
     ("laws and their tests", laws::check),
     ("places in both drivers", places::check),
+    ("pieces of sources in documents", includes::check),
+    ("numbers of lines and instructions", numbers::check),
     ("values that devices tell", values::check),
     ("devices that lie and their table", hostile::check),
     ("names of C's functions", c_names::check),
@@ -56,4 +64,14 @@ fn one(name: &str, result: Result<Findings>) -> Tally {
     say(&format!("{name}: FAILED"));
     findings.iter().for_each(|finding| println!("{finding}"));
     Tally { failed: 1, ..Tally::default() }
+}
+
+/// The text of a file of ours or else of the tree, there without the lines that the overlay inserts.
+fn source(workshop: &Workshop, path: &str) -> Result<String> {
+    let repo = &workshop.project.repo;
+    let own = repo.join(path);
+    if own.is_file() {
+        return fs::read_to_string(&own).with_context(|| format!("cannot read {path}"));
+    }
+    Overlay::new(repo, &workshop.tree.root).pristine(path)
 }
