@@ -42,7 +42,7 @@ enum Command {
     Hostile {
         /// Parts of the names of scenarios; all of them otherwise.
         names: Vec<String>,
-        /// Only those that `make soak` tries.
+        /// Only those that `make test` tries.
         #[arg(long)]
         short: bool,
         /// Module under test.
