@@ -176,7 +176,8 @@ use crate::{
     prelude::*,
     sync::{
         aref::AlwaysRefCounted,
-        Arc, //
+        Arc,
+        MutexGuard, //
     },
     types::Opaque, //
 };
@@ -192,6 +193,7 @@ mod config_work;
 mod described;
 mod device_lock;
 mod driver;
+mod exclusion;
 #[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
 mod fake;
 pub mod feature;
@@ -453,11 +455,18 @@ impl Device<Bound> {
         self.state().map_or(0, DeviceState::config_len)
     }
 
+    /// Waits until nobody else uses the configuration space, and the device is not being reset.
+    fn config_turn(&self) -> Option<MutexGuard<'_, ()>> {
+        self.state().map(|state| state.config_gate().enter())
+    }
+
     /// Reads bytes of the configuration space.
     fn config_get(&self, offset: u32, bytes: &mut [u8]) -> Result {
         // SAFETY: By the type invariant the device is valid, and so are its operations.
         let get = unsafe { (*(*self.as_raw()).config).get }.ok_or(EINVAL)?;
         let len = u32::try_from(bytes.len())?;
+
+        let _turn = self.config_turn();
 
         // SAFETY: `bytes` is valid for writes of `len` bytes. The callers have checked the end
         // against the length of the space.
@@ -471,6 +480,8 @@ impl Device<Bound> {
         let set = unsafe { (*(*self.as_raw()).config).set }.ok_or(EOPNOTSUPP)?;
         let len = u32::try_from(bytes.len())?;
 
+        let _turn = self.config_turn();
+
         // SAFETY: `bytes` is valid for reads of `len` bytes. The callers have checked the end
         // against the length of the space.
         unsafe { set(self.as_raw(), offset, bytes.as_ptr().cast(), len) };
@@ -482,6 +493,8 @@ impl Device<Bound> {
     fn config_generation(&self) -> u32 {
         // SAFETY: By the type invariant the device is valid, and so are its operations.
         let generation = unsafe { (*(*self.as_raw()).config).generation };
+
+        let _turn = self.config_turn();
 
         // SAFETY: As above.
         generation.map_or(0, |generation| unsafe { generation(self.as_raw()) })

@@ -192,7 +192,7 @@ impl<T: Driver> Adapter<T> {
 
             let unwind = ScopeGuard::new(|| {
                 // Others can have it by now, and would look at what is freed below.
-                state.handle().close();
+                state.close_handle();
                 state.stop();
                 // SAFETY: No other callback of the bus runs.
                 unsafe { state.teardown() };
@@ -249,14 +249,7 @@ impl<T: Driver> Adapter<T> {
         if let Some(data) = private.data.get() {
             T::shutdown(dev, data);
         }
-        // What the device has would not come back, and somebody may wait for it.
-        private.state.recovery().set_dead();
-        private.state.fail_in_flight();
-        // Transports can wait without end for a device to be reset that is not there.
-        if !private.state.is_gone() {
-            // SAFETY: `vdev` is valid by the requirement of this function.
-            unsafe { bindings::virtio_device_shutdown(vdev) };
-        }
+        private.state.shut_down();
     }
 
     /// # Safety
@@ -281,7 +274,7 @@ impl<T: Driver> Adapter<T> {
         // the device or were stopped by the core.
         unsafe { private.data.drop_data() };
         drop(calling);
-        state.handle().close();
+        state.close_handle();
         state.stop();
 
         // SAFETY: No other callback of the bus runs.

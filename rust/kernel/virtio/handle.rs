@@ -2,14 +2,17 @@
 
 //! Access to a device from places that can outlive its binding.
 
-use super::Device;
+use super::{
+    exclusion::Gate,
+    Device, //
+};
 use crate::{
     device::Bound,
-    new_mutex,
     prelude::*,
+    static_lock_class,
     sync::{
         Arc,
-        Mutex, //
+        LockClassKey, //
     }, //
 };
 use core::ptr::NonNull;
@@ -17,7 +20,7 @@ use core::ptr::NonNull;
 /// A way to a device that ends when the device is unbound.
 ///
 /// For data that others keep alive, as who has a disk open keeps the data of the disk. While
-/// [`with`](Self::with) runs, unbinding waits.
+/// [`with`](Self::with) runs, unbinding waits. So does a reset, but not for long.
 ///
 /// # Examples
 ///
@@ -31,7 +34,16 @@ use core::ptr::NonNull;
 #[pin_data]
 pub struct DeviceHandle {
     #[pin]
-    dev: Mutex<Option<BoundDevice>>,
+    dev: Gate<Option<BoundDevice>>,
+}
+
+/// The name of the lock of all handles.
+static LOCK_NAME: &CStr = c"DeviceHandle::dev";
+
+/// The class of that lock.
+#[inline(never)]
+fn lock_class() -> Pin<&'static LockClassKey> {
+    static_lock_class!()
 }
 
 /// A pointer to a device.
@@ -39,7 +51,7 @@ pub struct DeviceHandle {
 /// # Invariants
 ///
 /// The device is bound.
-struct BoundDevice(NonNull<Device<Bound>>);
+pub(super) struct BoundDevice(NonNull<Device<Bound>>);
 
 // SAFETY: A `&Device<Bound>` may be used on any thread.
 unsafe impl Send for BoundDevice {}
@@ -56,7 +68,7 @@ impl DeviceHandle {
 
         Arc::pin_init(
             pin_init!(Self {
-                dev <- new_mutex!(Some(dev)),
+                dev <- Gate::new(Some(dev), LOCK_NAME, lock_class()),
             }),
             GFP_KERNEL,
         )
@@ -64,15 +76,21 @@ impl DeviceHandle {
 
     /// Calls `f` with the device.
     ///
+    /// One user at a time: others wait. The device is not reset meanwhile, and its queues are
+    /// neither found nor deleted, so what `f` reads belongs together. But that holds for a second
+    /// only: if `f` takes longer, it may be waiting for what the device has, which a reset brings
+    /// back.
+    ///
     /// # Context
     ///
-    /// Process context; sleeps. `f` must not use the handle again.
+    /// Process context; sleeps. Callbacks of the driver may call this. `f` must neither use the
+    /// handle again, nor resize or reset a queue, whose buffers come back to such a callback.
     ///
     /// # Errors
     ///
     /// [`ENODEV`]: the device was unbound.
     pub fn with<R>(&self, f: impl FnOnce(&Device<Bound>) -> R) -> Result<R> {
-        let guard = self.dev.lock();
+        let guard = self.dev.enter();
         let dev = guard.as_ref().ok_or(ENODEV)?;
 
         // SAFETY: By the type invariant the device is bound, and stays so until the lock is
@@ -80,8 +98,13 @@ impl DeviceHandle {
         Ok(f(unsafe { dev.0.as_ref() }))
     }
 
-    /// Ends the access.
+    /// The gate that users go through.
+    pub(super) fn gate(&self) -> &Gate<Option<BoundDevice>> {
+        &self.dev
+    }
+
+    /// Ends the access, and waits for who has it.
     pub(super) fn close(&self) {
-        *self.dev.lock() = None;
+        *self.dev.enter() = None;
     }
 }

@@ -4,9 +4,12 @@
 //!
 //! The driver is called back under the lock of the device, and so are they found and deleted. But
 //! what a device has can be taken back without that lock, when the one who holds it waits for the
-//! device. So there is another lock for that, under which no driver is waited for.
+//! device. So there is another lock for that, under which no driver is waited for. Inside it, each
+//! step that talks to the device as a whole [excludes](DeviceState::exclude) those who read its
+//! configuration; between the steps the driver gets back what the device had.
 
 use super::{
+    exclusion::Exclusion,
     feature::{
         test_bit,
         FEATURES_U64S, //
@@ -54,8 +57,11 @@ impl DeviceState {
             return Err(EBUSY);
         }
 
+        let rings = self.rings.lock();
+        let alone = self.exclude(&rings);
+
         // SAFETY: As required of this function.
-        unsafe { self.find() }
+        unsafe { self.find(&alone) }
     }
 
     /// Finds rings for the queues (C: `virtio_find_vqs`).
@@ -68,7 +74,7 @@ impl DeviceState {
     ///
     /// [`EINVAL`]: there are no queues; or the error of the transport, [`ENOENT`] if the device
     /// has fewer queues.
-    unsafe fn find(&self) -> Result {
+    unsafe fn find(&self, _alone: &Exclusion<'_>) -> Result {
         let vdev = self.vdev();
         let table = self.table.as_ref().ok_or(EINVAL)?;
         let count = table.queues.len();
@@ -95,7 +101,6 @@ impl DeviceState {
 
         // SAFETY: The device of a state is valid, and so are its operations.
         let find_vqs = unsafe { (*(*vdev).config).find_vqs }.ok_or(EINVAL)?;
-        let _rings = self.rings.lock();
 
         // SAFETY: `vqs` and `infos` have `count` entries. The names live as long as the queues,
         // and those as long as this state. The callback finds its state through `priv` until the
@@ -131,6 +136,16 @@ impl DeviceState {
     pub(super) unsafe fn make_ready(&self) {
         let _rings = self.rings.lock();
 
+        // SAFETY: As required of this function.
+        unsafe { self.start() };
+    }
+
+    /// Does what [`make_ready`](Self::make_ready) says.
+    ///
+    /// # Safety
+    ///
+    /// As for `make_ready`; the lock of the rings must be held.
+    unsafe fn start(&self) {
         if self.failed.load(Acquire) {
             return;
         }
@@ -153,15 +168,19 @@ impl DeviceState {
     ///
     /// Process context; sleeps.
     pub(super) unsafe fn teardown(&self) -> usize {
-        let _rings = self.rings.lock();
+        let rings = self.rings.lock();
 
         self.close();
-        self.reset();
+        self.reset(&self.exclude(&rings));
 
         let came_back = if self.found.load(Acquire) {
             // SAFETY: As required of this function. The device was reset just above, and handlers
             // do not run any more.
-            unsafe { self.release() }
+            let came_back = unsafe { self.release() };
+
+            // SAFETY: The queues have no rings any more.
+            unsafe { self.delete(&self.exclude(&rings)) };
+            came_back
         } else {
             // Deleting the rings twice is a fault on some transports.
             0
@@ -181,7 +200,7 @@ impl DeviceState {
     ///
     /// Process context; sleeps.
     pub(super) fn fail_in_flight(&self) -> bool {
-        let _rings = self.rings.lock();
+        let rings = self.rings.lock();
 
         // Between the evidence and this, the device can have been brought up again.
         if !self.found.load(Acquire) || self.failed.load(Acquire) || !self.may_fail() {
@@ -192,7 +211,7 @@ impl DeviceState {
         unsafe { bindings::virtio_break_device(self.vdev()) };
         // Notifications must not be under way when the device is reset.
         self.close();
-        self.reset();
+        self.reset(&self.exclude(&rings));
         for queue in self.queues() {
             // SAFETY: The queues were closed and the device was reset just above.
             unsafe { queue.reclaim() };
@@ -224,7 +243,7 @@ impl DeviceState {
     /// Some transports wait without end for a device to be reset that is not there. Others do not
     /// wait for their handlers, or not before they delete the rings, which those handlers walk
     /// over.
-    fn reset(&self) {
+    fn reset(&self, _alone: &Exclusion<'_>) {
         let vdev = self.vdev();
 
         if self.is_gone() {
@@ -241,8 +260,8 @@ impl DeviceState {
         }
     }
 
-    /// Gives back what a device had that was reset, and deletes the rings. The state must be
-    /// [`closed`](Self::close).
+    /// Gives back what a device had that was reset, and takes the rings from the queues. The state
+    /// must be [`closed`](Self::close).
     ///
     /// # Safety
     ///
@@ -257,16 +276,45 @@ impl DeviceState {
             came_back += unsafe { queue.reclaim() };
             queue.detach();
         }
+        came_back
+    }
 
+    /// Deletes the rings.
+    ///
+    /// # Safety
+    ///
+    /// As for [`teardown`](Self::teardown); there must be rings that no queue uses any more.
+    unsafe fn delete(&self, _alone: &Exclusion<'_>) {
         // SAFETY: The device of a state is valid, and so are its operations.
         let del_vqs = unsafe { (*(*self.vdev()).config).del_vqs };
 
         if let Some(del_vqs) = del_vqs {
-            // SAFETY: The rings exist, and no queue uses its ring any more.
+            // SAFETY: The rings exist, and no queue uses its ring any more, by the requirement of
+            // this function.
             unsafe { del_vqs(self.vdev()) };
         }
         self.found.store(false, Release);
-        came_back
+    }
+
+    /// Stops the device, as the system goes down. The rings stay, and what was in them comes back.
+    ///
+    /// # Context
+    ///
+    /// Process context; sleeps.
+    pub(super) fn shut_down(&self) {
+        // What the device has would not come back, and somebody may wait for it.
+        self.recovery().set_dead();
+        self.fail_in_flight();
+
+        let rings = self.rings.lock();
+
+        // Transports can wait without end for a device to be reset that is not there.
+        if !self.is_gone() {
+            let _alone = self.exclude(&rings);
+
+            // SAFETY: The device of a state is valid.
+            unsafe { bindings::virtio_device_shutdown(self.vdev()) };
+        }
     }
 
     /// If there are rings, takes them down, and brings the device to where the core has it before
@@ -283,10 +331,15 @@ impl DeviceState {
         if self.has_rings() {
             // SAFETY: As required of this function.
             unsafe { self.teardown() };
-            self.negotiate()?;
+            // SAFETY: As above. There are no rings any more.
+            return unsafe { self.bring_up() };
         }
-        // SAFETY: As above.
-        unsafe { self.find_and_start() }
+
+        let rings = self.rings.lock();
+        let alone = self.exclude(&rings);
+
+        // SAFETY: As above. There are no rings.
+        unsafe { self.find_and_start(&alone) }
     }
 
     /// Brings up a device that was reset.
@@ -299,9 +352,12 @@ impl DeviceState {
     ///
     /// As for [`start_over`](Self::start_over).
     pub(super) unsafe fn bring_up(&self) -> Result {
-        self.negotiate()?;
+        let rings = self.rings.lock();
+        let alone = self.exclude(&rings);
+
+        self.negotiate(&alone)?;
         // SAFETY: As required of this function.
-        unsafe { self.find_and_start() }
+        unsafe { self.find_and_start(&alone) }
     }
 
     /// Finds rings for the queues, if there are any, and tells the device to start.
@@ -309,19 +365,19 @@ impl DeviceState {
     /// # Safety
     ///
     /// As for [`set_up`](Self::set_up); there must be no rings.
-    unsafe fn find_and_start(&self) -> Result {
+    unsafe fn find_and_start(&self, alone: &Exclusion<'_>) -> Result {
         if !self.queues().is_empty() {
             // SAFETY: As required of this function.
-            unsafe { self.find() }?;
+            unsafe { self.find(alone) }?;
         }
-        // SAFETY: The rings were found just above.
-        unsafe { self.make_ready() };
+        // SAFETY: The rings were found just above, under the lock that `alone` stands for.
+        unsafe { self.start() };
         Ok(())
     }
 
     /// Negotiates the features that are agreed on already with a device that was reset (C:
     /// `virtio_device_restore_priv`).
-    fn negotiate(&self) -> Result {
+    fn negotiate(&self, _alone: &Exclusion<'_>) -> Result {
         let vdev = self.vdev();
 
         self.add_status(bindings::VIRTIO_CONFIG_S_ACKNOWLEDGE);

@@ -8,11 +8,15 @@
 
 use super::{
     config_work::ConfigWork,
+    exclusion::Gate,
     feature::FEATURES_U64S,
     handle::DeviceHandle,
     ops::DriverOps,
     queue::AnyVirtqueue,
-    recovery::Recovery,
+    recovery::{
+        Patience,
+        Recovery, //
+    },
     setup::Affinity, //
 };
 use crate::{
@@ -46,6 +50,15 @@ static RINGS_LOCK_NAME: &CStr = c"DeviceState::rings";
 /// The class of that lock. Inlined into modules, it would have another name in each of them.
 #[inline(never)]
 fn rings_lock_class() -> Pin<&'static LockClassKey> {
+    static_lock_class!()
+}
+
+/// The name of the gate of the configuration space of all devices.
+static CONFIG_GATE_NAME: &CStr = c"DeviceState::config_gate";
+
+/// The class of its lock.
+#[inline(never)]
+fn config_gate_class() -> Pin<&'static LockClassKey> {
     static_lock_class!()
 }
 
@@ -87,6 +100,10 @@ pub(super) struct DeviceState {
     /// How many bytes of the configuration space may be accessed.
     config_len: u32,
 
+    /// What accesses to the configuration space go through.
+    #[pin]
+    config_gate: Gate<()>,
+
     /// The way to the device for those that can outlive its binding.
     handle: Arc<DeviceHandle>,
 
@@ -127,6 +144,7 @@ impl DeviceState {
             failed: Atomic::new(false),
             live: Atomic::new(false),
             config_len,
+            config_gate <- Gate::new((), CONFIG_GATE_NAME, config_gate_class()),
             handle,
             ops,
             // SAFETY: It is part of a state, for which `stop` is called.
@@ -170,6 +188,19 @@ impl DeviceState {
     /// The way to the device for those that can outlive its binding.
     pub(super) fn handle(&self) -> &Arc<DeviceHandle> {
         &self.handle
+    }
+
+    /// Ends the access of those that can outlive the binding, and waits for them. They may wait for
+    /// what the device has, so it is watched meanwhile.
+    pub(super) fn close_handle(&self) {
+        let _calling = self.calling(Patience::None);
+
+        self.handle.close();
+    }
+
+    /// What accesses to the configuration space go through.
+    pub(super) fn config_gate(&self) -> &Gate<()> {
+        &self.config_gate
     }
 
     /// How many bytes of the configuration space may be accessed.
