@@ -98,6 +98,7 @@ impl Fake {
                 status: Atomic::new(0),
                 generation: Atomic::new(0),
                 finalized: Atomic::new(0),
+                visitors: Atomic::new(0),
                 config_reads: Atomic::new(0),
                 config_overruns: Atomic::new(0),
                 config_misfits: Atomic::new(0),

@@ -50,6 +50,7 @@ mod config;
 mod config_changed;
 mod described;
 mod direct;
+mod exclusion;
 mod feature;
 mod flags;
 mod handle;

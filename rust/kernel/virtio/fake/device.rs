@@ -10,7 +10,10 @@ use super::{
     },
     chain::Chain,
     from_vdev,
-    log::Log,
+    log::{
+        Event,
+        Log, //
+    },
     map,
     options::{
         Knobs,
@@ -37,6 +40,10 @@ use crate::{
         Mutex,
         MutexGuard,
         SpinLockIrq, //
+    },
+    time::{
+        delay::fsleep,
+        Delta, //
     },
     types::Opaque, //
 };
@@ -66,6 +73,8 @@ pub(crate) struct FakeDevice {
     pub(super) status: Atomic<u32>,
     pub(super) generation: Atomic<u32>,
     pub(super) finalized: Atomic<u32>,
+    /// How many are at what excludes each other.
+    pub(super) visitors: Atomic<i32>,
     pub(super) config_reads: Atomic<u32>,
     pub(super) config_overruns: Atomic<u32>,
     pub(super) config_misfits: Atomic<u32>,
@@ -87,6 +96,27 @@ unsafe impl Send for FakeDevice {}
 
 // SAFETY: All that changes is behind a lock or atomic.
 unsafe impl Sync for FakeDevice {}
+
+/// Somebody does what excludes others.
+pub(super) struct Visit<'a>(&'a FakeDevice);
+
+impl<'a> Visit<'a> {
+    pub(super) fn new(device: &'a FakeDevice) -> Self {
+        if device.visitors.fetch_add(1, Relaxed) > 0 {
+            device.log.push(Event::Clash);
+        }
+        if device.knobs.slow.load(Relaxed) {
+            fsleep(Delta::from_millis(2));
+        }
+        Self(device)
+    }
+}
+
+impl Drop for Visit<'_> {
+    fn drop(&mut self) {
+        self.0.visitors.fetch_sub(1, Relaxed);
+    }
+}
 
 /// A ring that nobody else plays the device of.
 pub(crate) struct HeldRing<'a> {

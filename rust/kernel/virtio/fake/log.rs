@@ -27,6 +27,9 @@ pub(crate) enum Event {
     },
     /// All rings were deleted.
     DelVqs,
+    /// The configuration space was accessed, the device reset, or rings were found or deleted,
+    /// while somebody else did one of these.
+    Clash,
     /// The core waited for callbacks.
     Synchronize,
     /// The rings were deleted while a handler of the transport walked over them.

@@ -5,7 +5,8 @@
 use super::{
     device::{
         DeviceQueue,
-        FakeDevice, //
+        FakeDevice,
+        Visit, //
     },
     log::Event,
     ring::Ring, //
@@ -69,6 +70,7 @@ unsafe extern "C" fn get(
 ) {
     // SAFETY: The core passes the device.
     let this = unsafe { from_vdev(vdev) };
+    let _visit = Visit::new(this);
     let config = this.config.lock();
     let left = this.knobs.config_changes.load(Relaxed);
     let gone = this.knobs.gone.load(Relaxed);
@@ -109,6 +111,7 @@ unsafe extern "C" fn set(
 ) {
     // SAFETY: The core passes the device.
     let this = unsafe { from_vdev(vdev) };
+    let _visit = Visit::new(this);
     let mut config = this.config.lock();
 
     this.check_access(offset, len);
@@ -187,6 +190,7 @@ unsafe extern "C" fn set_status(vdev: *mut bindings::virtio_device, status: u8) 
 unsafe extern "C" fn reset(vdev: *mut bindings::virtio_device) {
     // SAFETY: The core passes the device.
     let this = unsafe { from_vdev(vdev) };
+    let _visit = Visit::new(this);
 
     this.log.push(Event::Reset);
     this.note_grace();
@@ -214,6 +218,7 @@ unsafe extern "C" fn find_vqs(
 ) -> c_int {
     // SAFETY: The core passes the device.
     let this = unsafe { from_vdev(vdev) };
+    let _visit = Visit::new(this);
     // SAFETY: `desc` is null or valid.
     let affinity = unsafe { desc.as_ref() }.map(|desc| (desc.pre_vectors, desc.post_vectors));
 
@@ -351,6 +356,7 @@ impl FakeDevice {
 unsafe extern "C" fn del_vqs(vdev: *mut bindings::virtio_device) {
     // SAFETY: The core passes the device.
     let this = unsafe { from_vdev(vdev) };
+    let _visit = Visit::new(this);
 
     this.log.push(Event::DelVqs);
     if this.knobs.walks_rings.load(Relaxed) {

@@ -86,6 +86,8 @@ pub(crate) struct Knobs {
     pub(crate) withdrawn: Atomic<u64>,
     /// The size of rings from here on, if that is not zero.
     pub(crate) ring_size: Atomic<u32>,
+    /// Takes a while for what excludes each other, see [`Event::Clash`](super::Event::Clash).
+    pub(crate) slow: Atomic<bool>,
     /// Whether the device can be recovered. Cases about other things look at a broken device for
     /// as long as they like.
     pub(crate) recovers: Atomic<bool>,
@@ -111,6 +113,7 @@ impl Knobs {
             gone: Atomic::new(false),
             withdrawn: Atomic::new(0),
             ring_size: Atomic::new(0),
+            slow: Atomic::new(false),
             recovers: Atomic::new(false),
         }
     }

@@ -334,6 +334,11 @@ impl<T: Driver> Session<T> {
         self.fake.as_mut().ok_or(ENODEV)
     }
 
+    /// Returns what driver and case have in common, for other threads.
+    pub(super) fn bench(&self) -> Arc<Bench> {
+        self.bench.clone()
+    }
+
     /// Returns the device, to be looked at when it is not registered any more.
     pub(super) fn device(&self) -> &FakeDevice {
         &self.device

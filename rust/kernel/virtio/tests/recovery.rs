@@ -88,7 +88,7 @@ const WITH_SPACE: Options = Options {
 };
 
 /// Sets up a device that can be recovered.
-fn set_up<T: Testable>(plan: Plan, options: Options) -> Result<Session<T>> {
+pub(super) fn set_up<T: Testable>(plan: Plan, options: Options) -> Result<Session<T>> {
     let session = Session::<T>::with_driver(plan, options)?;
 
     session.events()?;
@@ -97,7 +97,7 @@ fn set_up<T: Testable>(plan: Plan, options: Options) -> Result<Session<T>> {
 }
 
 /// Waits until an event is in the log so often, but not for ever.
-fn wait_for(bench: &Bench, event: Event, times: usize) -> Result {
+pub(super) fn wait_for(bench: &Bench, event: Event, times: usize) -> Result {
     for _ in 0..6000 {
         if bench.log.count(event) >= times {
             return Ok(());
@@ -109,7 +109,7 @@ fn wait_for(bench: &Bench, event: Event, times: usize) -> Result {
 }
 
 /// Waits until a recovery is over, with whatever result.
-fn wait_until_settled(session: &Session) -> Result {
+pub(super) fn wait_until_settled(session: &Session) -> Result {
     // Takes the lock of the device, which the recovery holds.
     session.fake()?.with_core(|_| ())
 }
