@@ -394,7 +394,8 @@ impl virtio::Driver for VirtioBlk {
         // sleeps, and does not poll.
         let frozen = disk.freeze_polling(|| disk.tag_set().data().poll());
 
-        disk.quiesce_nowait().leave();
+        // A worker can have seen that the queue is not quiesced, and would issue what comes now.
+        disk.quiesce().leave();
         drop(frozen);
         Ok(())
     }

@@ -88,28 +88,15 @@ impl<T: Operations> Disk<T> {
     /// Lets the driver get no more requests, and waits until
     /// [`queue_rq`](Operations::queue_rq) runs nowhere.
     ///
+    /// That is not idle for a frozen queue: a worker that found nothing to do can still be on its
+    /// way, and would take what comes when the queue is not frozen any more.
+    ///
     /// # Context
     ///
     /// Process context. Sleeps.
     pub fn quiesce(&self) -> QuiesceGuard<'_, T> {
         // SAFETY: A `Disk` was added and not deleted, so its queue can be quiesced.
         unsafe { bindings::blk_mq_quiesce_queue(self.queue()) };
-
-        // INVARIANT: The queue was quiesced just now.
-        QuiesceGuard { disk: self }
-    }
-
-    /// Like [`quiesce`](Self::quiesce), but does not wait, so
-    /// [`queue_rq`](Operations::queue_rq) may still run.
-    ///
-    /// In a frozen queue nothing runs anyway.
-    ///
-    /// # Context
-    ///
-    /// Any.
-    pub fn quiesce_nowait(&self) -> QuiesceGuard<'_, T> {
-        // SAFETY: A `Disk` was added and not deleted, so its queue can be quiesced.
-        unsafe { bindings::blk_mq_quiesce_queue_nowait(self.queue()) };
 
         // INVARIANT: The queue was quiesced just now.
         QuiesceGuard { disk: self }

@@ -193,7 +193,7 @@ mod tests {
         let before = data.queued.load(Relaxed);
 
         let guard = disk.quiesce();
-        let also = disk.quiesce_nowait();
+        let also = disk.quiesce();
         let bio = Bio::submit(&open, READ, 0, 512, 0)?;
         drop(also);
         fsleep(Delta::from_millis(20));
