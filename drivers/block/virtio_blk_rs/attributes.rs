@@ -106,10 +106,13 @@ impl Attribute<Disk> for CacheType {
                 .write_if(&Config::WCE, write_back.into())
         })??;
         // The device has the last word, also if others write at the same time.
-        disk.update_limits(|limits| {
-            limits.set_write_cache(disk.queue_data().dev.with(has_write_cache)??);
-            Ok::<_, Error>(())
-        })
+        disk.update_limits_polling(
+            |limits| {
+                limits.set_write_cache(disk.queue_data().dev.with(has_write_cache)??);
+                Ok::<_, Error>(())
+            },
+            || disk.tag_set().data().poll(),
+        )
     }
 }
 

@@ -333,15 +333,19 @@ impl VirtioBlk {
         }
     }
 
-    /// Takes over the mode that the cache has now. Waits for all requests.
+    /// Takes over the mode that the cache has now. Waits for all requests, and polls for those that
+    /// others would: user space may sleep already, and the suspend waits for this.
     fn update_write_cache(dev: &virtio::Device<Bound>, disk: &Data) -> Result {
         if attributes::has_write_cache(dev)? == disk.has_write_cache() {
             return Ok(());
         }
-        disk.update_limits(|limits| {
-            limits.set_write_cache(attributes::has_write_cache(dev)?);
-            Ok::<_, Error>(())
-        })
+        disk.update_limits_polling(
+            |limits| {
+                limits.set_write_cache(attributes::has_write_cache(dev)?);
+                Ok::<_, Error>(())
+            },
+            || disk.tag_set().data().poll(),
+        )
     }
 
     /// Looks at a device that has been stopped, before it gets requests: whether it still is what

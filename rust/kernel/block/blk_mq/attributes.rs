@@ -68,8 +68,25 @@ impl<T: Operations> AddedDisk<'_, T> {
     where
         Error: From<E>,
     {
+        self.update_limits_polling(update, || ())
+    }
+
+    /// Changes limits of the queue; see
+    /// [`Disk::update_limits_polling`](super::Disk::update_limits_polling).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn update_limits_polling<E>(
+        &self,
+        update: impl FnOnce(&mut QueueLimits) -> Result<(), E>,
+        poll: impl FnMut(),
+    ) -> Result
+    where
+        Error: From<E>,
+    {
         // SAFETY: By the type invariant.
-        unsafe { update_limits(self.0, update) }
+        unsafe { update_limits(self.0, update, poll) }
     }
 }
 

@@ -10,6 +10,10 @@ use super::{
         Afterwards,
         DiskData, //
     },
+    freeze::{
+        freeze_polling,
+        thaw, //
+    },
     hw_queue::Run,
     new_disk::check_capacity,
     watch::{
@@ -57,9 +61,9 @@ use core::{
 /// [`report_zones`](Operations::report_zones); [`init_hctx`](Operations::init_hctx),
 /// [`init_request_data`](Operations::init_request_data), and `drop` of what that has made;
 /// [`Attribute::show`](super::Attribute::show) and [`Attribute::store`](super::Attribute::store);
-/// what was passed to [`update_limits`](Self::update_limits) or to
-/// [`execute`](GenDisk::execute); and, if the tag set is
-/// [`blocking`](super::TagSetOptions::blocking), [`queue_rq`](Operations::queue_rq),
+/// what was passed to [`update_limits`](Self::update_limits),
+/// [`update_limits_polling`](Self::update_limits_polling) or [`execute`](GenDisk::execute); and, if
+/// the tag set is [`blocking`](super::TagSetOptions::blocking), [`queue_rq`](Operations::queue_rq),
 /// [`queue_rqs`](Operations::queue_rqs) and [`commit_rqs`](Operations::commit_rqs).
 ///
 /// In a tag set that is not, those three must not sleep, nor may
@@ -154,8 +158,25 @@ impl<T: Operations> Disk<T> {
     where
         Error: From<E>,
     {
+        self.update_limits_polling(update, || ())
+    }
+
+    /// Like [`update_limits`](Self::update_limits), and calls `poll` again and again while requests
+    /// are waited for, as [`freeze_polling`](Self::freeze_polling) does.
+    ///
+    /// # Errors
+    ///
+    /// As for [`update_limits`](Self::update_limits).
+    pub fn update_limits_polling<E>(
+        &self,
+        update: impl FnOnce(&mut QueueLimits) -> Result<(), E>,
+        poll: impl FnMut(),
+    ) -> Result
+    where
+        Error: From<E>,
+    {
         // SAFETY: By the type invariant, the disk was added and not deleted.
-        unsafe { update_limits(self, update) }
+        unsafe { update_limits(self, update, poll) }
     }
 
     /// Fails all requests that come from now on, as the device is gone. Those that the driver has
@@ -221,7 +242,7 @@ fn unquiesce<T: Operations>(disk: &GenDisk<T>) -> bool {
     false
 }
 
-/// Changes limits of the queue of a disk.
+/// Changes limits of the queue of a disk, and calls `poll` while requests are waited for.
 ///
 /// # Safety
 ///
@@ -229,17 +250,19 @@ fn unquiesce<T: Operations>(disk: &GenDisk<T>) -> bool {
 pub(super) unsafe fn update_limits<T: Operations, E>(
     disk: &GenDisk<T>,
     update: impl FnOnce(&mut QueueLimits) -> Result<(), E>,
+    mut poll: impl FnMut(),
 ) -> Result
 where
     Error: From<E>,
 {
     let queue = disk.queue();
+    let callers = disk.tag_set().callers();
 
     // SAFETY: The disk keeps its queue.
     let mut limits = QueueLimits::from_raw(unsafe { bindings::queue_limits_start_update(queue) });
     let mut new = limits.clone();
 
-    let updated = disk.tag_set().callers().enter(|| update(&mut new));
+    let updated = callers.enter(|| update(&mut new));
     let result = updated.map_err(Error::from).and_then(|()| {
         new.check()?;
         // The block layer has sized its own data by the zones.
@@ -257,8 +280,14 @@ where
         return result;
     }
 
-    // SAFETY: An update was started above. The queue can be frozen, as the disk is not deleted.
-    to_result(unsafe { bindings::queue_limits_commit_update_frozen(queue, limits.as_raw_mut()) })
+    // SAFETY: By the requirement of this function. The queue is thawed below.
+    let memflags = unsafe { freeze_polling(disk, || callers.enter(&mut poll)) };
+    // SAFETY: An update was started above, and the queue is frozen.
+    let ret = unsafe { bindings::queue_limits_commit_update(queue, limits.as_raw_mut()) };
+
+    // SAFETY: The queue was frozen above, with these flags.
+    unsafe { thaw(disk, memflags) };
+    to_result(ret)
 }
 
 /// Removes a disk from the system, and gives up a reference to it.

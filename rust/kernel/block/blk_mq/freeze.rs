@@ -6,6 +6,7 @@
 
 use super::{
     Disk,
+    GenDisk,
     Operations, //
 };
 use crate::types::NotThreadSafe;
@@ -63,19 +64,9 @@ impl<T: Operations> Disk<T> {
     /// # Context
     ///
     /// As for [`freeze`](Self::freeze).
-    pub fn freeze_polling(&self, mut poll: impl FnMut()) -> FreezeGuard<'_, T> {
-        // SAFETY: The flags are restored by the guard.
-        let memflags = unsafe { bindings::memalloc_noio_save() };
-
-        // SAFETY: A `Disk` was added and not deleted, so its queue can be frozen.
-        unsafe { bindings::blk_freeze_queue_start(self.queue()) };
-        loop {
-            poll();
-            // SAFETY: The queue is being frozen.
-            if unsafe { bindings::blk_mq_freeze_queue_wait_timeout(self.queue(), 1) } != 0 {
-                break;
-            }
-        }
+    pub fn freeze_polling(&self, poll: impl FnMut()) -> FreezeGuard<'_, T> {
+        // SAFETY: A `Disk` was added and not deleted. The guard thaws the queue.
+        let memflags = unsafe { freeze_polling(self, poll) };
 
         // INVARIANT: The queue was frozen just now.
         FreezeGuard {
@@ -103,6 +94,41 @@ impl<T: Operations> Disk<T> {
     }
 }
 
+/// Freezes the queue of a disk, and calls `poll` again and again meanwhile. Returns the memory
+/// flags that this thread had.
+///
+/// # Safety
+///
+/// The disk must have been added, and not be deleted meanwhile. This thread must call [`thaw`] with
+/// the flags.
+pub(super) unsafe fn freeze_polling<T: Operations>(
+    disk: &GenDisk<T>,
+    mut poll: impl FnMut(),
+) -> u32 {
+    // SAFETY: `thaw` restores the flags.
+    let memflags = unsafe { bindings::memalloc_noio_save() };
+
+    // SAFETY: By the requirement of this function, the queue can be frozen.
+    unsafe { bindings::blk_freeze_queue_start(disk.queue()) };
+    loop {
+        poll();
+        // SAFETY: The queue is being frozen.
+        if unsafe { bindings::blk_mq_freeze_queue_wait_timeout(disk.queue(), 1) } != 0 {
+            break memflags;
+        }
+    }
+}
+
+/// Ends what freezing the queue of a disk has begun.
+///
+/// # Safety
+///
+/// This thread must have frozen the queue, and got `memflags` from that.
+pub(super) unsafe fn thaw<T: Operations>(disk: &GenDisk<T>, memflags: u32) {
+    // SAFETY: By the requirement of this function.
+    unsafe { bindings::blk_mq_unfreeze_queue(disk.queue(), memflags) };
+}
+
 impl<T: Operations> QuiesceGuard<'_, T> {
     /// Leaves the queue quiesced, until [`Disk::unquiesce`] is called or the disk is dropped.
     ///
@@ -116,7 +142,7 @@ impl<T: Operations> Drop for FreezeGuard<'_, T> {
     fn drop(&mut self) {
         // SAFETY: By the type invariant, the queue was frozen by this thread, which has returned
         // `memflags`.
-        unsafe { bindings::blk_mq_unfreeze_queue(self.disk.queue(), self.memflags) };
+        unsafe { thaw(self.disk, self.memflags) };
     }
 }
 

@@ -4,8 +4,15 @@
 
 use super::{
     census::Census,
-    io::OpenDisk,
-    ram::Ram,
+    io::{
+        Bio,
+        OpenDisk,
+        READ, //
+    },
+    ram::{
+        Mode,
+        Ram, //
+    },
     setup::{
         disk,
         new_disk,
@@ -16,6 +23,7 @@ use crate::{
     block::blk_mq::{
         Disk,
         QueueLimits,
+        Status,
         Zoned, //
     },
     error::to_result,
@@ -82,6 +90,42 @@ mod tests {
         // SAFETY: As above.
         let features = unsafe { (*disk.queue()).limits.features };
         assert!(features & bindings::BLK_FEAT_WRITE_CACHE != 0);
+        Ok(())
+    }
+
+    #[test]
+    fn a_change_of_limits_polls_for_requests_that_nobody_else_ends() -> Result {
+        let census = Census::new()?;
+        let disk = disk(&census, "rustkunit_updatepoll")?;
+        let open = OpenDisk::new(&disk)?;
+        let data = disk.queue_data();
+
+        data.set_mode(Mode::Park, Status::OK);
+        let bio = Bio::submit(&open, READ, 0, 512, 0)?;
+        data.wait_parked(1)?;
+        data.set_mode(Mode::Serve, Status::OK);
+
+        let mut polls = 0;
+
+        disk.update_limits_polling(
+            |limits| limits.set_max_hw_sectors(128).map(|_| ()),
+            || {
+                polls += 1;
+                // Not at once, and then again for nothing.
+                if polls > 2 {
+                    if let Some(rq) = data.unpark() {
+                        rq.end(Status::OK);
+                    }
+                }
+            },
+        )?;
+
+        assert!(bio.is_done());
+        assert!(polls > 2);
+        // SAFETY: The disk is valid, and nobody changes the limits.
+        assert_eq!(unsafe { (*disk.queue()).limits.max_hw_sectors }, 128);
+        // The queue is not frozen any more.
+        assert_eq!(Bio::submit(&open, READ, 0, 512, 0)?.wait(), Status::OK);
         Ok(())
     }
 
