@@ -97,12 +97,13 @@ fn boot(
     guest.child().kill();
     // The log of the kernel is complete when the guest is dropped.
     drop(guest);
+    let kernel_log = fs::read(&console).unwrap_or_default();
+    let kernel_log = String::from_utf8_lossy(&kernel_log);
     if let (Some(outcome), Some(scenario)) = (why, batch.get(trials.len())) {
-        let details = log.into_iter().rev().take(LINES).rev().collect();
+        let details = last(log.iter().map(String::as_str)).chain(last(kernel_log.lines())).map(str::to_owned).collect();
         trials.push(Trial { scenario: scenario.name.clone(), outcome, details });
     }
-    let log = fs::read(&console).unwrap_or_default();
-    blame(&mut trials, batch, &String::from_utf8_lossy(&log));
+    blame(&mut trials, batch, &kernel_log);
     save(&boot, &trials)?;
     Ok((trials, stats))
 }
@@ -182,11 +183,8 @@ impl Course<'_> {
                 if untold(outcome, silent, self.refused) {
                     outcome = Outcome::Untold;
                 }
-                let details = if scenario.holds(outcome) {
-                    Vec::new()
-                } else {
-                    self.log.iter().rev().take(LINES).rev().cloned().collect()
-                };
+                let details =
+                    if scenario.holds(outcome) { Vec::new() } else { last(self.log.iter()).cloned().collect() };
                 self.trials.push(Trial { scenario: scenario.name.clone(), outcome, details });
                 "ok".to_owned()
             }
@@ -230,6 +228,12 @@ impl Course<'_> {
         let answer = self.guest.devices().serve(&format!("device {device} count {what}"));
         answer.strip_prefix("ok ").and_then(|count| count.parse().ok()).unwrap_or(0)
     }
+}
+
+/// The last lines of something.
+fn last<T>(lines: impl DoubleEndedIterator<Item = T>) -> impl Iterator<Item = T> {
+    let last: Vec<_> = lines.rev().take(LINES).collect();
+    last.into_iter().rev()
 }
 
 /// Whether a trial shows nothing: the device was silent, or has refused its part. One that is gone refuses all.
