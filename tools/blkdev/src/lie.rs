@@ -4,7 +4,8 @@
 //!
 //! A lie never makes the device touch memory that the driver has taken back: no driver could help that without an
 //! IOMMU. So everything that is available is carried out before the lie is told, and a buffer that the driver takes
-//! back because of the lie, before it was carried out, is left alone; see [`Lies::is_owed`].
+//! back because of the lie, before it was carried out, is left alone; see [`Lies::is_owed`]. Descriptors of buffers that
+//! have not come back are as the driver made them by the time that the device looks; see [`Lies::mend`].
 
 use std::collections::BTreeMap;
 use std::io;
@@ -130,6 +131,8 @@ pub struct Lies {
     told: u64,
     /// Per queue and number: how many buffers the driver will take back that have not been carried out.
     owed: BTreeMap<(u16, u16), u32>,
+    /// Per queue and descriptor: the flags that were written after buffers came back, and those before.
+    linked: BTreeMap<(u16, u16), (u16, u16)>,
 }
 
 impl Lies {
@@ -146,6 +149,23 @@ impl Lies {
     /// The rings are new ones.
     pub fn forget(&mut self) {
         self.owed.clear();
+        self.linked.clear();
+    }
+
+    /// Takes back what was written to descriptors that the driver may use again by now. A device that followed such a
+    /// link itself would write to what is not its own.
+    ///
+    /// # Errors
+    ///
+    /// The ring is not in the memory of the driver.
+    pub fn mend(&mut self, queue: u16, ring: &Ring<'_>) -> io::Result<()> {
+        for (&(of, index), &(written, before)) in &self.linked {
+            if of == queue && ring.flags(index)? == written {
+                ring.set_flags(index, before)?;
+            }
+        }
+        self.linked.retain(|&(of, _), _| of != queue);
+        Ok(())
     }
 
     /// How many were told.
@@ -196,6 +216,9 @@ impl Lies {
         }
         self.told += 1;
         self.note(kind, queue, ring, first)?;
+        if kind == LieKind::NextAfter {
+            self.link_all(queue, ring)?;
+        }
         if let Some(lie) = self.lies.iter_mut().find(|lie| lie.kind == kind && lie.left != Some(0)) {
             lie.left = lie.left.map(|left| left.saturating_sub(1));
         }
@@ -206,14 +229,25 @@ impl Lies {
     fn note(&mut self, kind: LieKind, queue: u16, ring: &Ring<'_>, first: u16) -> io::Result<()> {
         let beyond = match kind {
             LieKind::IdFree | LieKind::IdBefore => first..ring.next_used(),
+            LieKind::IdTwice | LieKind::IdFlood => first.wrapping_add(1)..ring.next_used(),
             LieKind::IndexForward => ring.next_used()..ring.next_used().wrapping_add(1),
-            LieKind::IndexLap | LieKind::IndexHalf => 0..ring.size(),
+            LieKind::IndexBack | LieKind::IndexLap | LieKind::IndexHalf | LieKind::IndexZero => 0..ring.size(),
             _ => return Ok(()),
         };
         for index in beyond {
             if let Ok(head) = u16::try_from(ring.used_id(index)?) {
                 *self.owed.entry((queue, head)).or_default() += 1;
             }
+        }
+        Ok(())
+    }
+
+    /// Gives each descriptor a next one.
+    fn link_all(&mut self, queue: u16, ring: &Ring<'_>) -> io::Result<()> {
+        for index in 0..ring.size() {
+            let before = ring.flags(index)?;
+            ring.set_flags(index, before | NEXT)?;
+            self.linked.insert((queue, index), (before | NEXT, before));
         }
         Ok(())
     }
@@ -265,12 +299,8 @@ fn tell(kind: LieKind, ring: &mut Ring<'_>, done: Done) -> io::Result<bool> {
         LieKind::IndexZero if ring.next_used() == u16::MAX => return Ok(false),
         LieKind::IndexZero => lie_about_index(ring, done, |_| 0)?,
         LieKind::IndexStuck => ring.put_entry(id, used)?,
-        LieKind::NextAfter => {
-            ring.use_buffer(id, used)?;
-            for index in 0..ring.size() {
-                change(ring, index, |descriptor| descriptor.flags |= NEXT)?;
-            }
-        }
+        // The links come afterwards.
+        LieKind::NextAfter => ring.use_buffer(id, used)?,
         LieKind::AvailGarbage => {
             let header = ring.swap_avail_header(0x5a5a_ffff)?;
             ring.use_buffer(id, used)?;

@@ -128,6 +128,16 @@ impl<'a> Ring<'a> {
         self.write(at + LINK, descriptor.next.to_le())
     }
 
+    /// The flags of a descriptor.
+    pub fn flags(&self, index: u16) -> io::Result<u16> {
+        Ok(u16::from_le(self.read(self.descriptor_at(index) + FLAGS)?))
+    }
+
+    /// Changes the flags of a descriptor, and nothing beside them: the driver may be writing the rest.
+    pub fn set_flags(&self, index: u16, flags: u16) -> io::Result<()> {
+        self.write(self.descriptor_at(index) + FLAGS, flags.to_le())
+    }
+
     /// The numbers of the descriptors of a buffer.
     pub fn chain(&self, head: u16) -> io::Result<Vec<u16>> {
         let mut chain = vec![head];

@@ -119,8 +119,10 @@ impl Backend {
     /// The next request that the driver still waits for.
     fn next(&self, index: u16, vring: &VringRwLock) -> Option<Chain> {
         loop {
+            let memory = self.memory.memory();
             let mut state = vring.get_mut();
-            let chain = state.get_queue_mut().iter(self.memory.memory()).ok()?.next()?;
+            lock(&self.lies).mend(index, &Ring::new(&memory, state.get_queue_mut())).ok()?;
+            let chain = state.get_queue_mut().iter(memory).ok()?.next()?;
             drop(state);
             if !lock(&self.lies).is_owed(index, chain.head_index()) {
                 return Some(chain);
