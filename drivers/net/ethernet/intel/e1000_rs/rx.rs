@@ -217,7 +217,7 @@ impl<'bound> Adapter<'bound> {
                 }
             }
             Verdict::Part(bytes) => {
-                if Self::add_page(poll, ring, index, bytes).is_err() {
+                if Self::add_page(poll, &unit, ring, index, bytes).is_err() {
                     ring.top = None;
                     ring.chain.abandon(done);
                     self.counts.alloc_failed.add(1);
@@ -229,12 +229,12 @@ impl<'bound> Adapter<'bound> {
                 let whole = ring.top.is_none();
                 let result = match &ring.buffers {
                     _ if whole && u32::from(in_buffer) <= copybreak => {
-                        Self::copy(poll, ring, index, packet)
+                        Self::copy(poll, &unit, ring, index, packet)
                             .map(|skb| Self::pass(poll, unit, skb, metadata))
                     }
-                    Buffers::Small(_) => Self::build(poll, ring, index, packet)
+                    Buffers::Small(_) => Self::build(poll, &unit, ring, index, packet)
                         .map(|skb| Self::pass(poll, unit, skb, metadata)),
-                    Buffers::Large(_) => Self::add_page(poll, ring, index, in_buffer)
+                    Buffers::Large(_) => Self::add_page(poll, &unit, ring, index, in_buffer)
                         .and_then(|()| Self::pass_pages(poll, unit, ring, packet, metadata)),
                 };
 
@@ -279,14 +279,15 @@ impl<'bound> Adapter<'bound> {
 
     /// Copies a small packet, so that the buffer stays where it is (C: `e1000_copybreak`).
     #[inline]
-    fn copy(
-        poll: &Poll<'_>,
+    fn copy<'p>(
+        poll: &Poll<'p>,
+        unit: &Unit<'p>,
         ring: &mut RxRing<'bound>,
         index: usize,
         packet: u32,
     ) -> Result<SkBuff> {
         let len = usize::try_from(packet)?;
-        let mut skb = poll.alloc_skb(len).ok_or(ENOMEM)?;
+        let mut skb = poll.alloc_skb(unit, len).ok_or(ENOMEM)?;
         let view = match &mut ring.buffers {
             Buffers::Small(places) => places
                 .get_mut(index)
@@ -306,8 +307,9 @@ impl<'bound> Adapter<'bound> {
 
     /// Makes a packet of the buffer itself.
     #[inline]
-    fn build(
-        poll: &Poll<'_>,
+    fn build<'p>(
+        poll: &Poll<'p>,
+        unit: &Unit<'p>,
         ring: &mut RxRing<'bound>,
         index: usize,
         packet: u32,
@@ -318,18 +320,24 @@ impl<'bound> Adapter<'bound> {
         let place = places.get_mut(index).ok_or(EINVAL)?;
         let buffer = place.take().ok_or(EINVAL)?;
 
-        poll.build_skb(buffer.unmap(), usize::try_from(packet)?)
+        poll.build_skb(unit, buffer.unmap(), usize::try_from(packet)?)
             .map_err(|_| ENOMEM)
     }
 
     /// Adds a page to the packet that is being received.
-    fn add_page(poll: &Poll<'_>, ring: &mut RxRing<'bound>, index: usize, bytes: u16) -> Result {
+    fn add_page<'p>(
+        poll: &Poll<'p>,
+        unit: &Unit<'p>,
+        ring: &mut RxRing<'bound>,
+        index: usize,
+        bytes: u16,
+    ) -> Result {
         let Buffers::Large(places) = &mut ring.buffers else {
             return Err(EINVAL);
         };
         let mut top = match ring.top.take() {
             Some(top) => top,
-            None => poll.page_skb().ok_or(ENOMEM)?,
+            None => poll.page_skb(unit).ok_or(ENOMEM)?,
         };
         let place = places.get_mut(index).ok_or(EINVAL)?;
         let buffer = place.take().ok_or(EINVAL)?;
