@@ -394,20 +394,26 @@ impl<'bound> Adapter<'bound> {
     }
 
     /// Stops the card, and all that works on its behalf.
+    ///
+    /// Each step ends who could undo a later one. C stops the queue first, and then NAPI, which
+    /// may have woken it up by then: what is sent during the reset is lost, with the queue stopped
+    /// for its sake.
     fn quiesce(&self, dev: &Device<'bound, E1000>, rtnl: &Rtnl) {
+        // Handlers that run after this do nothing, and those that run before it are waited for.
+        self.down.store(true, Relaxed);
         self.hw.modify(regs::RCTL, rctl::EN, 0);
+        self.hw.irq_disable();
+        self.synchronize_irq();
+        // Nobody queues it any more.
+        self.watchdog.cancel_sync();
+        // Nobody schedules it any more.
+        dev.napi_disable(rtnl);
+        // Nobody wakes the queue up any more. A queue that is stopped without a link is not stuck.
+        dev.carrier_off();
         dev.tx_disable();
         self.hw.modify(regs::TCTL, tctl::EN, 0);
         self.hw.flush();
         super::hw::msleep(10);
-        dev.napi_disable(rtnl);
-        // Handlers that run after this do nothing, and those that run before it are waited for.
-        self.down.store(true, Relaxed);
-        self.hw.irq_disable();
-        self.synchronize_irq();
-        // Nobody queues it any more. It may have switched transmit on, but a reset follows.
-        self.watchdog.cancel_sync();
-        dev.carrier_off();
         self.forget_link();
     }
 

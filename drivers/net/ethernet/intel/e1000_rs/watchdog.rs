@@ -134,7 +134,9 @@ impl<'bound> Adapter<'bound> {
                 link.duplex_name(),
                 flow_control
             );
-            // In this order: what is sent wakes the queue only while there is a carrier.
+            // In this order: what is sent wakes the queue only while there is a carrier, and a
+            // queue with a carrier that has been stopped for long is taken to be stuck.
+            dev.trans_update();
             dev.carrier_on();
             dev.wake_queue();
         }
