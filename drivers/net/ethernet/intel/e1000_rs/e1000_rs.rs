@@ -122,6 +122,7 @@ use self::{
     },
     rxparse::MAX_JUMBO_FRAME,
     state::Config,
+    txplan::MAX_SEGMENTS,
     wol::wufc, //
 };
 
@@ -221,6 +222,7 @@ impl E1000 {
             new.add_priv_flags(PrivFlags::UNICAST_FLT);
         }
         new.set_mtu_range(MIN_MTU, MAX_JUMBO_FRAME - OVERHEAD);
+        new.set_tso_max_segs(MAX_SEGMENTS);
         new.set_watchdog_timeout(WATCHDOG_TIMEOUT);
         new.set_ethtool_ops();
     }

@@ -75,6 +75,8 @@ pub(crate) struct Tx<'bound> {
     ring: SpinLockIrq<Option<KBox<TxRing<'bound>>>>,
     /// How many descriptors are free: what the ring says, for those who do not have its lock.
     unused: Atomic<u32>,
+    /// How many are free when the card has no packets.
+    most: Atomic<u32>,
     /// See [`Errata::last_tso`]. Whoever has the lock of the transmit queue writes it.
     last_tso: Atomic<bool>,
     /// A hang is to be looked for.
@@ -89,19 +91,21 @@ impl<'bound> Tx<'bound> {
         pin_init!(Self {
             ring <- new_spinlock_irq!(None),
             unused: Atomic::new(0),
+            most: Atomic::new(0),
             last_tso: Atomic::new(false),
             watch: Atomic::new(false),
             hang_seconds: Atomic::new(1),
         })
     }
 
-    /// Puts a ring into the place of another one. The card uses neither.
+    /// Puts an empty ring into the place of another one. The card uses neither.
     pub(crate) fn replace(&self, ring: Option<KBox<TxRing<'bound>>>) {
         let unused = ring.as_ref().map_or(0, |ring| ring.unused());
         let old = {
             let mut slot = self.ring.lock();
 
             self.unused.store(unused.into(), Relaxed);
+            self.most.store(unused.into(), Relaxed);
             core::mem::replace(&mut *slot, ring)
         };
 
@@ -212,6 +216,11 @@ impl<'bound> Adapter<'bound> {
         // Head must not come up to tail.
         let needed = plan.needed(head, frags).saturating_add(2);
 
+        if needed > self.tx.most.load(Relaxed) {
+            // It would wait for ever, and all others behind it.
+            self.drop_unsent(skb);
+            return Ok(());
+        }
         if xmit.maybe_stop(needed, needed, || self.tx.unused()) {
             self.tx.kick(&self.hw);
             return Err(skb.busy());
