@@ -205,16 +205,13 @@ impl<'bound> Adapter<'bound> {
         copybreak: u32,
         received: &mut Received,
     ) {
-        let starts = ring.chain.is_start();
         let verdict = ring.chain.next(rules, done);
         let index = usize::from(ring.next_to_clean);
 
         match verdict {
-            Verdict::Drop(_) => {
+            Verdict::Drop(reason) => {
                 ring.top = None;
-                if starts {
-                    received.dropped += 1;
-                }
+                received.dropped += u32::from(reason.is_loss());
             }
             Verdict::Part(bytes) => {
                 if Self::add_page(poll, &unit, ring, index, bytes).is_err() {
