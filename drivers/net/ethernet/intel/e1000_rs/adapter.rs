@@ -114,7 +114,6 @@ pub(crate) struct Adapter<'bound> {
     #[pin]
     pub(crate) tx: Tx<'bound>,
     /// The receive ring.
-    #[pin]
     pub(crate) rx: Rx<'bound>,
     /// Counters of packets.
     pub(crate) counts: Counts,
@@ -192,7 +191,7 @@ impl<'bound> Adapter<'bound> {
                 ports,
                 config <- new_mutex!(Config::new(&options, [0; 6], 0)),
                 tx <- Tx::new(),
-                rx <- Rx::new(),
+                rx: Rx::new(),
                 counts: Counts::default(),
                 statistics <- new_spinlock_irq!(Statistics::default()),
                 seen <- new_mutex!(Seen::default()),
@@ -437,7 +436,7 @@ impl<'bound> Adapter<'bound> {
         self.tx.clean(&self.hw);
         // NAPI is disabled.
         let _ = dev.reset_queue(rtnl);
-        self.rx.clean(&self.hw);
+        self.rx.empty(&self.hw);
     }
 
     /// Resets the card if it is up, as what has been set takes effect by that
