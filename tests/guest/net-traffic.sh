@@ -95,29 +95,40 @@ short_payloads() {
 	asks left tcp 60000 60000
 }
 
+# bit NUMBER COMBINATION: on or off.
+bit() {
+	[ $(($2 >> $1 & 1)) -eq 1 ] && echo on || echo off
+}
+
+# combine COMBINATION: switches six features. Fragments need checksums, and segments need fragments.
+combine() {
+	tx=$(bit 0 "$1") sg=$(bit 1 "$1") tso=$(bit 2 "$1") rx=$(bit 3 "$1") gso=$(bit 4 "$1") gro=$(bit 5 "$1")
+	echo "tx $tx sg $sg tso $tso rx $rx gso $gso gro $gro"
+	offload left tx "$tx" sg "$sg" tso "$tso" rx "$rx" gso "$gso" gro "$gro"
+	[ "$tx" = on ] || sg=off
+	[ $sg = on ] || tso=off
+	is_switched left tx-checksumming "$tx"
+	is_switched left scatter-gather $sg
+	is_switched left tcp-segmentation-offload "$tso"
+	is_switched left rx-checksumming "$rx"
+	is_switched left generic-receive-offload "$gro"
+}
+
 each_offload_on_and_off() {
 	start_answering
 	combination=0
 	while [ $combination -lt "$COMBINATIONS" ]; do
-		set -- tx sg tso rx gso gro
-		states=
-		bits=$combination
-		for feature; do
-			[ $((bits & 1)) -eq 1 ] && state=on || state=off
-			states="$states $feature $state"
-			bits=$((bits >> 1))
-		done
-		echo "$states"
-		# shellcheck disable=SC2086 # One word per feature and state.
-		offload left $states
+		combine $combination
 		short_payloads
 		combination=$((combination + 1))
 	done
 	offload left tx on sg on tso on gso on gro on rx off
 	for feature in rx-fcs rx-all; do
 		offload left $feature on
+		is_switched left $feature on
 		short_payloads
 		offload left $feature off
+		is_switched left $feature off
 	done
 	note "$COMBINATIONS combinations, payloads of 1 to 64 bytes"
 }

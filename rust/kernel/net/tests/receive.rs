@@ -341,10 +341,13 @@ mod tests {
     #[test]
     fn what_has_not_arrived_when_the_card_goes_is_freed() -> Result {
         let (test, tap) = card()?;
+        let census = test.census.clone();
 
         test.arrive(Arrival::Bytes(packet(&[1])?))?;
+        assert_eq!(census.counts(), (1, 0));
         drop(tap);
         drop(test);
+        assert_eq!(census.counts(), (0, 0));
         Ok(())
     }
 }
