@@ -58,7 +58,6 @@ use crate::{
         }, //
     },
     new_spinlock_irq,
-    page::PAGE_SIZE,
     prelude::*,
     sync::{
         atomic::{

@@ -7,8 +7,8 @@
 //! another to end its reset, as C's functions do: there, a close could wait for a reset that
 //! waited for the lock that the close held.
 //!
-//! Lock order: RTNL, then [`Adapter::config`], then the locks of [`Hw`]. The locks of the rings and
-//! the statistics are innermost.
+//! Lock order: RTNL, then [`Adapter::config`], then the locks of [`Hw`]. Those of the statistics
+//! and of the throttle are innermost. The rings have none.
 
 use kernel::{
     device::{
@@ -111,7 +111,6 @@ pub(crate) struct Adapter<'bound> {
     #[pin]
     pub(crate) config: Mutex<Config>,
     /// The transmit ring.
-    #[pin]
     pub(crate) tx: Tx<'bound>,
     /// The receive ring.
     pub(crate) rx: Rx<'bound>,
@@ -190,7 +189,7 @@ impl<'bound> Adapter<'bound> {
                 hw <- hw,
                 ports,
                 config <- new_mutex!(Config::new(&options, [0; 6], 0)),
-                tx <- Tx::new(),
+                tx: Tx::new(),
                 rx: Rx::new(),
                 counts: Counts::default(),
                 statistics <- new_spinlock_irq!(Statistics::default()),
@@ -433,7 +432,7 @@ impl<'bound> Adapter<'bound> {
 
     /// Empties the rings. The card does not use them.
     fn clean_rings(&self, dev: &Device<'bound, E1000>, rtnl: &Rtnl) {
-        self.tx.clean(&self.hw);
+        self.tx.empty(&self.hw);
         // NAPI is disabled.
         let _ = dev.reset_queue(rtnl);
         self.rx.empty(&self.hw);
@@ -458,7 +457,7 @@ impl<'bound> Adapter<'bound> {
     pub(crate) fn make_rings(
         &self,
         max_frame: u32,
-    ) -> Result<(KBox<TxRing<'bound>>, KBox<RxRing<'bound>>)> {
+    ) -> Result<(TxRing<'bound>, KBox<RxRing<'bound>>)> {
         let (tx_size, rx_size) = {
             let config = self.config.lock();
 

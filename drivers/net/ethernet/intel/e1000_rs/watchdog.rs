@@ -248,7 +248,7 @@ impl<'bound> Adapter<'bound> {
 
     /// Says that a packet was not sent for a second and more, and stops the queue; the watchdog of
     /// the stack does the rest.
-    pub(crate) fn report_hang(&self, dev: &Device<'bound, E1000>, stuck: &Stuck) {
+    pub(crate) fn report_hang(&self, dev: &Device<'bound, E1000>, stuck: &Stuck, next_to_use: u32) {
         // Stopping it again would put off the timeout, which has the card reset.
         if !dev.queue_stopped() {
             dev.stop_queue();
@@ -265,7 +265,7 @@ impl<'bound> Adapter<'bound> {
              jiffies              <{:x}>\n  next_to_watch.status <{:x}>\n",
             self.hw.read(regs::TDH),
             self.hw.read(regs::TDT),
-            stuck.next_to_use,
+            next_to_use,
             stuck.next_to_clean,
             stuck.time,
             stuck.last,
