@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 #if defined(CONFIG_RUST_VIRTIO_KUNIT_TEST) || \
+	defined(CONFIG_RUST_NETDEV_KUNIT_TEST) || \
 	defined(CONFIG_RUST_DRIVER_CORE_KUNIT_TEST)
 #include <linux/io.h>
 #include <linux/mm.h>

@@ -59,7 +59,7 @@ pub fn map(dev: &device::Device<Bound>, skb: SkBuff) -> Result<MappedSkb<'_>> {
 
 pub fn poll(mut poll: Poll<'_>) -> Polled {
     while let Some(unit) = poll.take() {
-        let Some(skb) = poll.alloc_skb(60) else {
+        let Some(skb) = poll.alloc_skb(&unit, 60) else {
             return poll.again();
         };
 
@@ -137,6 +137,28 @@ pub fn keep_a_unit<'a>(poll: &mut Poll<'a>) -> Option<Unit<'static>> {
 #[cfg(case = "unit_of_another_run")]
 pub fn unit_of_another_run<'a, 'b: 'a>(poll: &Poll<'a>, unit: Unit<'b>, skb: SkBuff) {
     poll.receive(unit, skb);
+}
+
+// The packets that NAPI makes need a unit, which netpoll has not, and it is used once.
+//@ case: packet_of_a_used_unit
+//@ error: E0382
+//@ message: borrow of moved value: `unit`
+#[cfg(case = "packet_of_a_used_unit")]
+pub fn packet_of_a_used_unit<'a>(poll: &Poll<'a>, unit: Unit<'a>, skb: SkBuff) -> Option<SkBuff> {
+    poll.receive(unit, skb);
+    poll.alloc_skb(&unit, 60)
+}
+
+// How a run has ended is of no use to another thread.
+//@ case: end_of_another_run
+//@ error: E0277
+//@ message: cannot be sent between threads safely
+#[cfg(case = "end_of_another_run")]
+pub fn end_of_another_run(poll: Poll<'_>, run: impl FnOnce(KBox<dyn FnOnce() + Send>)) -> Result {
+    let polled = poll.complete(|| ());
+
+    run(KBox::new(move || drop(polled), GFP_KERNEL)?);
+    Ok(())
 }
 
 // A run of NAPI has an end.

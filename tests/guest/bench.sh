@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
-# fio on two equal disks, one of ORACLE and one of DRIVER, in turn: PAIRS pairs of runs per workload. In the second
-# half each driver has the other's disk.
+# fio on two equal disks, one of ORACLE and one of DRIVER, in turn.
 
 . /mnt/guest/lib.sh
 . /mnt/guest/disk.sh
 . /mnt/guest/workloads.sh
 
-HALF=$((PAIRS / 2))
+FIRST=main
+SECOND=other
+. /mnt/guest/pairs.sh
 
 both_drivers_have_a_disk() {
 	both_drivers_load
@@ -27,38 +28,10 @@ warm_up() {
 	done
 }
 
-disk_of_driver() {
-	for disk in $(disk_names); do
-		if [ "$(driver_of "$disk")" = "$1" ]; then
-			echo "$disk"
-			return
-		fi
-	done
-	return 1
-}
-
-# run WORKLOAD PAIR DRIVER
+# run WORKLOAD DISK
 run() {
-	on=$(disk_of_driver "$3")
-	fio_workload "$1" "$on" --runtime="$SECONDS_EACH" --ramp_time=250ms --time_based
-	say "@data run $1 $2 $3 $(cat /tmp/fio.out)"
-}
-
-# compare WORKLOAD: half of the pairs, A B B A A B …
-compare() {
-	pair=0
-	[ "$(disk_of_driver "$DRIVER")" = other ] || pair=$HALF
-	last=$((pair + HALF))
-	while [ "$pair" -lt "$last" ]; do
-		pair=$((pair + 1))
-		case $((pair % 2)) in
-		1) order="$ORACLE $DRIVER" ;;
-		0) order="$DRIVER $ORACLE" ;;
-		esac
-		for driver in $order; do
-			run "$1" "$pair" "$driver"
-		done
-	done
+	fio_workload "$1" "$2" --runtime="$SECONDS_EACH" --ramp_time=250ms --time_based
+	result=$(cat /tmp/fio.out)
 }
 
 randread_4k_depth_1() {

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
-# Two equal cards, one of ORACLE and one of DRIVER, in turn against a third one at the other end of the wire: PAIRS
-# pairs of runs per workload. In the second half each driver has the other's card.
+# Two equal cards, one of ORACLE and one of DRIVER, in turn against a third one at the other end of the wire.
 
 . /mnt/guest/lib.sh
 . /mnt/guest/net.sh
 
-HALF=$((PAIRS / 2))
+FIRST=one
+SECOND=two
+. /mnt/guest/pairs.sh
+
 PEER_CARD=far
 
 # Frames and pings of a run.
@@ -37,20 +39,10 @@ warm_up() {
 	done
 }
 
-card_of_driver() {
-	for card in one two; do
-		if [ "$(driver_of "$card")" = "$1" ]; then
-			echo "$card"
-			return
-		fi
-	done
-	return 1
-}
-
 # sends_per_second FROM TO SIZE: frames that the driver takes.
 sends_per_second() {
 	pktgen "$1" "$2" "$FRAMES" "$3" >/tmp/pktgen
-	rate=$(sed -n 's/^ *\([0-9]*\)pps .*/\1/p' /tmp/pktgen)
+	result=$(sed -n 's/^ *\([0-9]*\)pps .*/\1/p' /tmp/pktgen)
 }
 
 # receives_per_second FROM TO SIZE: frames that the driver delivers while they are sent.
@@ -59,7 +51,7 @@ receives_per_second() {
 	begin=$(centiseconds)
 	pktgen "$1" "$2" "$FRAMES" "$3"
 	got=$(($(stack_counters "$2" | cut -d' ' -f1) - before))
-	rate=$((got * 100 / ($(centiseconds) - begin)))
+	result=$((got * 100 / ($(centiseconds) - begin)))
 }
 
 # centiseconds: since the boot.
@@ -67,38 +59,28 @@ centiseconds() {
 	cut -d' ' -f1 /proc/uptime | tr -d .
 }
 
-# run WORKLOAD PAIR DRIVER
-run() {
-	on=$(card_of_driver "$3")
-	case $1 in
-	tcp-send-mbits) runs_iperf "$on" $PEER_CARD "$SECONDS_EACH" ;;
-	tcp-receive-mbits) runs_iperf $PEER_CARD "$on" "$SECONDS_EACH" ;;
-	send-60-byte-frames) sends_per_second "$on" $PEER_CARD 60 ;;
-	receive-60-byte-frames) receives_per_second $PEER_CARD "$on" 60 ;;
-	pings)
-		on "$on" ping -q -f -n -c "$PINGS" "$(v4_of $PEER_CARD)" >/tmp/pings
-		milliseconds=$(sed -n 's/.*, time \([0-9]*\)ms.*/\1/p' /tmp/pings)
-		rate=$((PINGS * 1000 / milliseconds))
-		;;
-	esac
-	say "@data run $1 $2 $3 $rate"
+# megabits_per_second FROM TO
+megabits_per_second() {
+	runs_iperf "$1" "$2" "$SECONDS_EACH"
+	result=$rate
 }
 
-# compare WORKLOAD: half of the pairs, A B B A A B …
-compare() {
-	pair=0
-	[ "$(card_of_driver "$DRIVER")" = two ] || pair=$HALF
-	last=$((pair + HALF))
-	while [ "$pair" -lt "$last" ]; do
-		pair=$((pair + 1))
-		case $((pair % 2)) in
-		1) order="$ORACLE $DRIVER" ;;
-		0) order="$DRIVER $ORACLE" ;;
-		esac
-		for driver in $order; do
-			run "$1" "$pair" "$driver"
-		done
-	done
+# pings_per_second FROM TO
+pings_per_second() {
+	on "$1" ping -q -f -n -c "$PINGS" "$(v4_of "$2")" >/tmp/pings
+	milliseconds=$(sed -n 's/.*, time \([0-9]*\)ms.*/\1/p' /tmp/pings)
+	result=$((PINGS * 1000 / milliseconds))
+}
+
+# run WORKLOAD CARD
+run() {
+	case $1 in
+	tcp-send-mbits) megabits_per_second "$2" $PEER_CARD ;;
+	tcp-receive-mbits) megabits_per_second $PEER_CARD "$2" ;;
+	send-60-byte-frames) sends_per_second "$2" $PEER_CARD 60 ;;
+	receive-60-byte-frames) receives_per_second $PEER_CARD "$2" 60 ;;
+	pings) pings_per_second "$2" $PEER_CARD ;;
+	esac
 }
 
 tcp_from_the_card() {

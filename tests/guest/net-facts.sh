@@ -20,9 +20,11 @@ module_facts() {
 	done
 }
 
-# link_facts PREFIX INTERFACE: what `ip` says; the number of an interface counts up.
+# link_facts PREFIX INTERFACE: what `ip` says; the number of an interface counts up. Segments are a fact of their own.
 link_facts() {
-	fact "$1" "$(ip -d link show "$2" | sed 's/^[0-9]*: //')"
+	ip -d link show "$2" >/tmp/link
+	fact "$1" "$(sed -e 's/^[0-9]*: //' -e 's/ [gt]so_max_segs [0-9]*//g' /tmp/link)"
+	fact "$1/segments" "$(grep -o '[gt]so_max_segs [0-9]*' /tmp/link | xargs)"
 	fact "$1/groups" "$(ip maddr show dev "$2" | sed '/^[0-9]*:/d')"
 }
 

@@ -23,12 +23,20 @@ the_modules_load() {
 	note "$DRIVER and $PEER"
 }
 
+# slots: how much of the memory for bounce buffers is in use.
+slots() {
+	cat /sys/kernel/debug/swiotlb/io_tlb_used
+}
+
+# A card that is up has 255 buffers to receive into, and each takes a slot or more. Some may be on their way.
 bounce_buffers_are_used() {
-	grep -q swiotlb=force /proc/cmdline
-	used=$(cat /sys/kernel/debug/swiotlb/io_tlb_used_hiwater)
-	asks left udp $LONGEST $LONGEST
-	[ "$used" -gt 0 ]
-	note "$used slots at most"
+	before=$(slots)
+	down left
+	used=$((before - $(slots)))
+	start left
+	wait_for 20 hears left
+	note "$used slots for 255 buffers"
+	[ $used -ge 240 ]
 }
 
 pings_of_every_size_come_back() {
@@ -87,29 +95,40 @@ short_payloads() {
 	asks left tcp 60000 60000
 }
 
+# bit NUMBER COMBINATION: on or off.
+bit() {
+	[ $(($2 >> $1 & 1)) -eq 1 ] && echo on || echo off
+}
+
+# combine COMBINATION: switches six features. Fragments need checksums, and segments need fragments.
+combine() {
+	tx=$(bit 0 "$1") sg=$(bit 1 "$1") tso=$(bit 2 "$1") rx=$(bit 3 "$1") gso=$(bit 4 "$1") gro=$(bit 5 "$1")
+	echo "tx $tx sg $sg tso $tso rx $rx gso $gso gro $gro"
+	offload left tx "$tx" sg "$sg" tso "$tso" rx "$rx" gso "$gso" gro "$gro"
+	[ "$tx" = on ] || sg=off
+	[ $sg = on ] || tso=off
+	is_switched left tx-checksumming "$tx"
+	is_switched left scatter-gather $sg
+	is_switched left tcp-segmentation-offload "$tso"
+	is_switched left rx-checksumming "$rx"
+	is_switched left generic-receive-offload "$gro"
+}
+
 each_offload_on_and_off() {
 	start_answering
 	combination=0
 	while [ $combination -lt "$COMBINATIONS" ]; do
-		set -- tx sg tso rx gso gro
-		states=
-		bits=$combination
-		for feature; do
-			[ $((bits & 1)) -eq 1 ] && state=on || state=off
-			states="$states $feature $state"
-			bits=$((bits >> 1))
-		done
-		echo "$states"
-		# shellcheck disable=SC2086 # One word per feature and state.
-		offload left $states
+		combine $combination
 		short_payloads
 		combination=$((combination + 1))
 	done
 	offload left tx on sg on tso on gso on gro on rx off
 	for feature in rx-fcs rx-all; do
 		offload left $feature on
+		is_switched left $feature on
 		short_payloads
 		offload left $feature off
+		is_switched left $feature off
 	done
 	note "$COMBINATIONS combinations, payloads of 1 to 64 bytes"
 }
@@ -327,6 +346,19 @@ more_is_sent_than_the_ring_holds() {
 	note "$((4 * FRAMES)) frames, queue stopped $(counter left tx_restart_queue) times"
 }
 
+# Whoever is sent something may ask for segments as small as it likes. What the ring has no room for must not be waited
+# for.
+tiny_segments_do_not_stop_the_card() {
+	timeouts=$(counter left tx_timeout_count)
+	on right ip route replace 10.0.0.0/24 dev right advmss 48
+	begin left ping -q -f -n -s 200 "$(v4_of right)" >/dev/null 2>&1
+	sends left 1
+	on right ip route replace 10.0.0.0/24 dev right
+	hears left
+	[ "$(counter left tx_timeout_count)" -eq "$timeouts" ]
+	note "1 MiB in segments of 48 bytes"
+}
+
 # The driver is polled, with interrupts off, by whoever has something to say. The net console knows the first name space
 # alone.
 what_the_kernel_says_goes_over_the_wire() {
@@ -379,5 +411,5 @@ cases the_modules_load pings_of_every_size_come_back $bounced every_size_comes_b
 	tags_of_priorities_alone_and_tags_in_tags no_tag_is_left groups_are_joined_and_left \
 	only_what_is_for_the_card_gets_in more_addresses_than_the_card_has_places_for \
 	links_of_every_speed_carry_frames frames_become_long_and_short_while_they_go \
-	more_is_sent_than_the_ring_holds what_the_kernel_says_goes_over_the_wire no_socket_buffer_is_lost \
-	the_modules_unload
+	more_is_sent_than_the_ring_holds tiny_segments_do_not_stop_the_card \
+	what_the_kernel_says_goes_over_the_wire no_socket_buffer_is_lost the_modules_unload

@@ -254,6 +254,11 @@ offload() {
 	on "$at" ethtool -K "$at" "$@" || true
 }
 
+# is_switched CARD NAME STATE: whether a feature is on or off, by its long name.
+is_switched() {
+	on "$1" ethtool -k "$1" | grep -q "^$2: $3"
+}
+
 # counter CARD NAME: what `ethtool -S` says, which is what the card has counted.
 counter() {
 	on "$1" ethtool -S "$1" | sed -n "s/^ *$2: //p"

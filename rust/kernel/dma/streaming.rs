@@ -573,5 +573,11 @@ impl<D: Direction> Drop for CpuView<'_, D> {
     }
 }
 
+#[cfg(all(
+    CONFIG_HAS_DMA,
+    any(CONFIG_RUST_DRIVER_CORE_KUNIT_TEST, CONFIG_RUST_NETDEV_KUNIT_TEST)
+))]
+pub(crate) mod soft;
+
 #[cfg(all(CONFIG_HAS_DMA, CONFIG_RUST_DRIVER_CORE_KUNIT_TEST))]
 mod tests;

@@ -5,7 +5,11 @@
 mod card;
 mod census;
 mod configuration;
+#[cfg(all(CONFIG_HAS_DMA, not(CONFIG_HIGHMEM)))]
+mod e1000;
 mod ethtool;
+#[cfg(all(CONFIG_HAS_DMA, not(CONFIG_HIGHMEM)))]
+mod hostile;
 mod lifecycle;
 mod packets;
 mod peer;

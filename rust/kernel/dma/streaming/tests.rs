@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Who sees what, and when, on a device made of software: it accesses memory by the addresses that
-//! it was given. With `swiotlb=force` these are those of copies.
+//! Who sees what, and when, on a device made of software.
 
 use super::{
+    soft::{
+        self,
+        device_write,
+        SoftDevice, //
+    },
     Bidirectional,
     Direction,
     FromDevice,
@@ -13,14 +17,7 @@ use super::{
     ToDevice, //
 };
 use crate::{
-    bindings,
-    device::{
-        Bound,
-        Device, //
-    },
     dma::DmaAddress,
-    error::to_result,
-    faux,
     page::{
         Page,
         PAGE_SIZE, //
@@ -29,45 +26,12 @@ use crate::{
 };
 use core::mem::MaybeUninit;
 
-/// A device that can do DMA.
-struct SoftDevice(faux::Registration);
-
-impl SoftDevice {
-    fn new() -> Result<Self> {
-        let dev = Self(faux::Registration::new(c"rust_dma_streaming", None)?);
-        let raw = dev.bound().as_raw();
-
-        // SAFETY: The device is valid, and nobody else sets it up.
-        unsafe { (*raw).dma_mask = &raw mut (*raw).coherent_dma_mask };
-        // SAFETY: The device has a place for its mask, and nothing is mapped yet.
-        to_result(unsafe { bindings::dma_set_mask_and_coherent(raw, u64::MAX) })?;
-        Ok(dev)
-    }
-
-    fn bound(&self) -> &Device<Bound> {
-        self.0.as_ref().as_ref()
-    }
-}
-
-/// Where the memory with an address is for a device, and so for one made of software.
-fn place(address: DmaAddress) -> *mut u8 {
-    // SAFETY: The addresses of cases are physical ones, of memory.
-    unsafe { bindings::phys_to_virt(address) }.cast()
-}
-
 /// Lets the device read.
 fn device_read(address: DmaAddress, len: usize) -> Result<KVec<u8>> {
     let mut bytes = KVec::from_elem(0, len, GFP_KERNEL)?;
 
-    // SAFETY: Cases read what is mapped.
-    unsafe { bindings::memcpy(bytes.as_mut_ptr().cast(), place(address).cast(), len) };
+    soft::device_read(address, &mut bytes);
     Ok(bytes)
-}
-
-/// Lets the device write.
-fn device_write(address: DmaAddress, bytes: &[u8]) {
-    // SAFETY: Cases write to what is mapped.
-    unsafe { bindings::memcpy(place(address).cast(), bytes.as_ptr().cast(), bytes.len()) };
 }
 
 fn bytes(text: &[u8]) -> Result<KVec<u8>> {
@@ -99,7 +63,7 @@ mod cases {
 
     #[test]
     fn the_device_reads_what_was_mapped() -> Result {
-        let dev = SoftDevice::new()?;
+        let dev = SoftDevice::new(c"rust_dma_streaming")?;
         let mapping = map(&dev, bytes(b"from the CPU")?, ToDevice)?;
 
         assert_eq!(mapping.len(), 12);
@@ -113,7 +77,7 @@ mod cases {
 
     #[test]
     fn unmapping_shows_what_the_device_wrote() -> Result {
-        let dev = SoftDevice::new()?;
+        let dev = SoftDevice::new(c"rust_dma_streaming")?;
         let mapping = map(&dev, bytes(b"............")?, FromDevice)?;
 
         device_write(mapping.dma_address(), b"from beyond");
@@ -123,7 +87,7 @@ mod cases {
 
     #[test]
     fn a_synced_buffer_stays_mapped() -> Result {
-        let dev = SoftDevice::new()?;
+        let dev = SoftDevice::new(c"rust_dma_streaming")?;
         let mut mapping = map(&dev, Page::alloc_page(GFP_KERNEL)?, FromDevice)?;
 
         assert_eq!(mapping.len(), PAGE_SIZE);
@@ -144,7 +108,7 @@ mod cases {
 
     #[test]
     fn the_device_reads_what_was_written_through_a_view() -> Result {
-        let dev = SoftDevice::new()?;
+        let dev = SoftDevice::new(c"rust_dma_streaming")?;
         let mut mapping = map(&dev, bytes(b"........")?, Bidirectional)?;
 
         device_write(mapping.dma_address(), b"question");
@@ -162,7 +126,7 @@ mod cases {
 
     #[test]
     fn a_box_is_mapped_as_its_bytes() -> Result {
-        let dev = SoftDevice::new()?;
+        let dev = SoftDevice::new(c"rust_dma_streaming")?;
         let mapping = map(&dev, KBox::new([0_u8; 64], GFP_KERNEL)?, FromDevice)?;
 
         assert_eq!(mapping.len(), 64);
@@ -173,7 +137,7 @@ mod cases {
 
     #[test]
     fn nothing_beyond_the_bytes_is_reached() -> Result {
-        let dev = SoftDevice::new()?;
+        let dev = SoftDevice::new(c"rust_dma_streaming")?;
         let mut mapping = map(&dev, bytes(b"12345678")?, Bidirectional)?;
 
         assert_eq!(mapping.sync_for_cpu(9).err(), Some(EINVAL));
@@ -200,7 +164,7 @@ mod cases {
 
     #[test]
     fn no_bytes_are_not_mapped_and_come_back() -> Result {
-        let dev = SoftDevice::new()?;
+        let dev = SoftDevice::new(c"rust_dma_streaming")?;
         let mut empty: KVec<u8> = KVec::with_capacity(16, GFP_KERNEL)?;
 
         empty.reserve(32, GFP_KERNEL)?;
@@ -216,7 +180,7 @@ mod cases {
 
     #[test]
     fn an_address_that_is_an_error_is_no_mapping() -> Result {
-        let dev = SoftDevice::new()?;
+        let dev = SoftDevice::new(c"rust_dma_streaming")?;
         // SAFETY: It is what a mapping that failed returns, so nothing is unmapped.
         let refused = unsafe { Region::<ToDevice>::new(dev.bound(), DmaAddress::MAX, 1) };
 
@@ -226,7 +190,7 @@ mod cases {
 
     #[test]
     fn parts_of_a_page_are_mapped_by_themselves() -> Result {
-        let dev = SoftDevice::new()?;
+        let dev = SoftDevice::new(c"rust_dma_streaming")?;
         let page = Page::alloc_page(GFP_KERNEL | __GFP_ZERO)?;
 
         // SAFETY: The page is valid until the regions were dropped, and not accessed meanwhile.

@@ -16,7 +16,8 @@ use crate::{
 };
 
 impl<T: Operations> Device<'_, T> {
-    /// Lets NAPI run, and says that it looks after the queues. Does nothing if it is enabled.
+    /// Lets NAPI run, and says that it looks after the queues. Does nothing if it is enabled, or
+    /// while the device is not [running](Self::is_running): nobody would disable it then.
     ///
     /// # Context
     ///
@@ -24,7 +25,7 @@ impl<T: Operations> Device<'_, T> {
     pub fn napi_enable(&self, _rtnl: &Rtnl) {
         let header = self.header();
 
-        if header.napi_enabled.xchg(1, Relaxed) != 0 {
+        if !self.is_running() || header.napi_enabled.xchg(1, Relaxed) != 0 {
             return;
         }
         // SAFETY: NAPI was added, and is disabled, since this changes under RTNL only.

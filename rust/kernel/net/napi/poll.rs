@@ -23,14 +23,23 @@ use core::{
 /// The right to work on one received packet, a unit of the budget of a [`Poll`].
 ///
 /// It can be used in the run of NAPI that it was taken in, or not at all; it is used up either way.
+/// Netpoll, which runs NAPI wherever something is printed, gives none: the packets that NAPI makes
+/// come from memory of the CPU that whoever was interrupted may be at.
 #[must_use = "a unit of the budget is gone"]
 pub struct Unit<'a>(PhantomData<fn(&'a ()) -> &'a ()>);
 
 /// How a run of NAPI has ended: what [`Operations::poll`](crate::net::netdev::Operations::poll)
 /// returns.
-pub struct Polled(c_int);
+///
+/// It does not leave the thread, so it cannot be the end of another run on another CPU.
+pub struct Polled(c_int, NotThreadSafe);
 
 impl Polled {
+    #[inline]
+    fn new(work: c_int) -> Self {
+        Self(work, NotThreadSafe)
+    }
+
     pub(in crate::net) fn into_raw(self) -> c_int {
         self.0
     }
@@ -100,13 +109,14 @@ impl<'a> Poll<'a> {
 
     /// Makes a packet with room for so many bytes, in C `napi_alloc_skb()`.
     #[inline]
-    pub fn alloc_skb(&self, length: usize) -> Option<SkBuff> {
+    pub fn alloc_skb(&self, _unit: &Unit<'a>, length: usize) -> Option<SkBuff> {
         let length = c_uint::try_from(length).ok()?;
         // The room before and behind the data is added to this.
         if length > MAX_ALLOC {
             return None;
         }
-        // SAFETY: By the type invariant, NAPI belongs to this thread.
+        // SAFETY: By the type invariant, NAPI belongs to this thread. As there is a unit, this is
+        // not netpoll.
         let skb = unsafe { bindings::napi_alloc_skb(self.napi.as_ptr(), length) };
 
         // SAFETY: It is new, and belongs to the caller.
@@ -119,7 +129,12 @@ impl<'a> Poll<'a> {
     ///
     /// The fragment comes back if it is shorter than that, or if there is no memory.
     #[inline]
-    pub fn build_skb(&self, fragment: Fragment, length: usize) -> Result<SkBuff, Fragment> {
+    pub fn build_skb(
+        &self,
+        _unit: &Unit<'a>,
+        fragment: Fragment,
+        length: usize,
+    ) -> Result<SkBuff, Fragment> {
         if length > fragment.len() {
             return Err(fragment);
         }
@@ -129,9 +144,13 @@ impl<'a> Poll<'a> {
     /// Passes a received packet to the stack, which begins with its Ethernet header; in C
     /// `eth_type_trans()` and `napi_gro_receive()`.
     ///
-    /// A packet that is too short for an Ethernet header is dropped.
+    /// A packet that is too short for an Ethernet header is dropped, and so is one that somebody
+    /// else has a reference to, as one that was to be sent can be: the stack merges packets.
     #[inline]
     pub fn receive(&self, _unit: Unit<'a>, mut skb: SkBuff) {
+        if skb.is_shared() {
+            return;
+        }
         if skb.pull_header(ETH_HLEN).is_err() {
             skb.drop_with(DropReason::DEV_HDR);
             return;
@@ -151,8 +170,9 @@ impl<'a> Poll<'a> {
     ///
     /// It can be kept until the run of NAPI in which it is complete.
     #[inline]
-    pub fn page_skb(&self) -> Option<PageSkb> {
-        // SAFETY: By the type invariant, NAPI belongs to this thread.
+    pub fn page_skb(&self, _unit: &Unit<'a>) -> Option<PageSkb> {
+        // SAFETY: By the type invariant, NAPI belongs to this thread. As there is a unit, this is
+        // not netpoll.
         let skb = unsafe { bindings::napi_get_frags(self.napi.as_ptr()) };
         let skb = NonNull::new(skb)?;
 
@@ -255,14 +275,14 @@ impl<'a> Poll<'a> {
         if unsafe { bindings::napi_complete_done(self.napi.as_ptr(), used) } {
             rearm();
         }
-        Polled(used)
+        Polled::new(used)
     }
 
     /// Ends the run. There is more to do, so NAPI is called again.
     #[inline]
     pub fn again(self) -> Polled {
         // CAST: It came from C as an `int`.
-        Polled(self.budget as c_int)
+        Polled::new(self.budget as c_int)
     }
 }
 

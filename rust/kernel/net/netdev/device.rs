@@ -167,8 +167,16 @@ impl<'bound, T: Operations> Device<'bound, T> {
     /// Lets [`features`](Self::features) return the new features.
     ///
     /// Is for [`Operations::set_features`], of drivers that look at the features while they set
-    /// up the card anew. The others need not call it.
-    pub fn commit_features(&self, _rtnl: &Rtnl, features: Features) {
+    /// up the card anew. The others need not call it. What the driver has no operations for stays
+    /// off.
+    pub fn commit_features(&self, rtnl: &Rtnl, features: Features) {
+        let allowed = self.features() | Features::possible::<T>();
+
+        self.write_features(rtnl, features & allowed);
+    }
+
+    /// Sets the features, which C has had switched on, or allows.
+    pub(super) fn write_features(&self, _rtnl: &Rtnl, features: Features) {
         // SAFETY: By the type invariant, the device is valid. Only who holds RTNL writes here.
         unsafe { (&raw mut (*self.as_raw()).features).write_volatile(features.as_raw()) };
     }

@@ -4,12 +4,13 @@
 //!
 //! C header: [`include/linux/netdev_features.h`](srctree/include/linux/netdev_features.h)
 
+use super::Operations;
 use core::ops::{
     BitAnd,
     BitOr,
     BitOrAssign,
     BitXor,
-    Not, //
+    Sub, //
 };
 
 /// A set of features.
@@ -25,7 +26,7 @@ use core::ops::{
 ///
 /// assert!(features.contains(Features::SG));
 /// assert!(!features.contains(Features::SG | Features::TSO));
-/// assert!(!(features & !Features::SG).contains(Features::SG));
+/// assert!(!(features - Features::SG).contains(Features::SG));
 /// assert_eq!(features ^ Features::SG, Features::HW_CSUM);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,6 +38,9 @@ macro_rules! features {
     ($($(#[$doc:meta])* $name:ident = $bit:ident;)*) => {
         impl Features {
             $($(#[$doc])* pub const $name: Self = Self(1 << bindings::$bit);)*
+
+            /// All of these.
+            const ALL: Self = Self($(1 << bindings::$bit)|*);
         }
     };
 }
@@ -77,6 +81,15 @@ features! {
 impl Features {
     /// No feature.
     pub const NONE: Self = Self(0);
+
+    /// What a driver can switch on, whatever it says: what it has the operations for.
+    pub(super) const fn possible<T: Operations>() -> Self {
+        if T::HAS_VLAN_RX_ADD_VID && T::HAS_VLAN_RX_KILL_VID {
+            Self::ALL
+        } else {
+            Self(Self::ALL.0 & !Self::HW_VLAN_CTAG_FILTER.0)
+        }
+    }
 
     pub(super) const fn from_raw(raw: bindings::netdev_features_t) -> Self {
         Self(raw)
@@ -138,12 +151,13 @@ impl BitXor for Features {
     }
 }
 
-impl Not for Features {
+impl Sub for Features {
     type Output = Self;
 
+    /// What is in this set and not in the other one.
     #[inline]
-    fn not(self) -> Self {
-        Self(!self.0)
+    fn sub(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
     }
 }
 

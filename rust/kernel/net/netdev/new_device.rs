@@ -164,6 +164,13 @@ impl<'bound, T: Operations> NewDevice<'bound, T> {
         unsafe { (*self.as_raw()).max_mtu = max };
     }
 
+    /// Sets how many segments a packet can have that the card has to cut. Without this it is as
+    /// many as there can be.
+    pub fn set_tso_max_segs(&mut self, segments: u16) {
+        // SAFETY: The device is not registered, so nobody else looks at it.
+        unsafe { bindings::netif_set_tso_max_segs(self.as_raw(), segments.into()) };
+    }
+
     /// Sets how long the queue can be stopped before [`Operations::tx_timeout`] is called.
     pub fn set_watchdog_timeout(&mut self, timeout: Msecs) {
         let timeout = crate::time::msecs_to_jiffies(timeout);

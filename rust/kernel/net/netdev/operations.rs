@@ -217,7 +217,8 @@ pub trait Operations: Sized + 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Returns the features that are possible of those that are wanted.
+    /// Returns the features that are possible of those that are wanted. It can add others that
+    /// the driver has the operations for.
     ///
     /// # Context
     ///

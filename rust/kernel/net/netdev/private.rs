@@ -47,6 +47,8 @@ pub(super) enum Life {
 /// - `life` changes from [`Life::New`] to [`Life::Registered`] and from there to [`Life::Down`]
 ///   under RTNL only. While it is [`Life::Registered`] the device is registered.
 /// - `napi` was added to the device until the device is taken down.
+/// - NAPI is enabled only while the device is running: what brings it down, or fails to bring it
+///   up, disables it.
 pub(in crate::net) struct Header {
     /// How many [`Handle`](super::Handle)s there are.
     handles: Refcount,

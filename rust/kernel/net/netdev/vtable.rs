@@ -304,8 +304,10 @@ impl<T: Operations> NetDeviceOpsVTable<T> {
         let dev = unsafe { Device::<T>::from_raw(dev) };
         // SAFETY: By the requirement of this function.
         let rtnl = unsafe { Rtnl::assume_held() };
+        let wanted = Features::from_raw(features);
+        let allowed = wanted | Features::possible::<T>();
 
-        T::fix_features(dev, rtnl, Features::from_raw(features)).as_raw()
+        (T::fix_features(dev, rtnl, wanted) & allowed).as_raw()
     }
 
     /// # Safety
@@ -324,12 +326,12 @@ impl<T: Operations> NetDeviceOpsVTable<T> {
 
         from_result(|| {
             T::set_features(dev, rtnl, features)
-                .inspect_err(|_| dev.commit_features(rtnl, before))?;
+                .inspect_err(|_| dev.write_features(rtnl, before))?;
             // C takes them over, and tells VLANs of their filter, where they still differ.
             if dev.features() == features && !(before ^ features).intersects(VLAN_FILTERS) {
                 return Ok(1);
             }
-            dev.commit_features(rtnl, before);
+            dev.write_features(rtnl, before);
             Ok(0)
         })
     }

@@ -16,6 +16,7 @@ use core::{
 pub const HEADROOM: usize = bindings::SKB_HEADROOM as usize;
 
 /// Rounds up to what the parts of a buffer are aligned to, in C `SKB_DATA_ALIGN()`.
+#[inline]
 const fn data_align(length: usize) -> usize {
     // CAST: 32 bits fit.
     length.next_multiple_of(bindings::SMP_CACHE_BYTES as usize)
@@ -43,6 +44,7 @@ unsafe impl Sync for Fragment {}
 
 impl Fragment {
     /// How much memory it takes for so many bytes of data.
+    #[inline]
     const fn size(length: usize) -> usize {
         data_align(HEADROOM + length) + data_align(size_of::<bindings::skb_shared_info>())
     }

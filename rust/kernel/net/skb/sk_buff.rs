@@ -175,7 +175,7 @@ impl SkBuff {
 
     /// Whether somebody else has a reference too, so that the packet must not be changed.
     #[inline]
-    pub(super) fn is_shared(&self) -> bool {
+    pub(in crate::net) fn is_shared(&self) -> bool {
         // SAFETY: By the type invariant, the packet is valid.
         unsafe { bindings::skb_shared(self.as_raw()) }
     }

@@ -9,7 +9,8 @@ use crate::{
         napi::{
             PageSkb,
             Poll,
-            Polled, //
+            Polled,
+            Unit, //
         },
         netdev::{
             message::MessageLevel,
@@ -201,12 +202,12 @@ impl<'bound> CardData<'bound> {
 
             match arrival {
                 Arrival::Bytes(bytes) => {
-                    if let Some(skb) = packet(poll, &bytes) {
+                    if let Some(skb) = packet(poll, &unit, &bytes) {
                         poll.receive(unit, skb);
                     }
                 }
                 Arrival::Tagged(bytes, tci) => {
-                    if let Some(mut skb) = packet(poll, &bytes) {
+                    if let Some(mut skb) = packet(poll, &unit, &bytes) {
                         skb.set_vlan_tag(VlanProtocol::Ctag, tci);
                         skb.set_checksum(ReceivedChecksum::Unnecessary);
                         poll.receive(unit, skb);
@@ -214,7 +215,7 @@ impl<'bound> CardData<'bound> {
                 }
                 Arrival::Pages(plan) => {
                     let unfinished = self.ring.lock().unfinished.take();
-                    let skb = unfinished.or_else(|| poll.page_skb());
+                    let skb = unfinished.or_else(|| poll.page_skb(&unit));
 
                     if let Some(skb) = skb.and_then(|skb| fill(skb, plan)) {
                         poll.receive_pages(unit, skb);
@@ -247,8 +248,8 @@ impl<'bound> CardData<'bound> {
 }
 
 /// A packet with these bytes.
-fn packet(poll: &Poll<'_>, bytes: &[u8]) -> Option<SkBuff> {
-    let mut skb = poll.alloc_skb(bytes.len())?;
+fn packet<'a>(poll: &Poll<'a>, unit: &Unit<'a>, bytes: &[u8]) -> Option<SkBuff> {
+    let mut skb = poll.alloc_skb(unit, bytes.len())?;
 
     skb.put_data(bytes).ok()?;
     Some(skb)
@@ -487,7 +488,7 @@ impl Operations for Card {
         if features.contains(Features::RXCSUM) {
             features
         } else {
-            features & !Features::RXFCS
+            features - Features::RXFCS
         }
     }
 

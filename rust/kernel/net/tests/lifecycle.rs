@@ -157,9 +157,27 @@ mod tests {
     }
 
     #[test]
+    fn napi_is_not_enabled_while_the_device_is_down() -> Result {
+        let test = Test::new()?;
+        let census = test.census.clone();
+
+        test.with(|dev, rtnl| dev.napi_enable(rtnl))?;
+        assert!(!test.interrupt());
+        test.up()?;
+        assert!(test.interrupt());
+        test.down();
+        test.with(|dev, rtnl| dev.napi_enable(rtnl))?;
+        assert!(!test.interrupt());
+        drop(test.registration);
+        assert!(census.has_seen(&["open", "stop", "data dropped"]));
+        Ok(())
+    }
+
+    #[test]
     fn napi_can_be_enabled_and_disabled_twice() -> Result {
         let test = Test::new()?;
 
+        test.up()?;
         test.with(|dev, rtnl| {
             dev.napi_disable(rtnl);
             dev.napi_enable(rtnl);
@@ -168,8 +186,10 @@ mod tests {
             dev.napi_disable(rtnl);
             dev.napi_disable(rtnl);
             assert_eq!(dev.reset_queue(rtnl), Ok(()));
+            dev.napi_enable(rtnl);
         })?;
-        test.up()
+        assert!(test.interrupt());
+        Ok(())
     }
 
     #[test]

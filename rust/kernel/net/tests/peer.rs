@@ -119,8 +119,11 @@ unsafe impl Sync for Tap {}
 
 impl Tap {
     pub(super) fn new(test: &Test) -> Result<Pin<KBox<Self>>> {
-        let dev = test.dev();
+        Self::of(test.dev(), PROTOCOL)
+    }
 
+    /// Gets what a device has received of a protocol. The device must be there for longer.
+    pub(super) fn of(dev: *mut bindings::net_device, protocol: u16) -> Result<Pin<KBox<Self>>> {
         KBox::pin_init(
             try_pin_init!(&this in Self {
                 packet_type: pin_init::zeroed(),
@@ -132,7 +135,7 @@ impl Tap {
                     // SAFETY: Nobody else uses it yet.
                     let raw = unsafe { &mut *raw };
 
-                    raw.type_ = PROTOCOL.to_be();
+                    raw.type_ = protocol.to_be();
                     raw.dev = dev;
                     raw.func = Some(Self::received_callback);
                     raw.af_packet_priv = this.as_ptr().cast();

@@ -20,6 +20,7 @@ use crate::{
         netdev::VlanProtocol,
         skb::{
             Fragment,
+            SkBuff,
             HEADROOM, //
         }, //
     },
@@ -27,6 +28,7 @@ use crate::{
     prelude::*,
     sync::atomic::Relaxed, //
 };
+use core::ptr::NonNull;
 
 /// A card that is up, and who gets what it receives.
 fn card() -> Result<(Test, Pin<KBox<Tap>>)> {
@@ -211,10 +213,11 @@ mod tests {
             // SAFETY: It is enabled again below.
             unsafe { bindings::local_bh_disable() };
             // SAFETY: The only other one that uses NAPI is an interrupt, and there is none.
-            let poll = unsafe { Poll::new(dev.header().napi.get(), 1) };
-            let skb = poll.page_skb();
+            let mut poll = unsafe { Poll::new(dev.header().napi.get(), 1) };
+            let unit = poll.take();
+            let skb = unit.as_ref().and_then(|unit| poll.page_skb(unit));
             // Another one, which is not the same.
-            let other = poll.page_skb();
+            let other = unit.as_ref().and_then(|unit| poll.page_skb(unit));
 
             // SAFETY: It was disabled above.
             unsafe { bindings::local_bh_enable() };
@@ -242,8 +245,8 @@ mod tests {
             // SAFETY: It is enabled again below.
             unsafe { bindings::local_bh_disable() };
             // SAFETY: The only other one that uses NAPI is an interrupt, and there is none.
-            let poll = unsafe { Poll::new(dev.header().napi.get(), 1) };
-            let skb = poll.page_skb();
+            let mut poll = unsafe { Poll::new(dev.header().napi.get(), 1) };
+            let skb = poll.take().and_then(|unit| poll.page_skb(&unit));
 
             // SAFETY: It was disabled above.
             unsafe { bindings::local_bh_enable() };
@@ -281,9 +284,10 @@ mod tests {
             // SAFETY: It is enabled again below.
             unsafe { bindings::local_bh_disable() };
             // SAFETY: The only other one that uses NAPI is an interrupt, and there is none.
-            let poll = unsafe { Poll::new(dev.header().napi.get(), 1) };
-            let too_long = poll.build_skb(fragment, 1537);
-            let built = too_long.map_or_else(|fragment| poll.build_skb(fragment, 1500), Ok);
+            let mut poll = unsafe { Poll::new(dev.header().napi.get(), 1) };
+            let unit = poll.take().ok_or(EINVAL)?;
+            let too_long = poll.build_skb(&unit, fragment, 1537);
+            let built = too_long.map_or_else(|fragment| poll.build_skb(&unit, fragment, 1500), Ok);
 
             // SAFETY: It was disabled above.
             unsafe { bindings::local_bh_enable() };
@@ -298,12 +302,52 @@ mod tests {
     }
 
     #[test]
-    fn what_has_not_arrived_when_the_card_goes_is_freed() -> Result {
+    fn a_packet_that_somebody_else_has_too_is_not_received() -> Result {
         let (test, tap) = card()?;
 
+        test.with(|dev, _| -> Result {
+            let mut skb = SkBuff::new(64, GFP_KERNEL)?;
+
+            skb.put_data(&packet(b"shared")?)?;
+
+            // SAFETY: The packet is valid.
+            let raw = unsafe { bindings::skb_get_for_tests(skb.as_raw()) };
+            // SAFETY: It was just returned, with a reference of its own.
+            let other = unsafe { SkBuff::from_raw(NonNull::new(raw).ok_or(EINVAL)?) };
+
+            // SAFETY: It is enabled again below.
+            unsafe { bindings::local_bh_disable() };
+            // SAFETY: The only other one that uses NAPI is an interrupt, and there is none.
+            let mut poll = unsafe { Poll::new(dev.header().napi.get(), 1) };
+
+            if let Some(unit) = poll.take() {
+                poll.receive(unit, skb);
+            }
+            // SAFETY: It was disabled above.
+            unsafe { bindings::local_bh_enable() };
+            // It is as it was, and has one owner.
+            assert_eq!(other.head(), &packet(b"shared")?[..]);
+            assert!(!other.is_shared());
+            Ok(())
+        })??;
+        test.interrupt();
+        test.arrive(Arrival::Bytes(packet(b"alone")?))?;
+        test.interrupt();
+        assert!(wait_until(|| tap.count() == 1));
+        assert_eq!(tap.take()[0].head(), b"alone");
+        Ok(())
+    }
+
+    #[test]
+    fn what_has_not_arrived_when_the_card_goes_is_freed() -> Result {
+        let (test, tap) = card()?;
+        let census = test.census.clone();
+
         test.arrive(Arrival::Bytes(packet(&[1])?))?;
+        assert_eq!(census.counts(), (1, 0));
         drop(tap);
         drop(test);
+        assert_eq!(census.counts(), (0, 0));
         Ok(())
     }
 }

@@ -2,7 +2,10 @@
 
 use crate::{
     desc::{tx_cmd, Context},
-    txplan::{checksum_context, tso_context, wire_bytes, Errata, Headers, Offload, Packet, Plan, MAX_BYTES},
+    ring::Size,
+    txplan::{
+        checksum_context, tso_context, wire_bytes, Errata, Headers, Offload, Packet, Plan, MAX_BYTES, MAX_SEGMENTS,
+    },
 };
 
 fn packet(mss: u16, linear: bool) -> Packet {
@@ -70,6 +73,34 @@ fn a_packet_never_takes_more_descriptors_than_were_counted() {
                     assert!(taken <= needed as usize, "{mss} {linear} {errata:?} {head}");
                 }
             }
+        }
+    }
+}
+
+/// From the smallest segments that TCP is ready to send on, with all the fragments that a packet can have, each a byte
+/// longer than fits.
+#[test]
+fn a_packet_of_the_most_segments_fits_into_the_smallest_ring() {
+    const HEADERS: u32 = 14 + 4 + 60 + 60;
+    const FRAGS: u32 = 17;
+
+    for mss in 48..=2100u16 {
+        let plan = Plan::new(packet(mss, false), Errata::default());
+        let payload = (u32::from(mss) * u32::from(MAX_SEGMENTS)).min(65535);
+
+        for unit in [128, 256, 512, 1024, 2048, 4096] {
+            let mut left = payload;
+            let frags: Vec<u32> = (0..FRAGS)
+                .map(|nth| {
+                    let frag = if nth == FRAGS - 1 { left } else { (left / (FRAGS - nth) / unit * unit + 1).min(left) };
+
+                    left -= frag;
+                    frag
+                })
+                .collect();
+            let needed = plan.needed(HEADERS, frags.into_iter()) + 2;
+
+            assert!(needed < u32::from(Size::MIN.count()), "{mss} {unit} {needed}");
         }
     }
 }

@@ -14,7 +14,7 @@ pub const DRIVERS: [&str; 2] = ["e1000", "e1000_rs"];
 const EXACT: &str = "slab_debug=F,skbuff_head_cache,skbuff_fclone_cache";
 
 /// The same, and every mapping for a device is copied.
-const BOUNCED: &str = "slab_debug=F,skbuff_head_cache,skbuff_fclone_cache swiotlb=force,track_hiwater";
+const BOUNCED: &str = "slab_debug=F,skbuff_head_cache,skbuff_fclone_cache swiotlb=force";
 
 /// What `make run-net` shows.
 pub fn demo() -> Scenario {

@@ -21,9 +21,17 @@ use crate::runner::{boot_dir, read_log, unless_torn};
 /// The suites: those of this project, upstream's Rust ones, and the documentation's examples.
 pub const SUITES: &str = "rust_*";
 /// What must be among them, by the beginning of a suite's name: a kernel built without them would pass in silence.
-pub const REQUIRED: &[&str] =
-    &["rust_virtio", "rust_blk_mq", "rust_device_scope", "rust_irq", "rust_workqueue", "rust_doctests_kernel"];
-/// The same for a machine with the entropy device and the test device on PCI, of each of which one suite makes use.
+pub const REQUIRED: &[&str] = &[
+    "rust_virtio",
+    "rust_blk_mq",
+    "rust_device_scope",
+    "rust_irq",
+    "rust_workqueue",
+    "rust_net",
+    "rust_doctests_kernel",
+];
+/// The same for a machine with DMA, and with the entropy device and the test device on PCI, of each of which one suite
+/// makes use.
 const REQUIRED_ON_PCI: &[&str] = &[
     "rust_virtio",
     "rust_virtio_pci",
@@ -33,6 +41,8 @@ const REQUIRED_ON_PCI: &[&str] = &[
     "rust_workqueue",
     "rust_dma",
     "rust_pci",
+    "rust_net",
+    "rust_net_hostile",
     "rust_doctests_kernel",
 ];
 /// Virtual CPUs: with two, a request that is looked for on the wrong hardware queue can still be found.
@@ -196,6 +206,8 @@ mod tests {
             suite("rust_workqueue_scoped", "PASS"),
             suite("rust_dma_streaming", "PASS"),
             suite("rust_pci_lifecycle", "PASS"),
+            suite("rust_net_device", "PASS"),
+            suite("rust_net_hostile", "FAIL"),
             suite("rust_doctests_kernel", "PASS"),
         ] });
         assert_eq!(absent(&some, REQUIRED), ["rust_blk_mq"]);

@@ -7,8 +7,8 @@
 //! another to end its reset, as C's functions do: there, a close could wait for a reset that
 //! waited for the lock that the close held.
 //!
-//! Lock order: RTNL, then [`Adapter::config`], then the locks of [`Hw`]. The locks of the rings and
-//! the statistics are innermost.
+//! Lock order: RTNL, then [`Adapter::config`], then the locks of [`Hw`]. Those of the statistics
+//! and of the throttle are innermost. The rings have none.
 
 use kernel::{
     device::{
@@ -111,10 +111,8 @@ pub(crate) struct Adapter<'bound> {
     #[pin]
     pub(crate) config: Mutex<Config>,
     /// The transmit ring.
-    #[pin]
     pub(crate) tx: Tx<'bound>,
     /// The receive ring.
-    #[pin]
     pub(crate) rx: Rx<'bound>,
     /// Counters of packets.
     pub(crate) counts: Counts,
@@ -191,8 +189,8 @@ impl<'bound> Adapter<'bound> {
                 hw <- hw,
                 ports,
                 config <- new_mutex!(Config::new(&options, [0; 6], 0)),
-                tx <- Tx::new(),
-                rx <- Rx::new(),
+                tx: Tx::new(),
+                rx: Rx::new(),
                 counts: Counts::default(),
                 statistics <- new_spinlock_irq!(Statistics::default()),
                 seen <- new_mutex!(Seen::default()),
@@ -394,20 +392,26 @@ impl<'bound> Adapter<'bound> {
     }
 
     /// Stops the card, and all that works on its behalf.
+    ///
+    /// Each step ends who could undo a later one. C stops the queue first, and then NAPI, which
+    /// may have woken it up by then: what is sent during the reset is lost, with the queue stopped
+    /// for its sake.
     fn quiesce(&self, dev: &Device<'bound, E1000>, rtnl: &Rtnl) {
+        // Handlers that run after this do nothing, and those that run before it are waited for.
+        self.down.store(true, Relaxed);
         self.hw.modify(regs::RCTL, rctl::EN, 0);
+        self.hw.irq_disable();
+        self.synchronize_irq();
+        // Nobody queues it any more.
+        self.watchdog.cancel_sync();
+        // Nobody schedules it any more.
+        dev.napi_disable(rtnl);
+        // Nobody wakes the queue up any more. A queue that is stopped without a link is not stuck.
+        dev.carrier_off();
         dev.tx_disable();
         self.hw.modify(regs::TCTL, tctl::EN, 0);
         self.hw.flush();
         super::hw::msleep(10);
-        dev.napi_disable(rtnl);
-        // Handlers that run after this do nothing, and those that run before it are waited for.
-        self.down.store(true, Relaxed);
-        self.hw.irq_disable();
-        self.synchronize_irq();
-        // Nobody queues it any more. It may have switched transmit on, but a reset follows.
-        self.watchdog.cancel_sync();
-        dev.carrier_off();
         self.forget_link();
     }
 
@@ -428,10 +432,10 @@ impl<'bound> Adapter<'bound> {
 
     /// Empties the rings. The card does not use them.
     fn clean_rings(&self, dev: &Device<'bound, E1000>, rtnl: &Rtnl) {
-        self.tx.clean(&self.hw);
+        self.tx.empty(&self.hw);
         // NAPI is disabled.
         let _ = dev.reset_queue(rtnl);
-        self.rx.clean(&self.hw);
+        self.rx.empty(&self.hw);
     }
 
     /// Resets the card if it is up, as what has been set takes effect by that
@@ -453,7 +457,7 @@ impl<'bound> Adapter<'bound> {
     pub(crate) fn make_rings(
         &self,
         max_frame: u32,
-    ) -> Result<(KBox<TxRing<'bound>>, KBox<RxRing<'bound>>)> {
+    ) -> Result<(TxRing<'bound>, KBox<RxRing<'bound>>)> {
         let (tx_size, rx_size) = {
             let config = self.config.lock();
 

@@ -5,7 +5,10 @@
 
 use kernel::{
     prelude::*,
-    sync::atomic::Relaxed,
+    sync::atomic::{
+        Full,
+        Relaxed, //
+    },
     time::{
         delay::udelay,
         Delta, //
@@ -198,13 +201,14 @@ impl Hw<'_> {
 
     /// Whether there is a link (C: `e1000_has_link`, `e1000_check_for_link`). May sleep.
     pub(crate) fn has_link(&self, link: &mut LinkSetup) -> bool {
-        if !self.link_changed.load(Relaxed) {
+        // First, as a change that is told while the PHY is asked belongs to the next time.
+        if !self.link_changed.xchg(false, Full) {
             return true;
         }
         if !self.phy_has_link().unwrap_or(false) {
+            self.set_link_changed();
             return false;
         }
-        self.link_changed.store(false, Relaxed);
         if link.mode.is_autoneg() {
             self.config_collision_distance();
             // The link is there, even if pause frames are not as they should be.

@@ -21,7 +21,7 @@
 //! - `hw`: what `e1000_hw.c` does to the card,
 //! - `parameters`: the parameters of the module,
 //! - `copper`: `e1000_setup_copper_link`, `e1000_check_for_link`,
-//! - `ring_dma`, `tx_ring`, `tx`, `rx_ring`, `rx`: the rings of `e1000_main.c`,
+//! - `ring_dma`, `tx_ring`, `tx`, `rx_ring`, `reception`, `rx`: the rings of `e1000_main.c`,
 //! - `state`, `adapter`: `struct e1000_adapter`, `e1000_up`, `e1000_down`, `e1000_reset`,
 //! - `interrupt`: `e1000_intr`, `e1000_clean`,
 //! - `watchdog`: `e1000_watchdog`, `e1000_update_stats`, `e1000_reset_task`,
@@ -56,6 +56,7 @@ mod interrupt;
 mod netdev;
 mod parameters;
 mod power;
+mod reception;
 mod ring_dma;
 mod rx;
 mod rx_ring;
@@ -122,6 +123,7 @@ use self::{
     },
     rxparse::MAX_JUMBO_FRAME,
     state::Config,
+    txplan::MAX_SEGMENTS,
     wol::wufc, //
 };
 
@@ -221,6 +223,7 @@ impl E1000 {
             new.add_priv_flags(PrivFlags::UNICAST_FLT);
         }
         new.set_mtu_range(MIN_MTU, MAX_JUMBO_FRAME - OVERHEAD);
+        new.set_tso_max_segs(MAX_SEGMENTS);
         new.set_watchdog_timeout(WATCHDOG_TIMEOUT);
         new.set_ethtool_ops();
     }

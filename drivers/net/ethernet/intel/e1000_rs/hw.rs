@@ -59,7 +59,8 @@ use super::{
         manc,
         rctl,
         tctl,
-        txdctl, //
+        txdctl,
+        Registers, //
     },
     stats::Counters, //
 };
@@ -109,6 +110,13 @@ pub(crate) struct Hw<'bound> {
     leds: Mutex<(u32, u32, u32)>,
     /// The link has changed, or may have, since it was last looked at.
     pub(crate) link_changed: Atomic<bool>,
+}
+
+impl Registers for Hw<'_> {
+    #[inline]
+    fn write(&self, offset: usize, value: u32) {
+        self.write(offset, value);
+    }
 }
 
 impl Wires for Hw<'_> {

@@ -288,7 +288,7 @@ impl Operations for E1000 {
         if features.contains(Features::HW_VLAN_CTAG_RX) {
             features | Features::HW_VLAN_CTAG_TX
         } else {
-            features & !Features::HW_VLAN_CTAG_TX
+            features - Features::HW_VLAN_CTAG_TX
         }
     }
 

@@ -5,6 +5,12 @@
 //! Names are those of Intel's manual, "PCI/PCI-X Family of Gigabit Ethernet Controllers Software
 //! Developer's Manual", section 13. Only what the driver uses is here.
 
+/// Registers that can be written.
+pub trait Registers {
+    /// Writes the register at an offset. What was written to memory before is seen before this.
+    fn write(&self, offset: usize, value: u32);
+}
+
 /// The bytes of the memory BAR that registers are in.
 pub const SIZE: usize = 0x2_0000;
 

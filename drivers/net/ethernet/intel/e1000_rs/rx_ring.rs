@@ -33,12 +33,14 @@ use super::{
         RX_LENGTH_WORD,
         RX_STATUS_WORD, //
     },
-    hw::Hw,
     mac::{
         is_within_64k,
         Mac, //
     },
-    regs,
+    regs::{
+        self,
+        Registers, //
+    },
     ring::Size,
     ring_dma::Descriptors,
     rxparse::{
@@ -129,7 +131,7 @@ impl<'bound> RxRing<'bound> {
     }
 
     /// Tells the card where the ring is, which has no buffers. `all`: bad frames are received too.
-    pub(crate) fn program(&mut self, hw: &Hw<'_>, all: bool) {
+    pub(crate) fn program<R: Registers>(&mut self, registers: &R, all: bool) {
         let address = self.descriptors.dma_address();
 
         // Frames that are too long are bad ones, and are written up to the end of a buffer of the
@@ -139,16 +141,16 @@ impl<'bound> RxRing<'bound> {
         } else {
             self.frame_buffer_size
         };
-        hw.write(regs::RDLEN, self.descriptors.register_bytes());
+        registers.write(regs::RDLEN, self.descriptors.register_bytes());
         // CAST: The halves are meant.
-        hw.write(regs::RDBAH, (address >> 32) as u32);
-        hw.write(regs::RDBAL, address as u32);
-        hw.write(regs::RDT, 0);
-        hw.write(regs::RDH, 0);
+        registers.write(regs::RDBAH, (address >> 32) as u32);
+        registers.write(regs::RDBAL, address as u32);
+        registers.write(regs::RDT, 0);
+        registers.write(regs::RDH, 0);
     }
 
     /// Takes the buffers back. The card does not use the ring, which is as new afterwards.
-    pub(crate) fn clean(&mut self, hw: &Hw<'_>) {
+    pub(crate) fn empty<R: Registers>(&mut self, registers: &R) {
         for index in 0..self.size().count() {
             self.clear(index.into());
         }
@@ -156,8 +158,8 @@ impl<'bound> RxRing<'bound> {
         self.chain = Chain::default();
         self.next_to_use = 0;
         self.next_to_clean = 0;
-        hw.write(regs::RDH, 0);
-        hw.write(regs::RDT, 0);
+        registers.write(regs::RDH, 0);
+        registers.write(regs::RDT, 0);
     }
 
     /// How many descriptors there are.
@@ -212,7 +214,7 @@ impl<'bound> RxRing<'bound> {
     }
 
     /// Gives buffers to the card, as many as it can have. Returns how many could not be had.
-    pub(crate) fn refill(&mut self, hw: &Hw<'_>) -> u64 {
+    pub(crate) fn refill<R: Registers>(&mut self, registers: &R) -> u32 {
         let size = self.size();
         let before = self.next_to_use;
         let mut failed = 0;
@@ -233,7 +235,7 @@ impl<'bound> RxRing<'bound> {
         if self.next_to_use != before {
             // The card has those up to this one, without it. What has been written before is seen
             // before this.
-            hw.write(regs::RDT, size.previous(self.next_to_use).into());
+            registers.write(regs::RDT, size.previous(self.next_to_use).into());
         }
         failed
     }

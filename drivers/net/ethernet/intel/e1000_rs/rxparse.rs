@@ -67,12 +67,21 @@ pub const fn vlan(done: &RxDone) -> Option<u16> {
 /// Why a packet is not delivered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Drop {
-    /// The card says that the frame is bad.
+    /// The card says that the frame is bad, and has counted it.
     BadFrame,
     /// The length cannot be.
     Length,
-    /// It takes more buffers than it may, or is the rest of such a packet.
+    /// It takes more buffers than it may.
     Fragments,
+    /// It is the rest of a packet that is not delivered.
+    Rest,
+}
+
+impl Drop {
+    /// Whether a packet is lost that nobody has counted.
+    pub const fn is_loss(self) -> bool {
+        matches!(self, Self::Length | Self::Fragments)
+    }
 }
 
 /// What to do with a buffer.
@@ -102,18 +111,13 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// Whether the next buffer is the first one of a packet.
-    pub const fn is_start(&self) -> bool {
-        self.buffers == 0 && !self.discarding
-    }
-
     /// Decides on the next buffer.
     pub fn next(&mut self, rules: &Rules, done: &RxDone) -> Verdict {
         let ends = done.has(rx_status::EOP);
 
         if self.discarding {
             self.discarding = !ends;
-            return Verdict::Drop(Drop::Fragments);
+            return Verdict::Drop(Drop::Rest);
         }
 
         let before = core::mem::take(self);

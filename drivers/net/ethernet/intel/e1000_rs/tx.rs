@@ -18,14 +18,15 @@ use kernel::{
             MAX_SKB_FRAGS, //
         }, //
     },
-    new_spinlock_irq,
     prelude::*,
     sync::{
         atomic::{
+            Acquire,
             Atomic,
-            Relaxed, //
+            Relaxed,
+            Release, //
         },
-        SpinLockIrq, //
+        Slot, //
     },
     time::msecs_to_jiffies, //
 };
@@ -41,7 +42,9 @@ use super::{
         WAKE_THRESHOLD, //
     },
     tx_ring::{
-        Sent,
+        Cleaner,
+        Filler,
+        Pushed,
         TxRing, //
     },
     txplan::{
@@ -65,16 +68,18 @@ const ETH_P_IP: u16 = 0x0800;
 /// The protocol number of TCP.
 const IPPROTO_TCP: u8 = 6;
 
-/// So many packets are taken out of the ring before the lock is released.
-const BATCH: usize = 16;
-
 /// The transmit side of a card.
-#[pin_data]
 pub(crate) struct Tx<'bound> {
-    #[pin]
-    ring: SpinLockIrq<Option<KBox<TxRing<'bound>>>>,
-    /// How many descriptors are free: what the ring says, for those who do not have its lock.
+    /// The side of the ring that is filled, by whoever has the lock of the transmit queue.
+    filler: Slot<Filler<'bound>>,
+    /// The side that is emptied, by NAPI, or by whoever has switched that off.
+    cleaner: Slot<Cleaner<'bound>>,
+    /// How many descriptors are free.
     unused: Atomic<u32>,
+    /// How many are free when the card has no packets.
+    most: Atomic<u32>,
+    /// The descriptor after the last one of the last packet.
+    tail: Atomic<u32>,
     /// See [`Errata::last_tso`]. Whoever has the lock of the transmit queue writes it.
     last_tso: Atomic<bool>,
     /// A hang is to be looked for.
@@ -85,80 +90,76 @@ pub(crate) struct Tx<'bound> {
 
 impl<'bound> Tx<'bound> {
     /// A side without a ring.
-    pub(crate) fn new() -> impl PinInit<Self> {
-        pin_init!(Self {
-            ring <- new_spinlock_irq!(None),
+    pub(crate) fn new() -> Self {
+        Self {
+            filler: Slot::new(None),
+            cleaner: Slot::new(None),
             unused: Atomic::new(0),
+            most: Atomic::new(0),
+            tail: Atomic::new(0),
             last_tso: Atomic::new(false),
             watch: Atomic::new(false),
             hang_seconds: Atomic::new(1),
-        })
+        }
     }
 
-    /// Puts a ring into the place of another one. The card uses neither.
-    pub(crate) fn replace(&self, ring: Option<KBox<TxRing<'bound>>>) {
-        let unused = ring.as_ref().map_or(0, |ring| ring.unused());
-        let old = {
-            let mut slot = self.ring.lock();
+    /// Puts an empty ring into the place of another one. The card uses neither.
+    pub(crate) fn replace(&self, ring: Option<TxRing<'bound>>) {
+        // One descriptor always stays unused.
+        let most = ring.as_ref().map_or(0, |ring| ring.size.count() - 1);
+        let (filler, cleaner) = ring.map(|ring| (ring.filler, ring.cleaner)).unzip();
 
-            self.unused.store(unused.into(), Relaxed);
-            core::mem::replace(&mut *slot, ring)
-        };
+        drop(self.filler.replace(filler));
+        drop(self.cleaner.replace(cleaner));
+        self.most.store(most.into(), Relaxed);
+        self.start_over();
+    }
 
-        // Packets are not freed under the lock.
-        drop(old);
+    /// The card has no packets.
+    fn start_over(&self) {
+        self.unused.store(self.most.load(Relaxed), Relaxed);
+        self.tail.store(0, Relaxed);
+        self.last_tso.store(false, Relaxed);
     }
 
     /// Tells the card where the ring is. It is empty. `delay`: interrupts may come later.
     pub(crate) fn program(&self, hw: &Hw<'_>, delay: bool) {
-        if let Some(ring) = &mut *self.ring.lock() {
-            ring.program(hw, delay);
+        if let Some(mut filler) = self.filler.take() {
+            filler.program(hw, delay);
+            let _ = self.filler.put_back(filler);
         }
     }
 
-    /// Throws away what the card has not sent. It does not use the ring.
-    pub(crate) fn clean(&self, hw: &Hw<'_>) {
-        loop {
-            let sent = {
-                let mut slot = self.ring.lock();
-                let Some(ring) = &mut *slot else {
-                    break;
-                };
-                let sent = ring.take();
-
-                self.unused.store(ring.unused().into(), Relaxed);
-                sent
-            };
-
-            // It is freed without the lock.
-            if sent.is_none() {
-                break;
-            }
+    /// Throws away what the card has not sent. It does not use the ring, and nobody sends, nor does
+    /// NAPI run.
+    pub(crate) fn empty(&self, hw: &Hw<'_>) {
+        if let (Some(mut filler), Some(mut cleaner)) = (self.filler.take(), self.cleaner.take()) {
+            while cleaner.take().is_some() {}
+            cleaner.reset();
+            filler.reset();
+            let _ = self.cleaner.put_back(cleaner);
+            let _ = self.filler.put_back(filler);
         }
-        self.last_tso.store(false, Relaxed);
+        self.start_over();
         hw.write(regs::TDH, 0);
         hw.write(regs::TDT, 0);
     }
 
-    /// Tells the card of all packets that it has.
+    /// Tells the card of all packets that it has. To be called with the lock of the transmit queue.
     fn kick(&self, hw: &Hw<'_>) {
-        if let Some(ring) = &*self.ring.lock() {
-            hw.write(regs::TDT, ring.next_to_use.into());
-        }
+        hw.write(regs::TDT, self.tail.load(Relaxed));
     }
 
-    /// How many descriptors are free.
+    /// How many descriptors are free. What was in them has been looked at.
     #[inline]
     fn unused(&self) -> u32 {
-        self.unused.load(Relaxed)
+        // Pairs with the release in `Adapter::clean_tx`.
+        self.unused.load(Acquire)
     }
 
     /// Whether the card has packets.
     pub(crate) fn has_packets(&self) -> bool {
-        self.ring
-            .lock()
-            .as_ref()
-            .is_some_and(|ring| ring.has_packets())
+        self.unused() != self.most.load(Relaxed)
     }
 
     /// Sets after how many seconds a packet that was not sent is a hang.
@@ -212,6 +213,11 @@ impl<'bound> Adapter<'bound> {
         // Head must not come up to tail.
         let needed = plan.needed(head, frags).saturating_add(2);
 
+        if needed > self.tx.most.load(Relaxed) {
+            // It would wait for ever, and all others behind it.
+            self.drop_unsent(skb);
+            return Ok(());
+        }
         if xmit.maybe_stop(needed, needed, || self.tx.unused()) {
             self.tx.kick(&self.hw);
             return Err(skb.busy());
@@ -232,42 +238,39 @@ impl<'bound> Adapter<'bound> {
                 return Ok(());
             }
         };
-        let mut slot = self.tx.ring.lock();
-        let pushed = match &mut *slot {
-            Some(ring) => {
-                let result = ring.push(
-                    mapped,
-                    &request.plan,
-                    request.context,
-                    &request.offload,
-                    request.counts,
-                );
-
-                if result.is_ok() && request.offload.tso {
-                    self.tx.last_tso.store(true, Relaxed);
-                } else if result.is_ok() && request.plan.pays_for_tso() {
-                    self.tx.last_tso.store(false, Relaxed);
-                }
-                self.tx.unused.store(ring.unused().into(), Relaxed);
-                result.map(|()| ring.next_to_use)
-            }
-            None => Err(mapped),
+        let Some(mut filler) = self.tx.filler.take() else {
+            self.drop_unsent(mapped.unmap());
+            return Ok(());
         };
+        let pushed = filler.push(
+            mapped,
+            &request.plan,
+            request.context,
+            &request.offload,
+            request.counts,
+        );
 
-        drop(slot);
-        let tail = match pushed {
-            Ok(tail) => tail,
+        let _ = self.tx.filler.put_back(filler);
+
+        let Pushed { descriptors, tail } = match pushed {
+            Ok(pushed) => pushed,
             Err(mapped) => {
                 self.drop_unsent(mapped.unmap());
                 return Ok(());
             }
         };
-        let kick = xmit.sent(bytes);
+
+        self.tx.unused.fetch_sub(u32::from(descriptors), Relaxed);
+        self.tx.tail.store(tail.into(), Relaxed);
+        if request.offload.tso {
+            self.tx.last_tso.store(true, Relaxed);
+        } else if request.plan.pays_for_tso() {
+            self.tx.last_tso.store(false, Relaxed);
+        }
 
         // The next packet may be as large as any.
-        let stopped = xmit.maybe_stop(STOP_BELOW, STOP_BELOW, || self.tx.unused());
-
-        if kick || stopped {
+        xmit.maybe_stop(STOP_BELOW, STOP_BELOW, || self.tx.unused());
+        if xmit.sent(bytes) {
             // What has been written before is seen before this.
             self.hw.write(regs::TDT, tail.into());
         }
@@ -325,41 +328,32 @@ impl<'bound> Adapter<'bound> {
     /// Gives up what the card has sent (C: `e1000_clean_tx_irq`). Returns whether that was all.
     #[inline]
     pub(crate) fn clean_tx(&self, dev: &Device<'bound, E1000>, poll: &Poll<'_>) -> bool {
+        let Some(mut cleaner) = self.tx.cleaner.take() else {
+            return true;
+        };
         let (mut packets, mut bytes) = (0u32, 0u32);
         let (mut segments, mut wire_bytes) = (0u32, 0u32);
-        let mut left = u32::from(Size::MAX.count());
-        let mut all = false;
+        let mut descriptors = 0u32;
+        let mut all = true;
 
-        while !all && left > 0 {
-            let mut batch: [Option<Sent<'bound>>; BATCH] = [const { None }; BATCH];
-
-            {
-                let mut slot = self.tx.ring.lock();
-                let Some(ring) = &mut *slot else {
-                    break;
-                };
-
-                for entry in &mut batch {
-                    *entry = ring.pop();
-                    if entry.is_none() {
-                        all = true;
-                        break;
-                    }
-                    left = left.saturating_sub(1);
-                }
-                self.tx.unused.store(ring.unused().into(), Relaxed);
-            }
-            // Packets are not freed with interrupts switched off.
-            for sent in batch.into_iter().flatten() {
-                packets += 1;
-                bytes = bytes.wrapping_add(sent.bytes);
-                segments = segments.wrapping_add(sent.segments.into());
-                wire_bytes = wire_bytes.wrapping_add(sent.wire_bytes);
-                poll.consume(sent.skb.unmap());
+        while let Some(sent) = cleaner.pop() {
+            packets += 1;
+            descriptors += u32::from(sent.descriptors);
+            bytes = bytes.wrapping_add(sent.bytes);
+            segments = segments.wrapping_add(sent.segments.into());
+            wire_bytes = wire_bytes.wrapping_add(sent.wire_bytes);
+            poll.consume(sent.skb.unmap());
+            // Others send meanwhile.
+            if descriptors >= u32::from(Size::MAX.count()) {
+                all = false;
+                break;
             }
         }
 
         if packets > 0 {
+            // Pairs with the acquire in `Tx::unused`.
+            self.tx.unused.fetch_add(descriptors, Release);
+
             let woken = poll.tx_completed(
                 packets,
                 bytes,
@@ -376,27 +370,25 @@ impl<'bound> Adapter<'bound> {
             self.counts.tx_bytes.add(wire_bytes.into());
         }
         if self.tx.watch.load(Relaxed) {
-            self.look_for_hang(dev);
+            self.look_for_hang(dev, &cleaner);
         }
+
+        let _ = self.tx.cleaner.put_back(cleaner);
+
         all
     }
 
-    fn look_for_hang(&self, dev: &Device<'bound, E1000>) {
+    #[cold]
+    fn look_for_hang(&self, dev: &Device<'bound, E1000>, cleaner: &Cleaner<'bound>) {
         self.tx.watch.store(false, Relaxed);
 
         let seconds = self.tx.hang_seconds.load(Relaxed);
         let patience = msecs_to_jiffies(seconds.saturating_mul(1000));
-        let stuck = self
-            .tx
-            .ring
-            .lock()
-            .as_ref()
-            .and_then(|ring| ring.stuck(patience));
 
-        if let Some(stuck) = stuck {
+        if let Some(stuck) = cleaner.stuck(patience) {
             // A partner may have asked us to wait.
             if self.hw.read(regs::STATUS) & regs::status::TXOFF == 0 {
-                self.report_hang(dev, &stuck);
+                self.report_hang(dev, &stuck, self.tx.tail.load(Relaxed));
             }
         }
     }

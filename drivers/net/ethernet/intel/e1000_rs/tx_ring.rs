@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The transmit ring: packets that the card has, and their descriptors.
+//!
+//! It has two sides, which know nothing of each other but which packets there are: who sends fills
+//! it, and NAPI empties it. How many descriptors are free is counted by [`Tx`](super::tx::Tx).
 
 use kernel::{
     device::{
@@ -9,9 +12,17 @@ use kernel::{
     },
     net::skb::MappedSkb,
     prelude::*,
-    sync::barrier::{
-        dma_mb,
-        Read, //
+    sync::{
+        barrier::{
+            dma_mb,
+            Read, //
+        },
+        spsc::{
+            self,
+            Consumer,
+            Producer, //
+        },
+        Arc, //
     },
     time::{
         jiffies,
@@ -40,8 +51,9 @@ use super::{
 /// A packet that the card has.
 pub(crate) struct Sent<'bound> {
     pub(crate) skb: MappedSkb<'bound>,
-    /// Its last descriptor.
-    pub(crate) last: u16,
+    /// Its last descriptor, and how many there are.
+    last: u16,
+    pub(crate) descriptors: u16,
     /// The packets on the wire.
     pub(crate) segments: u16,
     /// The bytes on the wire.
@@ -52,15 +64,35 @@ pub(crate) struct Sent<'bound> {
     time: Jiffies,
 }
 
-/// A transmit ring.
-pub(crate) struct TxRing<'bound> {
-    descriptors: Descriptors,
-    /// The packets, each at the place of its first descriptor.
-    packets: KVVec<Option<Sent<'bound>>>,
-    pub(crate) next_to_use: u16,
-    next_to_clean: u16,
+/// What was written for a packet.
+pub(crate) struct Pushed {
+    /// How many descriptors it takes.
+    pub(crate) descriptors: u16,
+    /// The descriptor after the last one, which is what the card is told.
+    pub(crate) tail: u16,
+}
+
+/// The side of who sends.
+pub(crate) struct Filler<'bound> {
+    descriptors: Arc<Descriptors>,
+    packets: Producer<Sent<'bound>>,
+    next_to_use: u16,
     /// Interrupts may be delayed.
     delay: bool,
+}
+
+/// The side of NAPI.
+pub(crate) struct Cleaner<'bound> {
+    descriptors: Arc<Descriptors>,
+    packets: Consumer<Sent<'bound>>,
+    next_to_clean: u16,
+}
+
+/// A transmit ring.
+pub(crate) struct TxRing<'bound> {
+    pub(crate) filler: KBox<Filler<'bound>>,
+    pub(crate) cleaner: KBox<Cleaner<'bound>>,
+    pub(crate) size: Size,
 }
 
 impl<'bound> TxRing<'bound> {
@@ -69,24 +101,35 @@ impl<'bound> TxRing<'bound> {
     /// # Errors
     ///
     /// - [`ENOMEM`].
-    pub(crate) fn new(dev: &device::Device<Bound>, mac: Mac, size: Size) -> Result<KBox<Self>> {
-        let mut packets = KVVec::with_capacity(size.count().into(), GFP_KERNEL)?;
+    pub(crate) fn new(dev: &device::Device<Bound>, mac: Mac, size: Size) -> Result<Self> {
+        let descriptors = Arc::new(Descriptors::new(dev, mac, size)?, GFP_KERNEL)?;
+        // None has more packets than descriptors.
+        let (producer, consumer) = spsc::queue(size.count().into(), GFP_KERNEL)?;
 
-        for _ in 0..size.count() {
-            packets.push(None, GFP_KERNEL)?;
-        }
-        Ok(KBox::new(
-            Self {
-                descriptors: Descriptors::new(dev, mac, size)?,
-                packets,
-                next_to_use: 0,
-                next_to_clean: 0,
-                delay: false,
-            },
-            GFP_KERNEL,
-        )?)
+        Ok(Self {
+            filler: KBox::new(
+                Filler {
+                    descriptors: descriptors.clone(),
+                    packets: producer,
+                    next_to_use: 0,
+                    delay: false,
+                },
+                GFP_KERNEL,
+            )?,
+            cleaner: KBox::new(
+                Cleaner {
+                    descriptors,
+                    packets: consumer,
+                    next_to_clean: 0,
+                },
+                GFP_KERNEL,
+            )?,
+            size,
+        })
     }
+}
 
+impl<'bound> Filler<'bound> {
     /// Tells the card where the ring is, which is empty. `delay`: interrupts may come later.
     pub(crate) fn program(&mut self, hw: &Hw<'_>, delay: bool) {
         let address = self.descriptors.dma_address();
@@ -100,19 +143,9 @@ impl<'bound> TxRing<'bound> {
         hw.write(regs::TDH, 0);
     }
 
-    fn size(&self) -> Size {
-        self.descriptors.size()
-    }
-
-    /// Whether the card has packets.
-    pub(crate) fn has_packets(&self) -> bool {
-        self.next_to_clean != self.next_to_use
-    }
-
-    /// How many descriptors are free.
-    #[inline]
-    pub(crate) fn unused(&self) -> u16 {
-        self.size().unused(self.next_to_clean, self.next_to_use)
+    /// Starts over, after the ring was emptied.
+    pub(crate) fn reset(&mut self) {
+        self.next_to_use = 0;
     }
 
     /// Writes the descriptors of a packet. There is room for them.
@@ -128,17 +161,18 @@ impl<'bound> TxRing<'bound> {
         context: Option<Context>,
         offload: &Offload,
         counts: (u16, u32),
-    ) -> Result<(), MappedSkb<'bound>> {
-        let size = self.size();
-        let first = self.next_to_use;
-        let mut index = first;
-        let mut last = first;
+    ) -> Result<Pushed, MappedSkb<'bound>> {
+        let size = self.descriptors.size();
+        let mut index = self.next_to_use;
+        let mut taken = 0u16;
+        let mut last = index;
 
         if let Some(context) = context {
             if self.descriptors.write(index, context.to_words()).is_err() {
                 return Err(skb);
             }
             index = size.next(index);
+            taken += 1;
         }
 
         let (lower, upper) = offload.fields();
@@ -170,6 +204,7 @@ impl<'bound> TxRing<'bound> {
                 }
                 last = index;
                 index = size.next(index);
+                taken += 1;
             }
         }
 
@@ -188,27 +223,31 @@ impl<'bound> TxRing<'bound> {
 
         let (segments, wire_bytes) = counts;
         let bytes = u32::try_from(skb.skb().len()).unwrap_or(u32::MAX);
-        let Some(slot) = self.packets.get_mut(usize::from(first)) else {
-            return Err(skb);
-        };
-
-        *slot = Some(Sent {
+        let sent = Sent {
             skb,
             last,
+            descriptors: taken,
             segments,
             wire_bytes,
             bytes,
             time: jiffies::now(),
-        });
-        self.next_to_use = index;
-        Ok(())
-    }
+        };
 
+        // Whoever takes it out sees its descriptors as they were written above.
+        self.packets.push(sent).map_err(|sent| sent.skb)?;
+        self.next_to_use = index;
+        Ok(Pushed {
+            descriptors: taken,
+            tail: index,
+        })
+    }
+}
+
+impl<'bound> Cleaner<'bound> {
     /// Takes the next packet out, if the card is done with it.
     #[inline]
     pub(crate) fn pop(&mut self) -> Option<Sent<'bound>> {
-        let slot = self.packets.get_mut(usize::from(self.next_to_clean))?;
-        let last = slot.as_ref()?.last;
+        let last = self.packets.front()?.last;
         let status = self.descriptors.read(last, TX_STATUS_WORD).ok()?;
 
         if !tx_is_done(status) {
@@ -216,42 +255,32 @@ impl<'bound> TxRing<'bound> {
         }
         // What the card has done comes before it says so.
         dma_mb(Read);
-
-        let sent = slot.take();
-
-        self.next_to_clean = self.size().next(last);
-        sent
+        self.take()
     }
 
-    /// Takes the next packet out, whether the card has sent it or not: it does not use the ring.
-    /// After the last one, the ring is as new.
+    /// Takes the next packet out, whether the card has sent it or not.
+    #[inline]
     pub(crate) fn take(&mut self) -> Option<Sent<'bound>> {
-        let slot = self.packets.get_mut(usize::from(self.next_to_clean));
-        let sent = slot.and_then(Option::take);
+        let sent = self.packets.pop()?;
 
-        match &sent {
-            Some(sent) => self.next_to_clean = self.size().next(sent.last),
-            None => {
-                self.next_to_use = 0;
-                self.next_to_clean = 0;
-            }
-        }
-        sent
+        self.next_to_clean = self.descriptors.size().next(sent.last);
+        Some(sent)
+    }
+
+    /// Starts over, after the ring was emptied.
+    pub(crate) fn reset(&mut self) {
+        self.next_to_clean = 0;
     }
 
     /// The next packet, if the card has had it for longer than `patience`.
     pub(crate) fn stuck(&self, patience: Jiffies) -> Option<Stuck> {
-        let sent = self
-            .packets
-            .get(usize::from(self.next_to_clean))?
-            .as_ref()?;
+        let sent = self.packets.front()?;
         let now = jiffies::now();
 
         if !jiffies::is_after(now, sent.time.wrapping_add(patience)) {
             return None;
         }
         Some(Stuck {
-            next_to_use: self.next_to_use,
             next_to_clean: self.next_to_clean,
             last: sent.last,
             time: sent.time,
@@ -263,7 +292,6 @@ impl<'bound> TxRing<'bound> {
 
 /// What is said of a packet that is not sent.
 pub(crate) struct Stuck {
-    pub(crate) next_to_use: u16,
     pub(crate) next_to_clean: u16,
     pub(crate) last: u16,
     pub(crate) time: Jiffies,

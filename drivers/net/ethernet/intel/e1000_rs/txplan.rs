@@ -15,6 +15,11 @@ pub const MAX_BYTES: u32 = 1 << 12;
 /// The most payload that is segmented at once, if headers take no more than 255 bytes.
 pub const TSO_MAX_SIZE: u32 = MAX_PAYLEN;
 
+/// The most segments that a packet is cut into. With so many it fits into the smallest ring,
+/// whatever their size; the stack cuts up what has more. C sets no limit: whoever asks for tiny
+/// segments, from anywhere, gets packets that no ring has room for, and nobody else can send.
+pub const MAX_SEGMENTS: u16 = 48;
+
 /// The first descriptor on PCI-X covers no more than this (erratum 10).
 const PCIX_FIRST_BYTES: u32 = 2015;
 /// What workarounds leave for a descriptor of its own.

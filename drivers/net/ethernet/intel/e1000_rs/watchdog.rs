@@ -134,7 +134,9 @@ impl<'bound> Adapter<'bound> {
                 link.duplex_name(),
                 flow_control
             );
-            // In this order: what is sent wakes the queue only while there is a carrier.
+            // In this order: what is sent wakes the queue only while there is a carrier, and a
+            // queue with a carrier that has been stopped for long is taken to be stuck.
+            dev.trans_update();
             dev.carrier_on();
             dev.wake_queue();
         }
@@ -246,7 +248,7 @@ impl<'bound> Adapter<'bound> {
 
     /// Says that a packet was not sent for a second and more, and stops the queue; the watchdog of
     /// the stack does the rest.
-    pub(crate) fn report_hang(&self, dev: &Device<'bound, E1000>, stuck: &Stuck) {
+    pub(crate) fn report_hang(&self, dev: &Device<'bound, E1000>, stuck: &Stuck, next_to_use: u32) {
         // Stopping it again would put off the timeout, which has the card reset.
         if !dev.queue_stopped() {
             dev.stop_queue();
@@ -263,7 +265,7 @@ impl<'bound> Adapter<'bound> {
              jiffies              <{:x}>\n  next_to_watch.status <{:x}>\n",
             self.hw.read(regs::TDH),
             self.hw.read(regs::TDT),
-            stuck.next_to_use,
+            next_to_use,
             stuck.next_to_clean,
             stuck.time,
             stuck.last,

@@ -219,7 +219,10 @@ fn image(path: &Path, known: &Known) -> Result<Vec<Symbol>> {
 }
 
 fn module(objdir: &Path, loaded: &LoadedSection) -> Result<Vec<Symbol>> {
-    let mut symbols = Vec::new();
+    // Behind it may be another module, whose functions are not known.
+    let end = loaded.address + section_size(&objdir.join(&loaded.file), &loaded.section)?;
+    let behind = Symbol { address: end, name: "(unnamed)".into(), component: Component::Rest, module: None };
+    let mut symbols = vec![behind];
     let name = loaded.file.file_stem().map(|stem| stem.to_string_lossy().replace('-', "_"));
     each_function(&objdir.join(&loaded.file), |_, function| {
         if function.section == loaded.section {
@@ -232,6 +235,14 @@ fn module(objdir: &Path, loaded: &LoadedSection) -> Result<Vec<Symbol>> {
         }
     })?;
     Ok(symbols)
+}
+
+/// How many bytes a section of an ELF file has.
+fn section_size(path: &Path, name: &str) -> Result<u64> {
+    let data = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let elf = object::File::parse(&*data).with_context(|| format!("{} is no ELF file", path.display()))?;
+    let section = elf.section_by_name(name).with_context(|| format!("{} has no section {name}", path.display()))?;
+    Ok(section.size())
 }
 
 /// A name without what only compilers need.
