@@ -29,6 +29,7 @@ mod repeats;
 mod study;
 mod symbols;
 mod table;
+pub mod trips;
 
 use measurement::Measurement;
 use memory::Memory;
