@@ -16,6 +16,7 @@ use anyhow::{Context, Result, ensure};
 use crate::machine::accel::Accel;
 use crate::machine::disk::{Backend, Disk};
 use crate::machine::nic::Card;
+use crate::machine::plugin::Profiler;
 use crate::machine::{Host, Kernel, plugin, qemu};
 use crate::runner::Runner;
 use crate::scenario::{Flavour, Group, Kind, Overrides, Scenario, minutes};
@@ -39,6 +40,9 @@ use symbols::{LoadedSection, SymbolTable};
 /// The plugin's file name, as cargo builds it from tools/tcgprofile.
 pub const PLUGIN: &str = "libtcgprofile.so";
 
+/// What the kernel does first when a device interrupts.
+const INTERRUPT: &str = "asm_common_interrupt";
+
 /// The functions by cost, beside the counts.
 const FUNCTIONS: &str = "functions.txt";
 
@@ -53,9 +57,10 @@ const BOOTS: usize = 3;
 ///
 /// When nothing could be measured.
 pub fn run(host: &Host, kernel: &Kernel, plugin: &Path, kind: Kind) -> Result<bool> {
+    let profiler = profiler(kernel, plugin)?;
     let (study, scenarios) = match kind {
-        Kind::Disks => (&study::DISKS, vec![disks(plugin), queues(plugin)]),
-        Kind::Cards => (&study::CARDS, vec![cards(plugin)]),
+        Kind::Disks => (&study::DISKS, vec![disks(profiler.clone()), queues(profiler)]),
+        Kind::Cards => (&study::CARDS, vec![cards(profiler)]),
     };
     let mut measurements = Vec::new();
     let mut pages = Vec::new();
@@ -81,6 +86,12 @@ pub fn run(host: &Host, kernel: &Kernel, plugin: &Path, kind: Kind) -> Result<bo
     Ok(table::verdict(study, &measurements))
 }
 
+/// The plugin for `kernel`.
+fn profiler(kernel: &Kernel, file: &Path) -> Result<Profiler> {
+    ensure!(file.is_file(), "there is no plugin {}", file.display());
+    Ok(Profiler { file: file.into(), interrupt: symbols::address_of(INTERRUPT, &kernel.objdir)? })
+}
+
 /// A boot in which instructions were counted.
 struct Boot {
     /// Where its files are.
@@ -96,8 +107,6 @@ impl Boot {
     ///
     /// The machine could not be started, or the guest did not do all of its work.
     fn make(host: &Host, kernel: &Kernel, study: &Study, scenario: &Scenario) -> Result<Self> {
-        let plugin = scenario.plugin.as_deref().context("nothing counts in this boot")?;
-        ensure!(plugin.is_file(), "there is no plugin {}", plugin.display());
         let accel = Accel::Tcg { why: "only an emulated CPU counts instructions".into() };
         let outcome = Runner::new(host, &accel).run(kernel, scenario, &Overrides::default())?;
         ensure!(outcome.tally().success(), "the measurement did not come to its end");
@@ -109,30 +118,30 @@ impl Boot {
     }
 }
 
-fn disks(plugin: &Path) -> Scenario {
+fn disks(profiler: Profiler) -> Scenario {
     let disk = |name| Disk::scratch(name, 64 << 10).backend(Backend::Null);
     let scenario = Scenario::debug("insns", "instructions per request, C driver and ours", "insns")
         .disk(disk("main"))
         .disk(disk("packed").with(|properties| properties.packed = Some(true)));
-    counted(scenario, &study::DISKS, plugin)
+    counted(scenario, &study::DISKS, profiler)
 }
 
-fn queues(plugin: &Path) -> Scenario {
+fn queues(profiler: Profiler) -> Scenario {
     let mut scenario = Scenario::debug("insns-queues", "the same with two queues, and memory", "insns-queues");
     scenario.disks.extend(memory::disks());
-    let mut scenario = counted(scenario, &study::DISKS, plugin);
+    let mut scenario = counted(scenario, &study::DISKS, profiler);
     scenario.cpus = 2;
     scenario
 }
 
-fn cards(plugin: &Path) -> Scenario {
+fn cards(profiler: Profiler) -> Scenario {
     let scenario = Scenario::debug("insns-net", "instructions per packet, C driver and ours", "net-insns")
         .card(Card::new("left"))
         .card(Card::new("right"));
-    counted(scenario, &study::CARDS, plugin)
+    counted(scenario, &study::CARDS, profiler)
 }
 
-fn counted(scenario: Scenario, study: &Study, plugin: &Path) -> Scenario {
+fn counted(scenario: Scenario, study: &Study, profiler: Profiler) -> Scenario {
     let mut scenario = scenario.var("oracle", study.drivers[0]).var("driver", study.drivers[1]);
     scenario.group = Group::Bench;
     scenario.kernel = Flavour::Plain;
@@ -140,6 +149,6 @@ fn counted(scenario: Scenario, study: &Study, plugin: &Path) -> Scenario {
     // One CPU that has to wait for its turn on the host seems to have no timer.
     scenario.kernel_words = "no_timer_check";
     scenario.limit = minutes(30);
-    scenario.plugin = Some(PathBuf::from(plugin));
+    scenario.plugin = Some(profiler);
     scenario
 }

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::component::Component;
 use super::cost::Costs;
-use super::counts;
+use super::counts::{self, Stretch};
 use super::repeats::Comparison;
 use super::study::Study;
 use super::symbols::SymbolTable;
@@ -20,7 +20,18 @@ pub struct Measurement {
     /// Its name, as the guest calls it.
     pub workload: String,
     /// What was measured in turn, once with each driver; at least one pair.
-    pub pairs: Vec<[Costs; 2]>,
+    pub pairs: Vec<[Sample; 2]>,
+}
+
+/// What was measured once.
+#[derive(Debug)]
+pub struct Sample {
+    /// What a request costs.
+    pub costs: Costs,
+    /// The longest stretch of instructions with interrupts off in which the driver had a part; 0 without any.
+    pub longest_off: f64,
+    /// The median of these stretches.
+    pub usual_off: f64,
 }
 
 /// One run of the guest: what it did, and where the counts are.
@@ -67,7 +78,7 @@ impl Measurement {
     }
 
     fn read(study: &Study, workload: &str, runs: &[Run<'_>], dir: &Path, symbols: &[SymbolTable; 2]) -> Result<Self> {
-        let read = |nth: usize| -> Result<BTreeMap<u32, Costs>> {
+        let read = |nth: usize| -> Result<BTreeMap<u32, Sample>> {
             let driver = study.drivers[nth];
             let of_driver = runs.iter().filter(|run| run.workload == workload && run.driver == driver);
             let repeats: BTreeMap<u32, Vec<&Run<'_>>> = of_driver.fold(BTreeMap::new(), |mut repeats, run| {
@@ -75,8 +86,8 @@ impl Measurement {
                 repeats
             });
             ensure!(!repeats.is_empty(), "{workload} was not measured with {driver}");
-            let costs = |(repeat, runs): (u32, Vec<_>)| Ok((repeat, per_request(&runs, dir, &symbols[nth])?));
-            repeats.into_iter().map(costs).collect()
+            let sample = |(repeat, runs): (u32, Vec<_>)| Ok((repeat, sample(&runs, dir, &symbols[nth])?));
+            repeats.into_iter().map(sample).collect()
         };
         let (c, rust) = (read(0)?, read(1)?);
         ensure!(c.keys().eq(rust.keys()), "{workload} was not measured as often with one driver as with the other");
@@ -102,8 +113,12 @@ impl Measurement {
 
     /// The instructions of a request in all components for which `belongs` holds, with each driver.
     pub fn instructions(&self, belongs: impl Fn(Component) -> bool) -> Comparison {
-        let pairs: Vec<_> =
-            self.pairs.iter().map(|pair| pair.each_ref().map(|costs| costs.instructions(&belongs))).collect();
+        self.compare(|sample| sample.costs.instructions(&belongs))
+    }
+
+    /// Something about all samples.
+    pub fn compare(&self, value: impl Fn(&Sample) -> f64) -> Comparison {
+        let pairs: Vec<_> = self.pairs.iter().map(|pair| pair.each_ref().map(&value)).collect();
         Comparison::of(&pairs)
     }
 
@@ -114,18 +129,34 @@ impl Measurement {
 
     /// The mean cost of a request with the `nth` driver.
     pub fn mean(&self, nth: usize) -> Costs {
-        Costs::mean(self.pairs.iter().map(|pair| &pair[nth]))
+        Costs::mean(self.pairs.iter().map(|pair| &pair[nth].costs))
     }
 }
 
-/// The cost of a request, from a run with few of them and one with many.
-fn per_request(runs: &[&Run<'_>], dir: &Path, symbols: &SymbolTable) -> Result<Costs> {
+/// The cost of a request, from a run with few of them and one with many; and the stretches of the latter.
+fn sample(runs: &[&Run<'_>], dir: &Path, symbols: &SymbolTable) -> Result<Sample> {
     let few = runs.iter().min_by_key(|run| run.requests);
     let many = runs.iter().max_by_key(|run| run.requests);
     let (Some(few), Some(many)) = (few, many) else { unreachable!("a repeat has at least one run") };
     ensure!(many.requests > few.requests, "{} was measured once only with {}", few.workload, few.driver);
-    let costs = |run: &Run<'_>| Ok::<_, anyhow::Error>(Costs::of(&counts::read(&dir.join(run.file))?, symbols));
-    Ok(costs(many)?.per_request(&costs(few)?, many.requests - few.requests))
+    let requests = many.requests - few.requests;
+    let (few, many) = (counts::read(&dir.join(few.file))?, counts::read(&dir.join(many.file))?);
+    let costs = Costs::of(&many.blocks, symbols).per_request(&Costs::of(&few.blocks, symbols), requests);
+    let longest = many.stretches.iter().map(|stretch| stretch.instructions).max();
+    let longest_off = longest.unwrap_or_default() as f64;
+    Ok(Sample { costs, longest_off, usual_off: usual(many.stretches) as f64 })
+}
+
+/// The median length.
+fn usual(mut stretches: Vec<Stretch>) -> u64 {
+    stretches.sort_by_key(|stretch| stretch.instructions);
+    let half = stretches.iter().map(|stretch| stretch.count).sum::<u64>().div_ceil(2);
+    let mut below = 0;
+    let median = stretches.iter().find(|stretch| {
+        below += stretch.count;
+        below >= half
+    });
+    median.map_or(0, |stretch| stretch.instructions)
 }
 
 #[cfg(test)]
@@ -168,6 +199,14 @@ pub mod tests {
         assert!((kernel[0] - 150.0).abs() < 1e-9, "{kernel:?}");
         assert_eq!(one.pairs.len(), 2);
         assert!((one.calls(|name| name == "block")[0] - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_usual_stretch_is_that_of_the_most() {
+        let stretch = |instructions, count| Stretch { instructions, count };
+        assert_eq!(usual(vec![stretch(900, 1), stretch(100, 5), stretch(200, 7)]), 200);
+        assert_eq!(usual(vec![stretch(900, 1), stretch(100, 1)]), 100);
+        assert_eq!(usual(Vec::new()), 0);
     }
 
     #[test]

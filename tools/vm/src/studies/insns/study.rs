@@ -23,6 +23,8 @@ pub struct Study {
     pub title: &'static str,
     /// The drivers: first the one to compare with.
     pub drivers: [&'static str; 2],
+    /// Whether only one of them is at work at a time.
+    pub is_one_at_a_time: bool,
     /// The limits of workloads, by their names.
     pub limits: &'static [(&'static str, Limit)],
     /// The limit of the others.
@@ -87,6 +89,7 @@ const fn limit(path: f64, kernel: f64) -> Limit {
 pub const DISKS: Study = Study {
     title: "insns",
     drivers: ["virtio_blk", "virtio_blk_rs"],
+    is_one_at_a_time: true,
     limits: &[
         ("randread-4k-depth1", limit(0.70, 0.96)),
         ("randread-4k-depth32", limit(0.70, 0.89)),
@@ -123,6 +126,7 @@ pub const DISKS: Study = Study {
 pub const CARDS: Study = Study {
     title: "insns-net",
     drivers: net::DRIVERS,
+    is_one_at_a_time: false,
     limits: &[],
     usual_limit: Limit { path: 1.0, kernel: None },
     unit: "packet",

@@ -141,6 +141,21 @@ impl SymbolTable {
     }
 }
 
+/// The address of a function of the kernel image that was built in `objdir`.
+///
+/// # Errors
+///
+/// When there is no such function, or no image.
+pub fn address_of(name: &str, objdir: &Path) -> Result<u64> {
+    let mut address = None;
+    each_function(&objdir.join("vmlinux"), |_, function| {
+        if function.name == name {
+            address = Some(function.address);
+        }
+    })?;
+    address.with_context(|| format!("the kernel has no function {name}"))
+}
+
 /// The functions of the objects that make up the components. Names of local functions are unique within their source
 /// file only.
 struct Known(HashMap<(Option<String>, String), Component>);

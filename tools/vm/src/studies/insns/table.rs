@@ -101,6 +101,10 @@ fn components(study: &Study, measurement: &Measurement) -> String {
         text += &row(component.title(), measurement.instructions(|other| other == component), None);
     }
     text += &row("= kernel", measurement.instructions(Component::is_kernel), limit.kernel);
+    if study.is_one_at_a_time {
+        text += &row("interrupts off, longest", measurement.compare(|sample| sample.longest_off), None);
+        text += &row("interrupts off, median", measurement.compare(|sample| sample.usual_off), None);
+    }
     let _ = writeln!(text, "  {:36} {:>9} {:>9}", format!("events per {}", study.unit), "C", "Rust");
     for (title, is_right) in study.events {
         let [c, rust] = measurement.calls(is_right);

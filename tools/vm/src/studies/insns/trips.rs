@@ -13,8 +13,9 @@ use anyhow::{Context, Result, ensure};
 
 use super::measurement::Measurement;
 use super::study::{self, Kind, notifies, takes_spin_lock};
-use super::{Boot, FUNCTIONS, counted, table};
+use super::{Boot, FUNCTIONS, counted, profiler, table};
 use crate::machine::disk::{Backend, Disk};
+use crate::machine::plugin::Profiler;
 use crate::machine::{Host, Kernel, plugin, qemu};
 use crate::scenario::Scenario;
 
@@ -52,10 +53,11 @@ const NOTABLE: f64 = 20.0;
 ///
 /// When nothing could be counted.
 pub fn run(host: &Host, kernel: &Kernel, plugin: &Path) -> Result<()> {
+    let profiler = profiler(kernel, plugin)?;
     let mut text = format!("\n{}\nper 1000 requests, the mean of two runs\n", qemu::version(&host.qemu)?);
     let mut more = Vec::new();
     for queues in QUEUES {
-        let boot = Boot::make(host, kernel, &study::DISKS, &scenario(queues, plugin))?;
+        let boot = Boot::make(host, kernel, &study::DISKS, &scenario(queues, profiler.clone()))?;
         let counts = plugin::counts_dir(&boot.dir);
         let measured = Measurement::read_all(&study::DISKS, &boot.data, &counts, &boot.symbols)?;
         let functions = boot.dir.join(FUNCTIONS);
@@ -79,7 +81,7 @@ pub fn run(host: &Host, kernel: &Kernel, plugin: &Path) -> Result<()> {
     Ok(())
 }
 
-fn scenario(queues: u16, plugin: &Path) -> Scenario {
+fn scenario(queues: u16, profiler: Profiler) -> Scenario {
     let (name, about) = if queues == 1 {
         ("trips", "interrupts, notifications, wake-ups, locks")
     } else {
@@ -92,7 +94,7 @@ fn scenario(queues: u16, plugin: &Path) -> Scenario {
         let disk = Disk::scratch(disk, 64 << 10).backend(backend).with(|p| p.num_queues = Some(queues));
         scenario.disks.push(disk);
     }
-    let mut scenario = counted(scenario, &study::DISKS, plugin);
+    let mut scenario = counted(scenario, &study::DISKS, profiler);
     scenario.cpus = queues.into();
     scenario
 }
@@ -173,7 +175,7 @@ mod tests {
     #[test]
     fn each_boot_has_all_disks_with_as_many_queues_as_cpus() {
         for queues in QUEUES {
-            let scenario = scenario(queues, Path::new("/p"));
+            let scenario = scenario(queues, Profiler { file: "/p".into(), interrupt: 0 });
             assert_eq!(scenario.cpus, u32::from(queues));
             let names: Vec<_> = scenario.disks.iter().map(|disk| disk.name.as_str()).collect();
             assert_eq!(names, DISKS.map(|(name, ..)| name));
