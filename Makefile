@@ -28,8 +28,9 @@ mutants: ## break laws and duties on purpose, all or those that MUTANTS= names, 
 check: ## check formatting, lints, style and documentation
 soak: ## run the long versions of the tests, devices that lie and power cuts
 boots: ## boot each kernel many times and count the boots that were lost
-insns: ## count the instructions per request of the C driver and of ours (fails above 1.1 x)
+insns: ## count the instructions per request of the C driver and of ours (fails above its limits)
 insns-net: ## count the instructions per packet of both drivers of network cards (fails above C's)
+trips: ## count interrupts, notifications, wake-ups and locks of the C driver and of ours
 bench: ## compare the speed of the C driver and of ours
 bench-net: ## compare the speed of both drivers of network cards
 shell: ## open a shell in the virtual machine; `reload virtio_blk_rs` there takes what `make ko` built

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# What QEMU's plugin counts, for insns.sh and net-insns.sh.
+# What QEMU's plugin counts, for requests.sh and net-insns.sh.
 
 # tell_sections: where the code of both drivers is.
 tell_sections() {

@@ -15,6 +15,12 @@ pub struct Tb {
     _opaque: [u8; 0],
 }
 
+/// `struct qemu_plugin_insn`: an instruction of a block, valid as long as that.
+#[repr(C)]
+pub struct Insn {
+    _opaque: [u8; 0],
+}
+
 /// `qemu_plugin_vcpu_tb_trans_cb_t`.
 pub type OnTranslation = unsafe extern "C" fn(id: Id, tb: *mut Tb);
 /// `qemu_plugin_vcpu_udata_cb_t`.
@@ -31,6 +37,13 @@ unsafe extern "C" {
     pub fn qemu_plugin_register_vcpu_idle_cb(id: Id, callback: OnIdle);
     pub fn qemu_plugin_tb_n_insns(tb: *const Tb) -> usize;
     pub fn qemu_plugin_tb_vaddr(tb: *const Tb) -> u64;
+    pub fn qemu_plugin_tb_get_insn(tb: *const Tb, index: usize) -> *mut Insn;
+    pub fn qemu_plugin_insn_size(insn: *const Insn) -> usize;
+    /// What comes back is to be freed by [`g_free`].
+    pub fn qemu_plugin_insn_disas(insn: *const Insn) -> *mut c_char;
+
+    /// Of GLib, which QEMU is linked with.
+    pub fn g_free(memory: *mut c_void);
 
     fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void;
 }

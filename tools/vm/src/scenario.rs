@@ -3,7 +3,6 @@
 //! The table of boots. A scenario says what machine to make and which script of `tests/guest` to run in it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -11,6 +10,7 @@ use anyhow::Result;
 use crate::machine::Machine;
 use crate::machine::disk::Disk;
 use crate::machine::nic::Card;
+use crate::machine::plugin::Profiler;
 
 mod demo;
 mod effort;
@@ -134,7 +134,7 @@ pub struct Scenario {
     /// Additional words for the kernel.
     pub kernel_words: &'static str,
     /// The QEMU plugin that counts instructions.
-    pub plugin: Option<PathBuf>,
+    pub plugin: Option<Profiler>,
     /// Whether what the script tells of two drivers is compared.
     pub parity: Option<Parity>,
     /// Longest time for the whole boot, on an emulated CPU.

@@ -119,6 +119,18 @@ pub fn insns(workshop: Workshop, kind: Kind) -> Result<bool> {
     insns::run(&host, &kernel, &plugin, kind)
 }
 
+/// `make trips`: how often the drivers of disks go to and fro.
+///
+/// # Errors
+///
+/// Kernel or plugin cannot be built, or nothing could be counted.
+pub fn trips(workshop: Workshop) -> Result<()> {
+    let plugin = cargo::plugin(&workshop.project)?;
+    let _lock = GuestLock::take(&workshop.project, "run")?;
+    let (host, kernel) = ready(workshop)?;
+    insns::trips::run(&host, &kernel, &plugin)
+}
+
 /// `make bench`: the speed of the C driver and of ours.
 ///
 /// # Errors

@@ -74,6 +74,8 @@ enum Command {
     Insns,
     /// Count the instructions per packet of both drivers of network cards
     InsnsNet,
+    /// Count the interrupts, notifications, wake-ups and locks of both drivers of disks
+    Trips,
     /// Compare the speed of the C driver and of ours
     Bench,
     /// Compare the speed of both drivers of network cards
@@ -158,6 +160,7 @@ fn work(command: &Command, workshop: Workshop) -> Result<bool> {
         Command::Boots => return Ok(tell(guest::boots(&workshop)?)),
         Command::Insns => return guest::insns(workshop, Kind::Disks),
         Command::InsnsNet => return guest::insns(workshop, Kind::Cards),
+        Command::Trips => guest::trips(workshop)?,
         Command::Bench => guest::bench(workshop)?,
         Command::BenchNet => guest::bench_net(workshop)?,
         Command::Parity => return guest::parity(workshop, Kind::Disks),

@@ -76,6 +76,14 @@ enum Command {
         #[command(flatten)]
         target: Target,
     },
+    /// Counts the interrupts, notifications, wake-ups and locks of both drivers of disks.
+    Trips {
+        /// The plugin; by default the one built beside this program.
+        #[arg(long)]
+        plugin: Option<PathBuf>,
+        #[command(flatten)]
+        target: Target,
+    },
     /// Compares the speed of both drivers.
     Bench {
         /// Those of network cards.
@@ -194,10 +202,13 @@ fn execute(command: Command) -> Result<bool> {
             Ok(powercut::run(&host, &kernel, &driver, cuts, seed)?.success())
         }
         Command::Insns { plugin, net, target } => {
-            let beside = || Ok::<_, std::io::Error>(std::env::current_exe()?.with_file_name(insns::PLUGIN));
-            let plugin = plugin.map_or_else(beside, Ok)?;
             let (host, kernel) = target.open()?;
-            insns::run(&host, &kernel, &plugin, if net { Kind::Cards } else { Kind::Disks })
+            insns::run(&host, &kernel, &profiler(plugin)?, if net { Kind::Cards } else { Kind::Disks })
+        }
+        Command::Trips { plugin, target } => {
+            let (host, kernel) = target.open()?;
+            insns::trips::run(&host, &kernel, &profiler(plugin)?)?;
+            Ok(true)
         }
         Command::Bench { net, target } => {
             let (host, kernel) = target.open()?;
@@ -216,6 +227,11 @@ fn execute(command: Command) -> Result<bool> {
             Ok(true)
         }
     }
+}
+
+/// The plugin that counts: the one that was named, or that beside this program.
+fn profiler(named: Option<PathBuf>) -> Result<PathBuf> {
+    Ok(named.map_or_else(|| Ok(std::env::current_exe()?.with_file_name(insns::PLUGIN)), Ok::<_, std::io::Error>)?)
 }
 
 fn hostile(names: &[String], short: bool, driver: &str, target: Target) -> Result<bool> {

@@ -78,7 +78,7 @@ pub struct Config<'a> {
     /// Where the processes listen that serve disks.
     pub backends: Option<backend::Sockets>,
     /// The QEMU plugin that counts instructions; its files are in [`plugin::counts_dir`] of `boot`.
-    pub plugin: Option<PathBuf>,
+    pub plugin: Option<plugin::Profiler>,
     /// Work directory, for kept disks.
     pub work: &'a Path,
     /// Directory of this boot, for scratch disks.
@@ -148,7 +148,7 @@ impl Config<'_> {
             }
         }
         if let Some(plugin) = &self.plugin {
-            args.add("-plugin", format!("{},dir={}", escape(plugin), escape(&plugin::counts_dir(self.boot))));
+            args.add("-plugin", plugin.argument(self.boot));
         }
         args.add("-smp", self.cpus.to_string());
         args.add("-m", format!("{}M", self.memory));
@@ -314,7 +314,7 @@ fn slot(disks: &[Disk], disk: &Disk) -> Option<usize> {
 }
 
 /// A path inside a QEMU option, where a comma ends the value.
-fn escape(path: &Path) -> String {
+pub(super) fn escape(path: &Path) -> String {
     path.display().to_string().replace(',', ",,")
 }
 

@@ -25,6 +25,11 @@ pub enum Backend {
     Served,
     /// No storage at all: writes vanish, reads return at once. Takes the host's disk out of a measurement.
     Null,
+    /// Like [`Backend::Null`], but each request takes so long at least.
+    Delayed {
+        /// How long.
+        nanoseconds: u64,
+    },
 }
 
 /// How the disk reaches the guest.
@@ -181,7 +186,15 @@ impl Disk {
         match &self.backend {
             Backend::Scratch | Backend::Served => Some(boot.join(format!("{}.raw", self.name))),
             Backend::Kept(name) => Some(work.join(name)),
-            Backend::Null => None,
+            Backend::Null | Backend::Delayed { .. } => None,
+        }
+    }
+
+    /// How long each request takes at least, in nanoseconds.
+    fn latency(&self) -> u64 {
+        match self.backend {
+            Backend::Delayed { nanoseconds } => nanoseconds,
+            _ => 0,
         }
     }
 
@@ -206,7 +219,7 @@ impl Disk {
         let Some(path) = self.file(work, boot) else {
             return json!({
                 "driver": "null-co", "node-name": self.node(), "size": self.size,
-                "read-zeroes": false, "read-only": self.readonly,
+                "latency-ns": self.latency(), "read-zeroes": false, "read-only": self.readonly,
             });
         };
         json!({
@@ -223,7 +236,7 @@ impl Disk {
                 let cache = if self.backend == Backend::Scratch { "unsafe" } else { "writeback" };
                 format!("format=raw,cache={cache},file={}", path.display().to_string().replace(',', ",,"))
             }
-            None => format!("driver=null-co,size={},read-zeroes=off", self.size),
+            None => format!("driver=null-co,size={},latency-ns={},read-zeroes=off", self.size, self.latency()),
         };
         let readonly = if self.readonly { ",readonly=on" } else { "" };
         format!("if=virtio,id={},node-name={},{source}{readonly}", self.device_id(), self.node())
@@ -285,6 +298,16 @@ mod tests {
             assert_eq!(name(&served.clone().model(model), "-pci"), format!("vhost-user-blk-pci{model}"));
         }
         assert_eq!(served.device("-pci", json!({}))["chardev"], "char-a");
+    }
+
+    #[test]
+    fn a_disk_without_storage_can_take_its_time() {
+        let path = Path::new("/w");
+        let delayed = Disk::scratch("a", 1).backend(Backend::Delayed { nanoseconds: 50_000 });
+        for (disk, latency) in [(&Disk::scratch("a", 1).backend(Backend::Null), 0), (&delayed, 50_000)] {
+            assert_eq!(disk.blockdev(path, path)["latency-ns"], latency);
+            assert!(disk.drive(path, path).contains(&format!(",latency-ns={latency},")));
+        }
     }
 
     #[test]

@@ -7,8 +7,26 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail, ensure};
 
+use crate::machine::config::escape;
+
 /// The name of the file with a request to the plugin, see tools/tcgprofile.
 const REQUEST: &str = "request";
+
+/// The plugin, and what it has to know of the guest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Profiler {
+    /// Its file.
+    pub file: PathBuf,
+    /// The address of what the kernel does first when a device interrupts.
+    pub interrupt: u64,
+}
+
+impl Profiler {
+    /// The argument of `-plugin` for a boot.
+    pub fn argument(&self, boot: &Path) -> String {
+        format!("{},dir={},interrupt={:x}", escape(&self.file), escape(&counts_dir(boot)), self.interrupt)
+    }
+}
 
 /// Where a profiled boot keeps counts of instructions, in its directory.
 pub fn counts_dir(boot: &Path) -> PathBuf {
@@ -47,6 +65,12 @@ mod tests {
         request_snapshot(boot.path(), "a").unwrap();
         assert_eq!(fs::read_to_string(counts_dir(boot.path()).join(REQUEST)).unwrap(), "a");
         assert!(request_snapshot(boot.path(), "b").unwrap_err().to_string().contains("not written"));
+    }
+
+    #[test]
+    fn the_plugin_is_told_where_its_files_are_and_where_interrupts_begin() {
+        let profiler = Profiler { file: "/p,q.so".into(), interrupt: 0xffff_ffff_8100_0000 };
+        assert_eq!(profiler.argument(Path::new("/b")), "/p,,q.so,dir=/b/counts,interrupt=ffffffff81000000");
     }
 
     #[test]

@@ -24,7 +24,7 @@ impl Cost {
     }
 }
 
-/// Costs of functions.
+/// Costs of functions. They know these by name, so that several boots can be compared.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Costs(BTreeMap<Place, Cost>);
 
@@ -50,34 +50,34 @@ impl Costs {
     }
 
     /// The mean of several measurements.
-    pub fn mean(all: &[Self]) -> Self {
+    pub fn mean<'a>(all: impl ExactSizeIterator<Item = &'a Self>) -> Self {
+        let share = 1.0 / all.len() as f64;
         let mut costs = Self::default();
         for one in all {
-            costs.add(one, 1.0 / all.len() as f64);
+            costs.add(one, share);
         }
         costs
     }
 
     fn add(&mut self, other: &Self, factor: f64) {
         for (place, cost) in &other.0 {
-            self.0.entry(*place).or_default().add(*cost, factor);
+            self.0.entry(place.clone()).or_default().add(*cost, factor);
         }
     }
 
     /// The instructions in all components for which `belongs` holds.
-    pub fn instructions(&self, symbols: &SymbolTable, belongs: impl Fn(Component) -> bool) -> f64 {
-        let of = |(place, cost): (&Place, &Cost)| belongs(symbols.component(*place)).then_some(cost.instructions);
-        self.0.iter().filter_map(of).sum()
+    pub fn instructions(&self, belongs: impl Fn(Component) -> bool) -> f64 {
+        self.0.iter().filter(|(place, _)| belongs(place.component)).map(|(_, cost)| cost.instructions).sum()
     }
 
     /// The calls of all functions whose name is right.
-    pub fn calls(&self, symbols: &SymbolTable, is_right: impl Fn(&str) -> bool) -> f64 {
-        self.0.iter().filter(|(place, _)| is_right(symbols.name(**place))).map(|(_, cost)| cost.calls).sum()
+    pub fn calls(&self, is_right: impl Fn(&str) -> bool) -> f64 {
+        self.0.iter().filter(|(place, _)| is_right(&place.name)).map(|(_, cost)| cost.calls).sum()
     }
 
     /// The functions, the most expensive one first, without those that cost next to nothing.
-    pub fn ranking(&self) -> Vec<(Place, Cost)> {
-        let mut ranking: Vec<_> = self.0.iter().map(|(place, cost)| (*place, *cost)).collect();
+    pub fn ranking(&self) -> Vec<(&Place, Cost)> {
+        let mut ranking: Vec<_> = self.0.iter().map(|(place, cost)| (place, *cost)).collect();
         ranking.retain(|(_, cost)| cost.instructions >= 0.05);
         ranking.sort_by(|(_, a), (_, b)| b.instructions.total_cmp(&a.instructions));
         ranking

@@ -18,22 +18,53 @@ pub struct Block {
     pub executions: u64,
 }
 
+/// Stretches of instructions with interrupts off, of one length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stretch {
+    /// The length in instructions.
+    pub instructions: u64,
+    /// How many there were.
+    pub count: u64,
+}
+
+/// What a file holds.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// The blocks.
+    pub blocks: Vec<Block>,
+    /// Those stretches in which code of a module was executed.
+    pub stretches: Vec<Stretch>,
+}
+
 /// Reads a file of counts.
 ///
 /// # Errors
 ///
 /// When there is none, or it holds something else.
-pub fn read(path: &Path) -> Result<Vec<Block>> {
+pub fn read(path: &Path) -> Result<Counts> {
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    text.lines().map(|line| parse(line).with_context(|| format!("{}: `{line}`", path.display()))).collect()
+    let mut counts = Counts::default();
+    for line in text.lines() {
+        counts.add(line).with_context(|| format!("{}: `{line}`", path.display()))?;
+    }
+    Ok(counts)
 }
 
-fn parse(line: &str) -> Option<Block> {
-    let mut words = line.split(' ');
-    let address = u64::from_str_radix(words.next()?, 16).ok()?;
-    let instructions = words.next()?.parse().ok()?;
-    let executions = words.next()?.parse().ok()?;
-    words.next().is_none().then_some(Block { address, instructions, executions })
+impl Counts {
+    fn add(&mut self, line: &str) -> Option<()> {
+        match line.split(' ').collect::<Vec<_>>()[..] {
+            ["off", instructions, count] => {
+                self.stretches.push(Stretch { instructions: instructions.parse().ok()?, count: count.parse().ok()? });
+            }
+            [address, instructions, executions] => self.blocks.push(Block {
+                address: u64::from_str_radix(address, 16).ok()?,
+                instructions: instructions.parse().ok()?,
+                executions: executions.parse().ok()?,
+            }),
+            _ => return None,
+        }
+        Some(())
+    }
 }
 
 #[cfg(test)]
@@ -41,11 +72,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_a_block() {
-        let block = Block { address: 0xffff_ffff_8100_0010, instructions: 7, executions: 30 };
-        assert_eq!(parse("ffffffff81000010 7 30"), Some(block));
-        for line in ["", "ffffffff81000010 7", "x 7 30", "10 7 30 1"] {
-            assert_eq!(parse(line), None, "{line}");
+    fn a_line_is_a_block_or_a_length_of_stretches() {
+        let mut counts = Counts::default();
+        counts.add("ffffffff81000010 7 30").unwrap();
+        counts.add("off 512 3").unwrap();
+        assert_eq!(counts.blocks, [Block { address: 0xffff_ffff_8100_0010, instructions: 7, executions: 30 }]);
+        assert_eq!(counts.stretches, [Stretch { instructions: 512, count: 3 }]);
+        for line in ["", "ffffffff81000010 7", "x 7 30", "10 7 30 1", "off 5", "off x 5"] {
+            assert_eq!(counts.add(line), None, "{line}");
         }
     }
 }

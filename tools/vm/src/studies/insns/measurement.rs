@@ -9,19 +9,29 @@ use anyhow::{Context, Result, ensure};
 
 use super::component::Component;
 use super::cost::Costs;
-use super::counts;
+use super::counts::{self, Stretch};
+use super::repeats::Comparison;
 use super::study::Study;
 use super::symbols::SymbolTable;
 
 /// A workload and what it cost.
 #[derive(Debug)]
 pub struct Measurement {
-    /// Its name in tests/guest/workloads.sh.
+    /// Its name, as the guest calls it.
     pub workload: String,
-    /// Repeats with each driver.
-    pub repeats: [Vec<Costs>; 2],
-    /// The means of them.
-    pub mean: [Costs; 2],
+    /// What was measured in turn, once with each driver; at least one pair.
+    pub pairs: Vec<[Sample; 2]>,
+}
+
+/// What was measured once.
+#[derive(Debug)]
+pub struct Sample {
+    /// What a request costs.
+    pub costs: Costs,
+    /// The longest stretch of instructions with interrupts off in which the driver had a part; 0 without any.
+    pub longest_off: f64,
+    /// The median of these stretches.
+    pub usual_off: f64,
 }
 
 /// One run of the guest: what it did, and where the counts are.
@@ -49,7 +59,7 @@ impl<'a> Run<'a> {
 }
 
 impl Measurement {
-    /// Evaluates the counts in `dir` of which the guest said what they are.
+    /// Evaluates the counts in `dir`, of one boot, of which the guest said what they are.
     ///
     /// # Errors
     ///
@@ -57,14 +67,18 @@ impl Measurement {
     pub fn read_all(study: &Study, data: &[String], dir: &Path, symbols: &[SymbolTable; 2]) -> Result<Vec<Self>> {
         let runs = data.iter().filter_map(|line| line.strip_prefix("counts "));
         let runs: Vec<_> = runs.map(Run::parse).collect::<Result<_>>()?;
-        let mut workloads: Vec<&str> = runs.iter().map(|run| run.workload).collect();
-        workloads.dedup();
+        let mut workloads: Vec<&str> = Vec::new();
+        for run in &runs {
+            if !workloads.contains(&run.workload) {
+                workloads.push(run.workload);
+            }
+        }
         ensure!(!workloads.is_empty(), "the guest has measured nothing");
         workloads.into_iter().map(|workload| Self::read(study, workload, &runs, dir, symbols)).collect()
     }
 
     fn read(study: &Study, workload: &str, runs: &[Run<'_>], dir: &Path, symbols: &[SymbolTable; 2]) -> Result<Self> {
-        let read = |nth: usize| -> Result<Vec<Costs>> {
+        let read = |nth: usize| -> Result<BTreeMap<u32, Sample>> {
             let driver = study.drivers[nth];
             let of_driver = runs.iter().filter(|run| run.workload == workload && run.driver == driver);
             let repeats: BTreeMap<u32, Vec<&Run<'_>>> = of_driver.fold(BTreeMap::new(), |mut repeats, run| {
@@ -72,32 +86,77 @@ impl Measurement {
                 repeats
             });
             ensure!(!repeats.is_empty(), "{workload} was not measured with {driver}");
-            repeats.into_values().map(|runs| per_request(&runs, dir, &symbols[nth])).collect()
+            let sample = |(repeat, runs): (u32, Vec<_>)| Ok((repeat, sample(&runs, dir, &symbols[nth])?));
+            repeats.into_iter().map(sample).collect()
         };
-        let repeats = [read(0)?, read(1)?];
-        let mean = [Costs::mean(&repeats[0]), Costs::mean(&repeats[1])];
-        for (nth, costs) in mean.iter().enumerate() {
+        let (c, rust) = (read(0)?, read(1)?);
+        ensure!(c.keys().eq(rust.keys()), "{workload} was not measured as often with one driver as with the other");
+        let pairs: Vec<_> = c.into_values().zip(rust.into_values()).map(|(c, rust)| [c, rust]).collect();
+        let measurement = Self { workload: workload.to_owned(), pairs };
+        for (nth, driver) in study.drivers.iter().enumerate() {
             // Every request passes through the module: nothing there means that something else was measured.
-            let in_module = costs.instructions(&symbols[nth], |component| component == Component::Module);
-            ensure!(in_module >= 1.0, "{workload}: no instruction was counted in the module {}", study.drivers[nth]);
+            let in_module = measurement.mean(nth).instructions(|component| component == Component::Module);
+            ensure!(in_module >= 1.0, "{workload}: no instruction was counted in the module {driver}");
         }
-        Ok(Self { workload: workload.to_owned(), repeats, mean })
+        Ok(measurement)
+    }
+
+    /// Adds what was measured in another boot to those of the boots before.
+    pub fn add_all(all: &mut Vec<Self>, boot: Vec<Self>) {
+        for one in boot {
+            match all.iter_mut().find(|known| known.workload == one.workload) {
+                Some(known) => known.pairs.extend(one.pairs),
+                None => all.push(one),
+            }
+        }
     }
 
     /// The instructions of a request in all components for which `belongs` holds, with each driver.
-    pub fn instructions(&self, symbols: &[SymbolTable; 2], belongs: impl Fn(Component) -> bool) -> [f64; 2] {
-        [0, 1].map(|nth| self.mean[nth].instructions(&symbols[nth], &belongs))
+    pub fn instructions(&self, belongs: impl Fn(Component) -> bool) -> Comparison {
+        self.compare(|sample| sample.costs.instructions(&belongs))
+    }
+
+    /// Something about all samples.
+    pub fn compare(&self, value: impl Fn(&Sample) -> f64) -> Comparison {
+        let pairs: Vec<_> = self.pairs.iter().map(|pair| pair.each_ref().map(&value)).collect();
+        Comparison::of(&pairs)
+    }
+
+    /// The calls of functions whose name is right, with each driver: the mean.
+    pub fn calls(&self, is_right: impl Fn(&str) -> bool) -> [f64; 2] {
+        [0, 1].map(|nth| self.mean(nth).calls(&is_right))
+    }
+
+    /// The mean cost of a request with the `nth` driver.
+    pub fn mean(&self, nth: usize) -> Costs {
+        Costs::mean(self.pairs.iter().map(|pair| &pair[nth].costs))
     }
 }
 
-/// The cost of a request, from a run with few of them and one with many.
-fn per_request(runs: &[&Run<'_>], dir: &Path, symbols: &SymbolTable) -> Result<Costs> {
+/// The cost of a request, from a run with few of them and one with many; and the stretches of the latter.
+fn sample(runs: &[&Run<'_>], dir: &Path, symbols: &SymbolTable) -> Result<Sample> {
     let few = runs.iter().min_by_key(|run| run.requests);
     let many = runs.iter().max_by_key(|run| run.requests);
     let (Some(few), Some(many)) = (few, many) else { unreachable!("a repeat has at least one run") };
     ensure!(many.requests > few.requests, "{} was measured once only with {}", few.workload, few.driver);
-    let costs = |run: &Run<'_>| Ok::<_, anyhow::Error>(Costs::of(&counts::read(&dir.join(run.file))?, symbols));
-    Ok(costs(many)?.per_request(&costs(few)?, many.requests - few.requests))
+    let requests = many.requests - few.requests;
+    let (few, many) = (counts::read(&dir.join(few.file))?, counts::read(&dir.join(many.file))?);
+    let costs = Costs::of(&many.blocks, symbols).per_request(&Costs::of(&few.blocks, symbols), requests);
+    let longest = many.stretches.iter().map(|stretch| stretch.instructions).max();
+    let longest_off = longest.unwrap_or_default() as f64;
+    Ok(Sample { costs, longest_off, usual_off: usual(many.stretches) as f64 })
+}
+
+/// The median length.
+fn usual(mut stretches: Vec<Stretch>) -> u64 {
+    stretches.sort_by_key(|stretch| stretch.instructions);
+    let half = stretches.iter().map(|stretch| stretch.count).sum::<u64>().div_ceil(2);
+    let mut below = 0;
+    let median = stretches.iter().find(|stretch| {
+        below += stretch.count;
+        below >= half
+    });
+    median.map_or(0, |stretch| stretch.instructions)
 }
 
 #[cfg(test)]
@@ -134,18 +193,38 @@ pub mod tests {
         let (data, dir) = measured([50, 40]);
         let measurements = Measurement::read_all(&DISKS, &data, dir.path(), &tables()).unwrap();
         let [one] = &measurements[..] else { panic!("one workload was measured") };
-        let [c, rust] = one.instructions(&tables(), |component| DISKS.is_on_path(component));
+        let [c, rust] = one.instructions(|component| DISKS.is_on_path(component)).medians;
         assert!((c - 50.0).abs() < 1e-9 && (rust - 40.0).abs() < 1e-9, "{c} {rust}");
-        let kernel = one.instructions(&tables(), Component::is_kernel);
+        let kernel = one.instructions(Component::is_kernel).medians;
         assert!((kernel[0] - 150.0).abs() < 1e-9, "{kernel:?}");
-        assert_eq!(one.repeats.each_ref().map(Vec::len), [2, 2]);
-        assert!((one.mean[0].calls(&table(), |name| name == "block") - 1.0).abs() < 1e-9);
+        assert_eq!(one.pairs.len(), 2);
+        assert!((one.calls(|name| name == "block")[0] - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_usual_stretch_is_that_of_the_most() {
+        let stretch = |instructions, count| Stretch { instructions, count };
+        assert_eq!(usual(vec![stretch(900, 1), stretch(100, 5), stretch(200, 7)]), 200);
+        assert_eq!(usual(vec![stretch(900, 1), stretch(100, 1)]), 100);
+        assert_eq!(usual(Vec::new()), 0);
+    }
+
+    #[test]
+    fn boots_add_up() {
+        let (data, dir) = measured([50, 40]);
+        let read = || Measurement::read_all(&DISKS, &data, dir.path(), &tables()).unwrap();
+        let mut all = Vec::new();
+        for _ in 0..3 {
+            Measurement::add_all(&mut all, read());
+        }
+        assert_eq!((all.len(), all[0].pairs.len()), (1, 6));
     }
 
     #[test]
     fn a_run_without_its_counterpart_is_an_error() {
         let (data, dir) = measured([50, 40]);
-        for (kept, problem) in [(0..0, "nothing"), (0..4, "not measured with"), (0..5, "once only")] {
+        for (kept, problem) in [(0..0, "nothing"), (0..4, "not measured with"), (0..5, "once only"), (0..6, "as often")]
+        {
             let error = Measurement::read_all(&DISKS, &data[kept], dir.path(), &tables()).unwrap_err();
             assert!(error.to_string().contains(problem), "{error}");
         }

@@ -6,7 +6,16 @@ use super::component::{CARD_OBJECTS, Component, DISK_OBJECTS};
 use crate::scenario::net;
 
 /// Whether a function, by its name, is of some kind.
-type Kind = fn(&str) -> bool;
+pub type Kind = fn(&str) -> bool;
+
+/// The most that our driver may need at a workload, relative to the C driver.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Limit {
+    /// Of what counts as a driver's.
+    pub path: f64,
+    /// Of the whole kernel, where there is a limit.
+    pub kernel: Option<f64>,
+}
 
 /// One measurement of two drivers.
 pub struct Study {
@@ -14,18 +23,22 @@ pub struct Study {
     pub title: &'static str,
     /// The drivers: first the one to compare with.
     pub drivers: [&'static str; 2],
-    /// The most that our driver may need, relative to the C driver, on the path.
-    pub limit: f64,
+    /// Whether only one of them is at work at a time.
+    pub is_one_at_a_time: bool,
+    /// The limits of workloads, by their names.
+    pub limits: &'static [(&'static str, Limit)],
+    /// The limit of the others.
+    pub usual_limit: Limit,
     /// What the guest did few and many of.
     pub unit: &'static str,
-    /// What two drivers of one device are compared by: the components between the kernel's own layer and the device.
+    /// What two drivers of one device are compared by.
     pub path: &'static [Component],
-    /// That path.
+    /// That, as a row.
     pub path_title: &'static str,
-    /// The path in the words of the verdict.
+    /// That, in the words of the verdict.
     pub criterion: &'static str,
-    /// The path with what the C driver leaves to the kernel's libraries.
-    pub with_dma_title: &'static str,
+    /// Another sum to be shown, beside it.
+    pub aside: Option<(&'static str, &'static [Component])>,
     /// The other components, in the order in which a request meets them.
     pub others: &'static [Component],
     /// Objects of the kernel build and the component of their functions.
@@ -35,9 +48,15 @@ pub struct Study {
 }
 
 impl Study {
-    /// Whether a component is on the path.
+    /// Whether a component counts as a driver's.
     pub fn is_on_path(&self, component: Component) -> bool {
         self.path.contains(&component)
+    }
+
+    /// The limit of a workload.
+    pub fn limit(&self, workload: &str) -> Limit {
+        let own = self.limits.iter().find(|(name, _)| *name == workload);
+        own.map_or(self.usual_limit, |(_, limit)| *limit)
     }
 }
 
@@ -47,28 +66,58 @@ fn allocates(name: &str) -> bool {
         .any(|start| name.starts_with(start))
 }
 
-fn takes_spin_lock(name: &str) -> bool {
+/// Whether a function takes a spin lock.
+pub fn takes_spin_lock(name: &str) -> bool {
     name.starts_with("_raw_spin_lock") || name.starts_with("_raw_spin_trylock")
+}
+
+/// Whether a function adds a buffer to a ring.
+pub fn adds_buffer(name: &str) -> bool {
+    matches!(name, "virtqueue_add_sgs" | "virtqueue_add_sgs_direct")
+}
+
+/// Whether a function tells a device of new buffers.
+pub fn notifies(name: &str) -> bool {
+    name.starts_with("vp_notify")
+}
+
+const fn limit(path: f64, kernel: f64) -> Limit {
+    Limit { path, kernel: Some(kernel) }
 }
 
 /// Requests to a disk.
 pub const DISKS: Study = Study {
     title: "insns",
     drivers: ["virtio_blk", "virtio_blk_rs"],
-    limit: 1.1,
+    is_one_at_a_time: true,
+    limits: &[
+        ("randread-4k-depth1", limit(0.70, 0.96)),
+        ("randread-4k-depth32", limit(0.70, 0.89)),
+        ("randread-4k-batch16", limit(0.65, 0.86)),
+        ("randwrite-4k-depth32", limit(0.70, 0.90)),
+        ("randread-128k-depth32", limit(0.85, 1.00)),
+    ],
+    usual_limit: Limit { path: 0.85, kernel: None },
     unit: "request",
-    path: &[Component::Module, Component::Abstractions, Component::VirtioRing, Component::Transport],
-    path_title: "= from the block layer to the device",
-    criterion: "module + Rust abstractions + virtio_ring + transport",
-    with_dma_title: "= with DMA and scatterlists",
-    others: &[Component::Block, Component::Dma, Component::Locks, Component::Slab, Component::Rest, Component::User],
+    path: &[
+        Component::Module,
+        Component::Abstractions,
+        Component::VirtioRing,
+        Component::Transport,
+        Component::Dma,
+        Component::Slab,
+    ],
+    path_title: "= all that the driver makes of it",
+    criterion: "module + Rust abstractions + virtio_ring + transport + DMA and scatterlists + slab",
+    aside: None,
+    others: &[Component::Block, Component::Locks, Component::Rest, Component::User],
     objects: &DISK_OBJECTS,
     events: &[
         ("calls to (re)allocate memory", allocates),
         ("spin locks taken", takes_spin_lock),
-        ("buffers added to a ring", |name| matches!(name, "virtqueue_add_sgs" | "virtqueue_add_sgs_direct")),
+        ("buffers added to a ring", adds_buffer),
         ("rings published", |name| name == "virtqueue_kick_prepare"),
-        ("notifications of the device", |name| name.starts_with("vp_notify")),
+        ("notifications of the device", notifies),
         ("interrupts of a ring", |name| name == "vring_interrupt"),
     ],
 };
@@ -77,12 +126,14 @@ pub const DISKS: Study = Study {
 pub const CARDS: Study = Study {
     title: "insns-net",
     drivers: net::DRIVERS,
-    limit: 1.0,
+    is_one_at_a_time: false,
+    limits: &[],
+    usual_limit: Limit { path: 1.0, kernel: None },
     unit: "packet",
     path: &[Component::Module, Component::Abstractions],
     path_title: "= from the stack to the card",
     criterion: "module + Rust abstractions",
-    with_dma_title: "= with DMA mappings",
+    aside: Some(("= with DMA mappings", &[Component::Module, Component::Abstractions, Component::Dma])),
     others: &[
         Component::Network,
         Component::Dma,
@@ -127,5 +178,12 @@ mod tests {
         for study in [&DISKS, &CARDS] {
             assert!(study.path.iter().copied().all(Component::is_kernel), "{}", study.title);
         }
+    }
+
+    #[test]
+    fn a_workload_without_a_limit_of_its_own_has_the_usual_one() {
+        assert_eq!(DISKS.limit("randread-4k-batch16"), limit(0.65, 0.86));
+        assert_eq!(DISKS.limit("packed-randread-4k-batch16"), Limit { path: 0.85, kernel: None });
+        assert_eq!(CARDS.limit("send-60").path, 1.0);
     }
 }

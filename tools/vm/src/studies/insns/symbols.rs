@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use object::{Object, ObjectSection, ObjectSymbol, SectionKind, SymbolKind};
@@ -43,17 +44,31 @@ impl LoadedSection {
     }
 }
 
-/// A function.
-#[derive(Debug, Clone)]
-pub struct Symbol {
-    /// The address of its first instruction.
-    pub address: u64,
+/// A function, or what else an address can belong to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
     /// Its name, as people write it.
-    pub name: String,
+    pub name: Arc<str>,
     /// Where it belongs.
     pub component: Component,
+}
+
+impl Place {
+    fn new(name: &str, component: Component) -> Self {
+        Self { name: name.into(), component }
+    }
+}
+
+/// A function.
+#[derive(Debug, Clone)]
+struct Symbol {
+    /// The address of its first instruction.
+    address: u64,
+    /// Its length in bytes, if that is known.
+    size: u64,
+    place: Place,
     /// The module that it is in, if it is in one.
-    pub module: Option<String>,
+    module: Option<String>,
 }
 
 /// The symbols where `driver` is measured and `other` may be at work too. The abstractions are with whichever of them
@@ -62,30 +77,23 @@ fn seen_from(driver: &str, other: &str, symbols: &[Symbol]) -> Vec<Symbol> {
     let is_rust = driver.starts_with(other);
     let of = |symbol: &Symbol| {
         let is_others = symbol.module.as_deref() == Some(other);
-        match symbol.component {
+        match symbol.place.component {
             Component::Module if is_others => Component::Peer,
             Component::Abstractions if !is_rust => Component::Peer,
             component => component,
         }
     };
-    symbols.iter().map(|symbol| Symbol { component: of(symbol), ..symbol.clone() }).collect()
+    let place = |symbol: &Symbol| Place { component: of(symbol), ..symbol.place.clone() };
+    symbols.iter().map(|symbol| Symbol { place: place(symbol), ..symbol.clone() }).collect()
 }
 
 /// The functions of the guest's kernel and of some of its modules.
 #[derive(Debug)]
 pub struct SymbolTable {
     symbols: Vec<Symbol>,
-}
-
-/// What an address belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
-    /// The function with this number.
-    Function(usize),
     /// Kernel code that is in no file: stubs and generated code.
-    Unnamed,
-    /// User space.
-    User,
+    unnamed: Place,
+    user: Place,
 }
 
 impl SymbolTable {
@@ -108,16 +116,17 @@ impl SymbolTable {
     fn new(mut symbols: Vec<Symbol>) -> Self {
         symbols.sort_by_key(|symbol| symbol.address);
         symbols.dedup_by_key(|symbol| symbol.address);
-        Self { symbols }
+        let unnamed = Place::new("(unnamed)", Component::Rest);
+        Self { symbols, unnamed, user: Place::new("(user space)", Component::User) }
     }
 
     /// What is at `address`.
     pub fn find(&self, address: u64) -> Place {
         if address < KERNEL_SPACE {
-            return Place::User;
+            return self.user.clone();
         }
         let after = self.symbols.partition_point(|symbol| symbol.address <= address);
-        after.checked_sub(1).map_or(Place::Unnamed, Place::Function)
+        after.checked_sub(1).map_or(&self.unnamed, |index| &self.symbols[index].place).clone()
     }
 
     /// Whether `address` is where a function begins.
@@ -125,23 +134,26 @@ impl SymbolTable {
         self.symbols.binary_search_by_key(&address, |symbol| symbol.address).is_ok()
     }
 
-    /// The name of a place.
-    pub fn name(&self, place: Place) -> &str {
-        match place {
-            Place::Function(index) => &self.symbols[index].name,
-            Place::Unnamed => "(unnamed)",
-            Place::User => "(user space)",
-        }
+    /// The bytes of code in the functions of a component for whose name `belongs` holds.
+    pub fn text(&self, component: Component, belongs: impl Fn(&str) -> bool) -> u64 {
+        let is_right = |symbol: &&Symbol| symbol.place.component == component && belongs(&symbol.place.name);
+        self.symbols.iter().filter(is_right).map(|symbol| symbol.size).sum()
     }
+}
 
-    /// The component of a place.
-    pub fn component(&self, place: Place) -> Component {
-        match place {
-            Place::Function(index) => self.symbols[index].component,
-            Place::Unnamed => Component::Rest,
-            Place::User => Component::User,
+/// The address of a function of the kernel image that was built in `objdir`.
+///
+/// # Errors
+///
+/// When there is no such function, or no image.
+pub fn address_of(name: &str, objdir: &Path) -> Result<u64> {
+    let mut address = None;
+    each_function(&objdir.join("vmlinux"), |_, function| {
+        if function.name == name {
+            address = Some(function.address);
         }
-    }
+    })?;
+    address.with_context(|| format!("the kernel has no function {name}"))
 }
 
 /// The functions of the objects that make up the components. Names of local functions are unique within their source
@@ -184,6 +196,7 @@ struct Function {
     section: String,
     /// Its address, relative to the section in a file that is not linked.
     address: u64,
+    size: u64,
 }
 
 /// Calls `f` with each function of an ELF file, and the source file of those that are local to one.
@@ -204,7 +217,8 @@ fn each_function(path: &Path, mut f: impl FnMut(Option<String>, Function)) -> Re
         }
         let source = if symbol.is_local() { source.clone() } else { None };
         let section = section.name()?.to_owned();
-        f(source, Function { name: name.to_owned(), section, address: symbol.address() });
+        let (address, size) = (symbol.address(), symbol.size());
+        f(source, Function { name: name.to_owned(), section, address, size });
     }
     Ok(())
 }
@@ -212,8 +226,8 @@ fn each_function(path: &Path, mut f: impl FnMut(Option<String>, Function)) -> Re
 fn image(path: &Path, known: &Known) -> Result<Vec<Symbol>> {
     let mut symbols = Vec::new();
     each_function(path, |file, function| {
-        let component = known.component(file, &function.name);
-        symbols.push(Symbol { address: function.address, name: readable(&function.name), component, module: None });
+        let place = Place::new(&readable(&function.name), known.component(file, &function.name));
+        symbols.push(Symbol { address: function.address, size: function.size, place, module: None });
     })?;
     Ok(symbols)
 }
@@ -228,8 +242,8 @@ fn module(objdir: &Path, loaded: &LoadedSection) -> Result<Vec<Symbol>> {
         if function.section == loaded.section {
             symbols.push(Symbol {
                 address: loaded.address + function.address,
-                name: readable(&function.name),
-                component: Component::Module,
+                size: function.size,
+                place: Place::new(&readable(&function.name), Component::Module),
                 module: name.clone(),
             });
         }
@@ -260,7 +274,12 @@ pub mod tests {
 
     /// A table with two functions.
     pub fn table() -> SymbolTable {
-        let symbol = |address, name: &str, component| Symbol { address, name: name.into(), component, module: None };
+        let symbol = |address, name: &str, component| Symbol {
+            address,
+            size: 0x10,
+            place: Place::new(name, component),
+            module: None,
+        };
         SymbolTable::new(vec![symbol(MODULE, "module", Component::Module), symbol(BLOCK, "block", Component::Block)])
     }
 
@@ -268,8 +287,8 @@ pub mod tests {
     fn what_the_other_driver_does_is_apart() {
         let symbol = |component, module: Option<&str>| Symbol {
             address: 0,
-            name: "f".into(),
-            component,
+            size: 0,
+            place: Place::new("f", component),
             module: module.map(Into::into),
         };
         let symbols = [
@@ -280,7 +299,7 @@ pub mod tests {
             symbol(Component::Network, None),
         ];
         let components =
-            |driver, other| seen_from(driver, other, &symbols).iter().map(|s| s.component).collect::<Vec<_>>();
+            |driver, other| seen_from(driver, other, &symbols).iter().map(|s| s.place.component).collect::<Vec<_>>();
         use Component::{Abstractions, Module, Network, Peer};
         assert_eq!(components("e1000", "e1000_rs"), [Module, Peer, Module, Peer, Network]);
         assert_eq!(components("e1000_rs", "e1000"), [Peer, Module, Module, Abstractions, Network]);
@@ -296,9 +315,9 @@ pub mod tests {
             (MODULE, "module"),
             (u64::MAX, "module"),
         ] {
-            assert_eq!(table.name(table.find(address)), name, "{address:x}");
+            assert_eq!(&*table.find(address).name, name, "{address:x}");
         }
-        assert_eq!(table.component(table.find(0x40_0000)), Component::User);
+        assert_eq!(table.find(0x40_0000).component, Component::User);
     }
 
     #[test]
@@ -306,6 +325,12 @@ pub mod tests {
         let table = table();
         assert!(table.is_entry(MODULE));
         assert!(!table.is_entry(MODULE + 1));
+    }
+
+    #[test]
+    fn the_code_of_a_component_is_that_of_its_functions() {
+        assert_eq!(table().text(Component::Module, |_| true), 0x10);
+        assert_eq!(table().text(Component::Module, |name| name == "block"), 0);
     }
 
     #[test]
