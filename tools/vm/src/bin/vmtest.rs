@@ -200,8 +200,10 @@ fn execute(command: Command) -> Result<bool> {
             insns::run(&host, &kernel, &plugin, if net { Kind::Cards } else { Kind::Disks })
         }
         Command::Bench { net, target } => {
+            let effort = bench::Effort::from_environment()?;
             let (host, kernel) = target.open()?;
-            if net { bench::net::run(&host, &kernel) } else { bench::run(&host, &kernel) }?;
+            let run = if net { bench::net::run } else { bench::disks::run };
+            run(&host, &kernel, &effort)?;
             Ok(true)
         }
         Command::Device(device) => blkdev::cli::run(&device).map(|()| true),
