@@ -38,16 +38,16 @@ const VIRTUAL_RUN: u64 = 400;
 
 /// What virtual time leaves out.
 const NOT_VIRTUAL: &str = "caches, pipelines and whatever else makes one instruction slower than another, and real \
-                           concurrency: there is one CPU, and what the device does takes no time";
+                           concurrency: there is one CPU, and what the device does takes no time.";
 
 /// What real time leaves out.
 const NOT_REAL: &str = "what the drivers do on a quiet machine of their own: the host's other work, its scheduler and, \
-                        without KVM, the emulation are in every number";
+                        without KVM, the emulation are in every number.";
 
 /// What no measurement here tells.
 const CANNOT_TELL: [&str; 5] = [
-    "What either driver does on another machine: absolute speeds are those of this host, and under TCG those of an \
-     emulated CPU, on which a request takes ten to a hundred times as long as on hardware.",
+    "What either driver does on another machine: absolute speeds are those of this host, and without KVM those of an \
+     emulated CPU.",
     "Differences that are smaller than an interval. An interval that holds 1 shows no difference, which is not the same \
      as showing that there is none.",
     "That a single cell is an exception: with so many intervals of 95 %, one in twenty misses its true value.",
@@ -91,9 +91,9 @@ fn in_virtual_time(host: &Host, kernel: &Kernel, effort: &Effort) -> Result<(Par
     let compared = compared(&cells, &data)?;
     let goals = goals::in_virtual_time(&compared);
     let method = format!(
-        "the guest's clock is the number of its instructions (QEMU with -icount shift=1,sleep=off: 2 ns for each), so that \
+        "The guest's clock is the number of its instructions (QEMU with -icount shift=1,sleep=off: 2 ns for each), so that \
          the host's speed and its other work have no part in it. One CPU, {} ms of fio for a run, {} pairs of runs of each \
-         cell, and disks that store nothing",
+         cell, and disks that store nothing.",
         run.milliseconds, run.pairs
     );
     Ok((part("In virtual time", method, NOT_VIRTUAL, compared, goals, |cell| Some(goals::wanted(cell)))?, data))
@@ -108,8 +108,8 @@ fn in_real_time(host: &Host, kernel: &Kernel, accel: &Accel, effort: &Effort) ->
     let compared = compared(&cells, &data)?;
     let goals = goals::in_real_time(&compared, overall(compared.iter().map(|(_, comparison)| comparison))?);
     let method = format!(
-        "both drivers take turns in one boot, each on a disk of its own, and swap their disks after half of the runs; \
-         {cpus} CPUs, {} ms of fio for a run, {} pairs of runs of each cell. A file has {FILE} MiB, written before",
+        "Both drivers take turns in one boot, each on a disk of its own, and swap their disks after half of the runs; \
+         {cpus} CPUs, {} ms of fio for a run, {} pairs of runs of each cell. A file has {FILE} MiB, written before.",
         run.milliseconds, run.pairs
     );
     Ok((part("In real time", method, NOT_REAL, compared, goals, |_| None)?, data))

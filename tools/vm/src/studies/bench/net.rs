@@ -31,7 +31,7 @@ const WORKLOADS: [Workload; 5] = [
 
 /// What real time leaves out.
 const LEFT_OUT: &str = "what the drivers do on a quiet machine of their own: the host's other work, its scheduler and, \
-                        without KVM, the emulation are in every number";
+                        without KVM, the emulation are in every number.";
 
 /// What the measurement does not tell.
 const CANNOT_TELL: [&str; 3] = [
@@ -57,8 +57,8 @@ pub fn run(host: &Host, kernel: &Kernel, effort: &Effort) -> Result<()> {
     facts.extend(facts::afterwards(&data));
     let compared = compare(&samples(&data, sample)?, DRIVERS)?;
     let method = format!(
-        "iperf3, pktgen and ping with two cards that take turns with a third one; the drivers swap their cards after half of \
-         the runs; {seconds} s for a run of iperf3, {pairs} pairs of runs of each workload"
+        "Two cards take turns with a third one, with iperf3, pktgen and ping; the drivers swap their cards after half of \
+         the runs; {seconds} s for a run of iperf3, {pairs} pairs of runs of each workload."
     );
     let part = Part {
         title: "In real time",

@@ -21,8 +21,9 @@ const P99: &str = "p99, µs: C · Rust";
 
 /// What the drawings mean.
 const LEGEND: &str = "Each line is a cell: the large dot is the geometric mean of the ratios of neighbouring runs, the bar its \
-                      interval of 95 % (Student's t of their logarithms), each small dot one pair of runs; a mark at a \
-                      ratio that is to be reached. Coloured where the whole interval is on one side of 1.";
+                      interval of 95 % (Student's t of their logarithms), each small dot one pair of runs, at the edge if it \
+                      is beyond; a mark where there is a ratio to be reached. Green or red where the whole interval is on \
+                      one side of 1.";
 
 /// The page.
 pub fn html(results: &Results) -> String {
@@ -73,7 +74,7 @@ fn summary(results: &Results) -> Markup {
                     h2 { (part.title) }
                     p class="overall" { strong { (format!("{:.3}", part.overall.mean)) } " × C" }
                     p class="quiet" {
-                        "speed, geometric mean of " (part.cells().count()) " cells, " (interval(&part.overall))
+                        "geometric mean of the speeds of " (part.cells().count()) " cells " (interval(&part.overall))
                     }
                     @if !part.goals.is_empty() {
                         ul class="goals" { @for one in &part.goals { (goal(one)) } }
@@ -96,7 +97,7 @@ fn measurement(part: &Part) -> Markup {
         section {
             h2 { (part.title) }
             p { (part.method) }
-            p { b { "Left out: " } (part.leaves_out) "." }
+            p { b { "It leaves out: " } (part.leaves_out) }
             p class="quiet" { (LEGEND) }
             @for group in &part.groups { (cells(group)) }
         }

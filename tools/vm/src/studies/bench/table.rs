@@ -8,13 +8,18 @@ use super::pairs::Quantity;
 use super::ratio::Ratio;
 use super::results::{Part, Results, Row};
 
+/// How long a line of text is.
+const COLUMNS: usize = 110;
+
 /// Every part, with its goals.
 pub fn text(results: &Results) -> String {
     results.parts.iter().map(part).collect()
 }
 
 fn part(part: &Part) -> String {
-    let mut text = format!("\n{}: {}\n  It leaves out {}.\n", part.title, part.method, part.leaves_out);
+    let mut text = format!("\n{}\n\n", part.title);
+    text += &wrapped(&part.method);
+    text += &wrapped(&format!("It leaves out: {}", part.leaves_out));
     let width = part.cells().map(|row| row.title.len()).max().unwrap_or_default();
     for group in &part.groups {
         let _ = writeln!(
@@ -32,6 +37,18 @@ fn part(part: &Part) -> String {
         let _ = writeln!(text, "  {}  {}: {}", if goal.met { "met   " } else { "missed" }, goal.text, goal.found);
     }
     text
+}
+
+/// `text` in lines of words that are not too long.
+fn wrapped(text: &str) -> String {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.len() + word.len() < COLUMNS => *line = format!("{line} {word}"),
+            _ => lines.push(format!(" {word}")),
+        }
+    }
+    lines.iter().map(|line| format!(" {line}\n")).collect()
 }
 
 fn line(row: &Row, width: usize) -> String {
@@ -58,7 +75,7 @@ mod tests {
         let results = results();
         let text = text(&results);
         for part in &results.parts {
-            assert!(text.contains(part.leaves_out));
+            assert!(text.contains(&part.method) && text.contains(part.leaves_out));
             for row in part.cells() {
                 assert!(text.lines().any(|line| line.trim_start().starts_with(&row.title)), "{}", row.title);
             }
@@ -66,6 +83,13 @@ mod tests {
         assert_eq!(text.matches("  missed  ").count(), 2, "{text}");
         assert_eq!(text.matches("  met     ").count(), 2, "{text}");
         assert!(!text.contains("NaN"), "{text}");
+    }
+
+    #[test]
+    fn long_texts_are_wrapped() {
+        let text = wrapped(&"word ".repeat(100));
+        assert_eq!(text.split_whitespace().count(), 100);
+        assert!(text.lines().all(|line| line.len() <= COLUMNS + 1 && line.starts_with("  word")), "{text}");
     }
 
     #[test]

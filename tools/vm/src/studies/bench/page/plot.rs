@@ -32,7 +32,7 @@ const LEFT: f64 = 10.0;
 const RIGHT: f64 = WIDTH - 10.0;
 /// The heights of the scale, and of a line.
 const SCALE: f64 = 26.0;
-const LINE: f64 = 36.0;
+const LINE: f64 = 38.0;
 /// Where things are in a line.
 const TEXT: f64 = 13.0;
 const TRACK: f64 = 25.0;
@@ -124,14 +124,16 @@ fn line(scale: &Scale, entry: &Entry<'_>, better: Better, top: f64) -> Group {
         .add(Title::new(format!("{title}: {:.3}, 95 % interval {interval}, {} pairs", ratio.mean, ratio.pairs)))
         .add(text(title, "label", "start", LEFT, top + TEXT))
         .add(text(&format!("{:.3}", ratio.mean), "value", "end", RIGHT, top + TEXT));
-    for [c, rust] in &quantity.pairs {
-        group.append(dot("pair", scale.at(rust / c), y, 1.8));
-    }
     if let Some(wanted) = wanted {
         group.append(vertical("wanted", scale.at(*wanted), y - 7.0, y + 7.0));
     }
     let [low, high] = [scale.at(ratio.low), scale.at(ratio.high)];
-    group.add(straight("interval", [low, y], [high, y])).add(dot("mean", scale.at(ratio.mean), y, 4.5))
+    group.append(straight("interval", [low, y], [high, y]));
+    group.append(dot("mean", scale.at(ratio.mean), y, 4.5));
+    for [c, rust] in &quantity.pairs {
+        group.append(dot("pair", scale.at(rust / c), y, 1.5));
+    }
+    group
 }
 
 /// Whether the interval is on one side of 1.
