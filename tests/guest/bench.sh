@@ -117,11 +117,13 @@ measure() {
 	for disk in $(disks_of "$backing"); do
 		issues_directly "$disk"
 	done
-	# shellcheck disable=SC2046 # One word per option.
-	set -- --name=global $(fio_options "$workload") --runtime="${RUNTIME}ms" --ramp_time="${RAMP}ms" --time_based \
+	options=$(fio_options "$workload")
+	# shellcheck disable=SC2086 # One word per option.
+	set -- --name=global $options --runtime="${RUNTIME}ms" --ramp_time="${RAMP}ms" --time_based \
 		--lat_percentiles=1 --clat_percentiles=0 --percentile_list=50:99
-	# shellcheck disable=SC2046 # One word per disk.
-	[ "$(driver_of $(disks_of "$backing" | cut -d' ' -f1))" = "$ORACLE" ] && pair=0 || pair=$HALF
+	first=$(disks_of "$backing" | cut -d' ' -f1)
+	pair=0
+	[ "$(driver_of "$first")" = "$ORACLE" ] || pair=$HALF
 	last=$((pair + HALF))
 	while [ "$pair" -lt "$last" ]; do
 		pair=$((pair + 1))
@@ -136,8 +138,8 @@ measure() {
 	done
 	fio --output-format=json --output=/tmp/fio.out "$@"
 	case $workload in
-	*write-*) direction=write ;;
-	*) direction=read ;;
+	*write-*) direction='write' ;;
+	*) direction='read' ;;
 	esac
 	results $direction >/tmp/results
 	[ "$(wc -l </tmp/results)" -eq $((2 * HALF)) ] || fail "fio has not told of $((2 * HALF)) runs"

@@ -34,8 +34,8 @@ options_of() {
 
 # fio_options WORKLOAD: all of them, but for the disk.
 fio_options() {
-	options_of "$1"
-	echo "--ioengine=io_uring --direct=1 --thread --norandommap --randrepeat=1"
+	options_of "$1" &&
+		echo "--ioengine=io_uring --direct=1 --thread --norandommap --randrepeat=1"
 }
 
 # issues_directly DISK: a scheduler would issue what was submitted together one by one.
@@ -49,8 +49,9 @@ fio_workload() {
 	disk=$2
 	shift 2
 	issues_directly "$disk"
-	# shellcheck disable=SC2046 # One word per option.
-	fio --name="$workload" --filename="/dev/$(disk_of "$disk")" $(fio_options "$workload") \
+	options=$(fio_options "$workload")
+	# shellcheck disable=SC2086 # One word per option.
+	fio --name="$workload" --filename="/dev/$(disk_of "$disk")" $options \
 		--output-format=terse --output=/tmp/fio.out "$@"
 }
 
