@@ -133,7 +133,9 @@ measure() {
 		esac
 		for driver in $order; do
 			on=$(disk_of "$(disk_of_driver "$backing" "$driver")")
-			set -- "$@" --name="$pair.$driver" --filename="/dev/$on" --stonewall
+			# shellcheck disable=SC2046 # One word or none.
+			set -- "$@" --name="$pair.$driver" --filename="/dev/$on" --stonewall \
+				$(memory_of "$workload" "$pair.$driver")
 		done
 	done
 	fio --output-format=json --output=/tmp/fio.out "$@"

@@ -8,7 +8,8 @@
 #   polledN   N are, and the queue is polled
 #   jobsN     N jobs have 32 each; JOBS, where N is missing
 
-# Memory for large requests. All runs use the same pages: their order decides how many segments a request has.
+# Memory for large requests. All runs use the same pages: their order decides how many segments a request has. Two
+# runs of one fio must not have the same option for it, so each run has a name of its own.
 BUFFERS=/tmp/buffers
 
 # options_of WORKLOAD: as fio takes them.
@@ -26,10 +27,18 @@ options_of() {
 	jobs*) echo "--iodepth=32 --numjobs=${number:-$JOBS} --group_reporting" ;;
 	*) return 1 ;;
 	esac
-	if [ "$size" = 128k ]; then
-		[ -e $BUFFERS ] || dd if=/dev/zero of=$BUFFERS bs=1M count=16 2>/dev/null
-		echo "--mem=mmapshared:$BUFFERS"
-	fi
+}
+
+# memory_of WORKLOAD NAME: the option for the memory of a run, called so.
+memory_of() {
+	case $1 in
+	*-128k-depth*)
+		file=$BUFFERS-${1##*depth}
+		[ -e "$file" ] || dd if=/dev/zero of="$file" bs=128k count="${1##*depth}" 2>/dev/null
+		ln -f "$file" "$file.$2"
+		echo "--mem=mmapshared:$file.$2"
+		;;
+	esac
 }
 
 # fio_options WORKLOAD: all of them, but for the disk.
@@ -49,7 +58,7 @@ fio_workload() {
 	disk=$2
 	shift 2
 	issues_directly "$disk"
-	options=$(fio_options "$workload")
+	options="$(fio_options "$workload") $(memory_of "$workload" it)"
 	# shellcheck disable=SC2086 # One word per option.
 	fio --name="$workload" --filename="/dev/$(disk_of "$disk")" $options \
 		--output-format=terse --output=/tmp/fio.out "$@"

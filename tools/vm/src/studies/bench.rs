@@ -2,9 +2,9 @@
 
 //! How fast our drivers are compared with the C drivers.
 //!
-//! Both drivers of a pair take turns in one boot, on devices that are alike, and in the second half of the runs each has
-//! the other's device. Speeds of a virtual machine wander by more than the drivers differ, so only neighbouring runs
-//! are compared: each pair gives one ratio, and the ratios give a mean and an interval.
+//! Both drivers of a pair take turns in one boot, on devices that are alike, and in the second half of the runs each
+//! has the other's device. Speeds of a virtual machine wander by more than the drivers differ, so only neighbouring
+//! runs are compared: each pair gives one ratio, and the ratios give a mean and an interval.
 //!
 //! | module | subject |
 //! |---|---|

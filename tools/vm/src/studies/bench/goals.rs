@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the driver of disks is to reach. Goals are shown, met or missed; they are no tests, as times depend on the host.
+//! What the driver of disks is to reach. Goals are shown, met or missed; they are no tests, as times depend on the
+//! host.
 
 use super::cells::{Cell, How};
 use super::pairs::Comparison;

@@ -36,8 +36,8 @@ const LEFT_OUT: &str = "what the drivers do on a quiet machine of their own: the
 /// What the measurement does not tell.
 const CANNOT_TELL: [&str; 3] = [
     "What either driver does with a real card: the wire is a hub inside of QEMU, and both ends are in one guest.",
-    "Differences that are smaller than an interval. An interval that holds 1 shows no difference, which is not the same \
-     as showing that there is none.",
+    "Differences that are smaller than an interval. An interval that holds 1 shows no difference, which is not the \
+     same as showing that there is none.",
     "What a request waits for: latencies are not measured but for the time that pings take in all.",
 ];
 
@@ -57,8 +57,8 @@ pub fn run(host: &Host, kernel: &Kernel, effort: &Effort) -> Result<()> {
     facts.extend(facts::afterwards(&data));
     let compared = compare(&samples(&data, sample)?, DRIVERS)?;
     let method = format!(
-        "Two cards take turns with a third one, with iperf3, pktgen and ping; the drivers swap their cards after half of \
-         the runs; {seconds} s for a run of iperf3, {pairs} pairs of runs of each workload."
+        "Two cards take turns with a third one, with iperf3, pktgen and ping; the drivers swap their cards after half \
+         of the runs; {seconds} s for a run of iperf3, {pairs} pairs of runs of each workload."
     );
     let part = Part {
         title: "In real time",

@@ -20,10 +20,10 @@ const P50: &str = "p50, µs: C · Rust";
 const P99: &str = "p99, µs: C · Rust";
 
 /// What the drawings mean.
-const LEGEND: &str = "Each line is a cell: the large dot is the geometric mean of the ratios of neighbouring runs, the bar its \
-                      interval of 95 % (Student's t of their logarithms), each small dot one pair of runs, at the edge if it \
-                      is beyond; a mark where there is a ratio to be reached. Green or red where the whole interval is on \
-                      one side of 1.";
+const LEGEND: &str = "Each line is a cell: the large dot is the geometric mean of the ratios of neighbouring runs, \
+    the bar its interval of 95 % (Student's t of their logarithms), each small dot one pair of runs, at the edge if it \
+    is beyond; a mark where there is a ratio to be reached. Green or red where the whole interval is on one side of \
+    1.";
 
 /// The page.
 pub fn html(results: &Results) -> String {
