@@ -5,8 +5,8 @@
 # Variables: RUSTC= BINDGEN= LLVM= QEMU= name tools, ACCEL=kvm|tcg the accelerator, JOBS= the parallel jobs,
 # BUILD= the build directory, KDIR= an unpacked Linux 7.3.y tree, KERNEL=plain|debug the kernel of run, parity,
 # shell, ko and kernel, FILTER= the KUnit suites, SOAK_LOOPS= and SOAK_SECONDS= how long soak goes on, BOOTS= how
-# often each kernel is booted by boots, FUZZ_SECONDS= SEED= CUTS= MUTANTS= those of fuzz, powercut and mutants, V=1 more
-# output.
+# often each kernel is booted by boots, QUICK=1 BENCH_PAIRS= BENCH_SECONDS= how much is measured by bench,
+# FUZZ_SECONDS= SEED= CUTS= MUTANTS= those of fuzz, powercut and mutants, V=1 more output.
 
 .DEFAULT_GOAL := help
 
@@ -31,8 +31,8 @@ boots: ## boot each kernel many times and count the boots that were lost
 insns: ## count the instructions per request of the C driver and of ours (fails above its limits)
 insns-net: ## count the instructions per packet of both drivers of network cards (fails above C's)
 trips: ## count interrupts, notifications, wake-ups and locks of the C driver and of ours
-bench: ## compare the speed of the C driver and of ours
-bench-net: ## compare the speed of both drivers of network cards
+bench: ## compare speed and latency of the C driver and of ours, on a page (QUICK=1 for a few minutes)
+bench-net: ## compare the speed of both drivers of network cards, on a page
 shell: ## open a shell in the virtual machine; `reload virtio_blk_rs` there takes what `make ko` built
 ko: ## build the modules again after an edit
 kernel: ## build the kernel and all modules

@@ -15,6 +15,8 @@ FRAMES=$((SECONDS_EACH * 20000))
 PINGS=$((SECONDS_EACH * 1000))
 
 both_drivers_have_a_card() {
+	say "@data version $(iperf3 --version | head -n 1 | cut -d' ' -f1,2)"
+	say "@data date $(date -u +%Y-%m-%d)"
 	load_both
 	make_spaces
 	give "$ORACLE" $PEER_CARD

@@ -7,7 +7,7 @@
 //! | [`suite`] | the boots of `make run`, `make test` and `make soak` |
 //! | [`parity`] | the driver compared with the C one |
 //! | [`kunit`] | KUnit at boot, read by the kernel's own parser |
-//! | [`insns`], [`mod@bench`] | what a request costs and how fast it is, against the C driver |
+//! | [`insns`], [`bench`] | what a request costs and how fast it is, against the C driver |
 //! | [`hostile`], [`powercut`] | devices that lie, and a disk whose power is cut, in user-mode Linux |
 //! | [`boots`] | whether boots can be relied on at all |
 

@@ -4,6 +4,7 @@
 use std::fs;
 
 use anyhow::{Result, bail};
+use vm::bench::Effort;
 use vm::scenario::Kind;
 use vm::{Host, Kernel, Tally, bench, boots, insns, scenario};
 
@@ -135,22 +136,25 @@ pub fn trips(workshop: Workshop) -> Result<()> {
 ///
 /// # Errors
 ///
-/// The kernel cannot be built, or nothing could be measured.
+/// A variable is wrong, the kernel cannot be built, or nothing could be measured.
 pub fn bench(workshop: Workshop) -> Result<()> {
+    // A variable that is wrong is told before anything is built.
+    let effort = Effort::from_environment()?;
     let _lock = GuestLock::take(&workshop.project, "run")?;
     let (host, kernel) = ready(workshop)?;
-    bench::run(&host, &kernel)
+    bench::disks::run(&host, &kernel, &effort)
 }
 
 /// `make bench-net`: the speed of both drivers of network cards.
 ///
 /// # Errors
 ///
-/// The kernel cannot be built, or nothing could be measured.
+/// A variable is wrong, the kernel cannot be built, or nothing could be measured.
 pub fn bench_net(workshop: Workshop) -> Result<()> {
+    let effort = Effort::from_environment()?;
     let _lock = GuestLock::take(&workshop.project, "run")?;
     let (host, kernel) = ready(workshop)?;
-    bench::net::run(&host, &kernel)
+    bench::net::run(&host, &kernel, &effort)
 }
 
 /// Builds the wanted kernel, and lets go of the lock: modules may be built again while a guest runs.

@@ -211,8 +211,10 @@ fn execute(command: Command) -> Result<bool> {
             Ok(true)
         }
         Command::Bench { net, target } => {
+            let effort = bench::Effort::from_environment()?;
             let (host, kernel) = target.open()?;
-            if net { bench::net::run(&host, &kernel) } else { bench::run(&host, &kernel) }?;
+            let run = if net { bench::net::run } else { bench::disks::run };
+            run(&host, &kernel, &effort)?;
             Ok(true)
         }
         Command::Device(device) => blkdev::cli::run(&device).map(|()| true),

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Results of fio, read from its terse output (version 3), and shown as a table.
+//! Results of fio: those for a table of speeds, read from its terse output (version 3), and [those of a
+//! measurement](measured), which are more exact.
+
+pub mod measured;
 
 /// Position of a value in the terse line, for the read half; the write half follows [`HALF`] fields later.
 const BANDWIDTH: usize = 6;

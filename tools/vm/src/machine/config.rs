@@ -27,6 +27,9 @@ const MAX_PORTS: usize = FIRST_CARD - FIRST_PORT;
 const MAX_CARDS: usize = SHARED_PORT - FIRST_CARD;
 const MAX_DISKS: usize = 0x1f - FIRST_DISK;
 
+/// Five-level page tables cost an emulated CPU a memory access more on every miss.
+const EMULATED_CPU: &str = "max,la57=off";
+
 /// The kind of machine, and with it the virtio transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Machine {
@@ -106,7 +109,7 @@ impl Config<'_> {
             words.push("reboot=t");
         }
         // An emulated CPU may stand still for long on a busy host; that is no fault of the guest.
-        if matches!(self.accel, Accel::Tcg { .. }) {
+        if *self.accel != Accel::Kvm {
             words.extend([
                 "rcupdate.rcu_cpu_stall_timeout=120",
                 "watchdog_thresh=60",
@@ -141,10 +144,14 @@ impl Config<'_> {
                 args.add("-accel", "kvm");
                 args.add("-cpu", "host");
             }
-            // Five-level page tables cost an emulated CPU a memory access more on every miss.
             Accel::Tcg { .. } => {
                 args.add("-accel", "tcg,thread=multi");
-                args.add("-cpu", "max,la57=off");
+                args.add("-cpu", EMULATED_CPU);
+            }
+            Accel::Counted => {
+                args.add("-accel", "tcg,thread=single");
+                args.add("-icount", "shift=1,sleep=off");
+                args.add("-cpu", EMULATED_CPU);
             }
         }
         if let Some(plugin) = &self.plugin {
@@ -426,5 +433,16 @@ mod tests {
         config(Machine::Q35, &[], &Accel::Kvm, |c| assert!(!c.kernel_cmdline().contains("stall")));
         let tcg = Accel::Tcg { why: String::new() };
         config(Machine::Q35, &[], &tcg, |c| assert!(c.kernel_cmdline().contains("stall")));
+        config(Machine::Q35, &[], &Accel::Counted, |c| assert!(c.kernel_cmdline().contains("stall")));
+    }
+
+    #[test]
+    fn time_by_instructions_needs_one_thread_for_all_cpus() {
+        config(Machine::Q35, &[], &Accel::Counted, |c| {
+            let args = c.args().join(" ");
+            assert!(args.contains("-accel tcg,thread=single -icount shift=1,sleep=off "), "{args}");
+        });
+        let tcg = Accel::Tcg { why: String::new() };
+        config(Machine::Q35, &[], &tcg, |c| assert!(!c.args().join(" ").contains("icount")));
     }
 }

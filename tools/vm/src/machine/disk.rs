@@ -64,6 +64,8 @@ pub struct Properties {
     pub iommu_platform: Option<bool>,
     #[serde(rename = "event_idx", skip_serializing_if = "Option::is_none")]
     pub event_idx: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ioeventfd: Option<bool>,
     #[serde(rename = "indirect_desc", skip_serializing_if = "Option::is_none")]
     pub indirect_desc: Option<bool>,
     #[serde(rename = "logical_block_size", skip_serializing_if = "Option::is_none")]

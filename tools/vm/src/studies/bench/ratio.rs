@@ -2,13 +2,15 @@
 
 //! The mean of ratios, and how certain it is.
 
+use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, StudentsT};
+use statrs::statistics::{Data, Median};
 
 /// The share of intervals that hold the true value.
 const CONFIDENCE: f64 = 0.95;
 
 /// A mean ratio with its interval.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Ratio {
     /// The geometric mean.
     pub mean: f64,
@@ -35,8 +37,16 @@ impl Ratio {
         let variance = logarithms.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0);
         let quantile = StudentsT::new(0.0, 1.0, count - 1.0).ok()?.inverse_cdf(0.5 + CONFIDENCE / 2.0);
         let half = quantile * (variance / count).sqrt();
-        Some(Self { mean: mean.exp(), low: (mean - half).exp(), high: (mean + half).exp(), pairs })
+        let ratio = Self { mean: mean.exp(), low: (mean - half).exp(), high: (mean + half).exp(), pairs };
+        // Numbers that are far enough from each other have an interval that has none.
+        (ratio.low > 0.0 && ratio.high.is_finite()).then_some(ratio)
     }
+}
+
+/// The value in the middle. `None` for no values.
+pub fn median(values: &[f64]) -> Option<f64> {
+    let median = Data::new(values.to_vec()).median();
+    median.is_finite().then_some(median)
 }
 
 #[cfg(test)]
@@ -54,6 +64,22 @@ mod tests {
     }
 
     #[test]
+    fn twelve_pairs_have_the_quantile_of_eleven_degrees_of_freedom() {
+        // Half of the ratios are e^0.1, half e^-0.1: the variance is 0.01 * 12 / 11, and t(0.975, 11) = 2.200985.
+        let ratios: Vec<f64> = (0..12).map(|n| if n % 2 == 0 { 0.1f64.exp() } else { (-0.1f64).exp() }).collect();
+        let ratio = Ratio::of(&ratios).unwrap();
+        let half = 2.200_985 * (0.01f64 * 12.0 / 11.0 / 12.0).sqrt();
+        assert!((ratio.high.ln() - half).abs() < 1e-6 && (ratio.low.ln() + half).abs() < 1e-6, "{ratio:?}");
+        assert_eq!(ratio.pairs, 12);
+    }
+
+    #[test]
+    fn the_mean_is_the_geometric_one() {
+        let ratio = Ratio::of(&[1.0, 1.0, 8.0]).unwrap();
+        assert!((ratio.mean - 2.0).abs() < 1e-12, "{ratio:?}");
+    }
+
+    #[test]
     fn a_ratio_and_its_inverse_cancel() {
         let ratio = Ratio::of(&[2.0, 0.5]).unwrap();
         assert!((ratio.mean - 1.0).abs() < 1e-12);
@@ -61,9 +87,22 @@ mod tests {
     }
 
     #[test]
+    fn equal_ratios_are_certain() {
+        let ratio = Ratio::of(&[1.05; 4]).unwrap();
+        assert!([ratio.low, ratio.mean, ratio.high].iter().all(|value| (value - 1.05).abs() < 1e-12), "{ratio:?}");
+    }
+
+    #[test]
     fn one_ratio_or_an_impossible_one_gives_nothing() {
-        for ratios in [&[][..], &[1.0], &[1.0, 0.0], &[1.0, f64::NAN]] {
+        for ratios in [&[][..], &[1.0], &[1.0, 0.0], &[1.0, -1.0], &[1.0, f64::NAN], &[1e300, 1e-300]] {
             assert_eq!(Ratio::of(ratios), None, "{ratios:?}");
         }
+    }
+
+    #[test]
+    fn the_median_is_in_the_middle() {
+        assert_eq!(median(&[3.0, 1.0, 100.0]), Some(3.0));
+        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), Some(2.5));
+        assert_eq!(median(&[]), None);
     }
 }
