@@ -13,10 +13,10 @@ it_makes_a_network_device() {
 
 what_is_sent_comes_back() {
 	net=$(ls "$device/net")
-	ip addr add 192.0.2.1/24 dev "$net"
-	ip neigh add 192.0.2.2 lladdr 02:00:00:00:00:02 dev "$net"
-	ip link set "$net" up
-	ping -c 3 -i 0.2 -W 5 192.0.2.2
+	/sbin/ip addr add 192.0.2.1/24 dev "$net"
+	/sbin/ip neigh add 192.0.2.2 lladdr 02:00:00:00:00:02 dev "$net"
+	/sbin/ip link set "$net" up
+	/sbin/ping -c 3 -i 0.2 -W 5 192.0.2.2
 }
 
 it_counts() {

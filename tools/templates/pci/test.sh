@@ -16,7 +16,7 @@ the_device_calculates() {
 
 it_can_be_unbound_and_bound() {
 	cd /sys/bus/pci/drivers/__name__
-	device=$(echo 0000:*)
+	device=$(ls | grep '^0000:' | head -n 1)
 	echo "$device" >unbind
 	[ ! -e "$device" ]
 	echo "$device" >bind

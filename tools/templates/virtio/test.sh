@@ -11,12 +11,12 @@ it_binds_to_the_device() {
 
 the_device_answers() {
 	wait_for 10 eval "dmesg | grep '__name__: the device has sent [0-9]* ones and [0-9]* zeroes'"
-	note "$(dmesg | sed -n 's/.*__name__: //p' | tail -n 1)"
+	note "$(dmesg | sed -n 's/.*__name__: the device has/it has/p' | tail -n 1)"
 }
 
 it_can_be_unbound_and_bound() {
 	cd /sys/bus/virtio/drivers/__name__
-	device=$(echo virtio*)
+	device=$(ls | grep '^virtio' | head -n 1)
 	echo "$device" >unbind
 	[ ! -e "$device" ]
 	echo "$device" >bind

@@ -12,8 +12,8 @@ use crate::machine::{Config, Console, Host, Kernel, Machine, accel, image};
 use crate::runner::shares;
 use crate::scenario::{Outside, Overrides, words_for_init};
 
-/// Runs the machine until the user leaves it. `outside` are modules from outside of the tree that it is about, `devices`
-/// are devices beyond those that it has, each as QEMU's `-device` takes it.
+/// Runs the machine until the user leaves it. `outside` are modules from outside of the tree that it is about,
+/// `devices` are devices beyond those that it has, each as QEMU's `-device` takes it.
 ///
 /// # Errors
 ///

@@ -2,9 +2,9 @@
 
 //! A disk in memory, fourth stage: several CPUs use it at a time.
 //!
-//! It has a hardware queue for each CPU, and a lock for each part of the memory. A request notes how
-//! it went in data of its own, and the block layer ends it on the CPU that has issued it. How many
-//! requests each queue had is in `/sys/block/block_4/requests`.
+//! It has a hardware queue for each CPU, and a lock for each part of the memory. A request notes
+//! how it went in data of its own, and the block layer ends it on the CPU that has issued it. How
+//! many requests each queue had is in `/sys/block/block_4/requests`.
 
 #![deny(unsafe_code)]
 

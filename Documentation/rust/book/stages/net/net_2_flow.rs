@@ -2,8 +2,8 @@
 
 //! A network driver without hardware, second stage: nothing is lost when there is no room.
 //!
-//! The queue is stopped when the ring is full, and woken up when half of it is free. As with a card,
-//! frames are put into the ring one by one, and are on their way when that is told.
+//! The queue is stopped when the ring is full, and woken up when half of it is free. As with a
+//! card, frames are put into the ring one by one, and are on their way when that is told.
 
 #![deny(unsafe_code)]
 

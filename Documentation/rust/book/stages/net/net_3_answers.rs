@@ -2,8 +2,9 @@
 
 //! A network driver without hardware, third stage: whoever is asked for is there.
 //!
-//! Requests for the Ethernet address of a neighbour are answered, so that any address of the network
-//! can be pinged. The user can change the address of the device, and the size of its frames.
+//! Requests for the Ethernet address of a neighbour are answered, so that any address of the
+//! network can be pinged. The user can change the address of the device, and the size of its
+//! frames.
 
 #![deny(unsafe_code)]
 

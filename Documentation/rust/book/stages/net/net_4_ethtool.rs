@@ -2,8 +2,9 @@
 
 //! A network driver without hardware, fourth stage: `ethtool` can tell and set what there is.
 //!
-//! `ethtool -S` counts what happens to the queue, `ethtool -g` and `-G` tell and set the size of the
-//! ring, and there is a link as long as there is a carrier, which a parameter of the module decides.
+//! `ethtool -S` counts what happens to the queue, `ethtool -g` and `-G` tell and set the size of
+//! the ring, and there is a link as long as there is a carrier, which a parameter of the module
+//! decides.
 
 #![deny(unsafe_code)]
 

@@ -8,13 +8,13 @@
 up() {
 	load "$@"
 	net=$(ls "/sys/devices/faux/$1/net")
-	ip addr add 192.0.2.1/24 dev "$net"
-	ip link set "$net" up
+	/sbin/ip addr add 192.0.2.1/24 dev "$net"
+	/sbin/ip link set "$net" up
 }
 
 # everything_comes_back ADDRESS: also when more is sent at a time than there is room for.
 everything_comes_back() {
-	ping -q -f -l 300 -c 2000 -s 1000 -W 10 "$1" >/tmp/ping
+	/sbin/ping -q -f -l 300 -c 2000 -s 1000 -W 10 "$1" >/tmp/ping
 	cat /tmp/ping
 	grep '2000 packets transmitted, 2000 received' /tmp/ping
 	[ "$(cat "/sys/class/net/$net/statistics/tx_dropped")" -eq 0 ]
@@ -22,21 +22,21 @@ everything_comes_back() {
 
 second_loses_nothing() {
 	up net_2_flow
-	ip neigh add 192.0.2.2 lladdr 02:00:00:00:00:02 dev "$net"
+	/sbin/ip neigh add 192.0.2.2 lladdr 02:00:00:00:00:02 dev "$net"
 	everything_comes_back 192.0.2.2
 	unload net_2_flow
 }
 
 third_answers_for_every_address() {
 	up net_3_answers
-	ping -c 1 -W 10 192.0.2.77
-	ip neigh show dev "$net" | grep '192.0.2.77 lladdr 02:00:c0:00:02:4d'
+	/sbin/ping -c 1 -W 10 192.0.2.77
+	/sbin/ip neigh show dev "$net" | grep '192.0.2.77 lladdr 02:00:c0:00:02:4d'
 	everything_comes_back 192.0.2.99
-	ip link set "$net" down
-	ip link set "$net" address 02:00:00:00:00:55 mtu 9000
-	ip link set "$net" up
-	ping -c 1 -W 10 -M do -s 8900 192.0.2.78
-	refused ip link set "$net" mtu 9001
+	/sbin/ip link set "$net" down
+	/sbin/ip link set "$net" address 02:00:00:00:00:55 mtu 9000
+	/sbin/ip link set "$net" up
+	/sbin/ping -c 1 -W 10 -M do -s 8900 192.0.2.78
+	refused /sbin/ip link set "$net" mtu 9001
 	note "$(cat "/sys/class/net/$net/statistics/tx_packets") frames"
 	unload net_3_answers
 }
