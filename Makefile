@@ -6,7 +6,9 @@
 # BUILD= the build directory, KDIR= an unpacked Linux 7.3.y tree, KERNEL=plain|debug the kernel of run, parity,
 # shell, ko and kernel, FILTER= the KUnit suites, SOAK_LOOPS= and SOAK_SECONDS= how long soak goes on, BOOTS= how
 # often each kernel is booted by boots, QUICK=1 BENCH_PAIRS= BENCH_SECONDS= how much is measured by bench,
-# FUZZ_SECONDS= SEED= CUTS= MUTANTS= those of fuzz, powercut and mutants, V=1 more output.
+# FUZZ_SECONDS= SEED= CUTS= MUTANTS= those of fuzz, powercut and mutants, NAME= KIND= DIR= those of new-driver,
+# M= a project outside of the tree for ko, test, shell and rust-analyzer, DEVICES= more devices for shell and for
+# test M=, V=1 more output.
 
 .DEFAULT_GOAL := help
 
@@ -37,6 +39,8 @@ shell: ## open a shell in the virtual machine; `reload virtio_blk_rs` there take
 ko: ## build the modules again after an edit
 kernel: ## build the kernel and all modules
 compile-fail: ## check what the abstractions must refuse to compile
+new-driver: ## write the beginning of a driver, outside of the tree: NAME=, KIND=plain|virtio|block|pci|net, DIR=
+templates: ## try what new-driver writes, and the stages of the book
 doc: ## make the documentation of the abstractions
 rust-analyzer: ## make rust-project.json for editors
 setup: ## install what is missing, fetch the kernel source, apply the overlay

@@ -11,6 +11,8 @@
 #   refused COMMAND...   the command must fail
 #   host REQUEST         asks the host (see tools/vm/src/guest/hostcmd.rs) and prints its answer
 #
+# ABOUT is what the cases are about, where a boot has those of several scripts.
+#
 # File descriptor 3 is the line to the host; nothing but this file writes to it.
 
 # How many lines of a failed case the host gets to see.
@@ -134,7 +136,7 @@ wait_for() {
 }
 
 run_case() {
-	title=$(echo "$1" | tr _ ' ')
+	title=${ABOUT:+$ABOUT: }$(echo "$1" | tr _ ' ')
 	say "@begin $title"
 	echo "vmtest: case $title" >/dev/kmsg
 	rm -f /tmp/skip
@@ -158,7 +160,7 @@ run_case() {
 }
 
 # Where a search for leaks is asked for and its result is; empty in a script that does not want one.
-LEAKS=/sys/kernel/debug/kmemleak
+LEAKS=${LEAKS-/sys/kernel/debug/kmemleak}
 
 # cases FUNCTION...: runs them in order. A kernel that can search for leaks has one case more.
 cases() {

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
-# Modules of the build tree. Sourced by disk.sh and net.sh.
+# Modules of the build tree, and those from outside of it. Sourced by disk.sh and net.sh.
 
-# module_file NAME: its .ko in the build tree; `-` and `_` are the same in a module's name.
+# module_file NAME: its .ko from outside, or else in the build tree; `-` and `_` are the same in a module's name.
 module_file() {
+	if [ -e "/mnt/modules/$1.ko" ]; then
+		echo "/mnt/modules/$1.ko"
+		return
+	fi
 	pattern=$(echo "$1" | sed 's/[-_]/[-_]/g')
 	file=$(sed -n "s|^\(.*/$pattern\)\.o$|\1.ko|p" /mnt/obj/modules.order 2>/dev/null | head -n 1)
 	# A module that was built by itself is not in the list.
@@ -15,7 +19,7 @@ module_file() {
 load() {
 	if [ "$1" != "$found" ]; then
 		found_file=$(module_file "$1") || {
-			fail "the build tree has no module $1"
+			fail "there is no module $1"
 			return 1
 		}
 		found=$1

@@ -20,6 +20,16 @@ reload() {
 
 alias poweroff='sync; reboot -f'
 PS1='guest# '
+if [ -n "$MODULES" ]; then
+	DRIVER=${MODULES%%,*}
+	cd /mnt/modules || return
+	cat <<END
+
+/mnt/modules has what the host builds of the project outside of the tree: $(echo *.ko)
+
+  insmod $DRIVER.ko; dmesg | tail; rmmod $DRIVER
+END
+fi
 cat <<END
 
 The host's build tree is /mnt/obj, tests/guest is /mnt/guest; both are read live. The disk keeps its data.

@@ -125,10 +125,6 @@ impl<'a> Scope<'a> {
     /// # Safety
     ///
     /// [`close`](Self::close) must be called before `'a` ends.
-    #[cfg_attr(
-        not(any(CONFIG_PCI, CONFIG_RUST_DRIVER_CORE_KUNIT_TEST)),
-        expect(dead_code)
-    )]
     pub(crate) unsafe fn new() -> impl PinInit<Self> {
         // INVARIANT: By the requirement of this function, and as `close` does what it says. There
         // is room for none.
@@ -224,10 +220,6 @@ impl<'a> Scope<'a> {
     /// # Context
     ///
     /// Process context.
-    #[cfg_attr(
-        not(any(CONFIG_PCI, CONFIG_RUST_DRIVER_CORE_KUNIT_TEST)),
-        expect(dead_code)
-    )]
     pub(crate) fn close(&self) {
         self.attached.lock().closed = true;
 

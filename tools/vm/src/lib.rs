@@ -27,7 +27,7 @@ pub use machine::{Host, Kernel, accel, qemu};
 pub use runner::report;
 pub use runner::shell::shell;
 pub use studies::parity::parity;
-pub use studies::suite::{run, run_net, soak, test};
+pub use studies::suite::{outside, run, run_net, soak, test};
 pub use studies::{bench, boots, insns, kunit};
 
 /// User-mode Linux, and what is done in it.

@@ -27,7 +27,7 @@ use crate::machine::accel::Accel;
 use crate::machine::backend::Backends;
 use crate::machine::qemu::{QEMU_LOG, Running, Sockets};
 use crate::machine::{CONSOLE_LOG, Config, Console, Host, Kernel, image, plugin};
-use crate::scenario::{Overrides, Scenario};
+use crate::scenario::{Outside, Overrides, Scenario};
 
 pub mod bare;
 pub mod report;
@@ -202,9 +202,10 @@ impl<'a> Runner<'a> {
             bzimage,
             initrd: Some(image::build(host, kernel)?),
             cmdline: String::new(),
-            shares: vec![("objdir", kernel.objdir.clone()), ("guest", host.guest_dir())],
+            shares: shares(host, kernel, scenario.outside.as_ref()),
             disks: &scenario.disks,
             cards: &scenario.cards,
+            devices: &scenario.devices,
             console: Console::Log(boot.join(CONSOLE_LOG)),
             control: Some(sockets.control_path()),
             qmp: Some(sockets.qmp_path()),
@@ -228,6 +229,13 @@ impl<'a> Runner<'a> {
         let failure = session.follow()?;
         Ok((session.into_transcript(), failure))
     }
+}
+
+/// The directories of the host that a guest sees.
+pub(crate) fn shares(host: &Host, kernel: &Kernel, outside: Option<&Outside>) -> Vec<(&'static str, PathBuf)> {
+    let mut shares = vec![("objdir", kernel.objdir.clone()), ("guest", host.guest_dir())];
+    shares.extend(outside.map(|outside| ("modules", outside.dir.clone())));
+    shares
 }
 
 /// Moves the directory of a boot out of the way of the next one, without its disks, and returns where its log is.

@@ -17,12 +17,14 @@ mod effort;
 mod long;
 mod matrix;
 pub mod net;
+mod outside;
 mod parity;
 mod short;
 mod subjects;
 pub mod uml;
 
 pub use effort::Effort;
+pub use outside::Outside;
 
 /// When a scenario is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,6 +127,10 @@ pub struct Scenario {
     pub disks: Vec<Disk>,
     /// Network cards.
     pub cards: Vec<Card>,
+    /// Other devices, each as QEMU's `-device` takes it.
+    pub devices: Vec<String>,
+    /// Modules from outside of the kernel tree.
+    pub outside: Option<Outside>,
     /// Kind of machine.
     pub machine: Machine,
     /// Memory in MiB.
@@ -164,6 +170,8 @@ impl Scenario {
             vars: Vec::new(),
             disks: Vec::new(),
             cards: Vec::new(),
+            devices: Vec::new(),
+            outside: None,
             machine: Machine::Q35,
             memory: 1024,
             cpus: 2,

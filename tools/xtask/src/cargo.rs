@@ -29,13 +29,18 @@ pub fn program() -> Command {
 
 /// A cargo command on the workspace of the host tools.
 pub fn command(project: &Project, verb: &str) -> Command {
+    on(&project.repo.join("tools/Cargo.toml"), verb, &project.build.join("target"))
+}
+
+/// A cargo command on a package or a workspace, whose files go to `target`.
+fn on(manifest: &Path, verb: &str, target: &Path) -> Command {
     let mut command = program();
-    command.arg(verb).arg("--manifest-path").arg(project.repo.join("tools/Cargo.toml"));
+    command.arg(verb).arg("--manifest-path").arg(manifest);
     // Tests and lints must not depend on what the user overrides for a kernel build, nor on the calling make.
-    for name in ["ACCEL", "BINDGEN", "BUILD", "JOBS", "KDIR", "LLVM", "MAKEFLAGS", "MFLAGS", "QEMU"] {
+    for name in ["ACCEL", "BINDGEN", "BUILD", "JOBS", "KDIR", "LLVM", "M", "MAKEFLAGS", "MFLAGS", "QEMU"] {
         command.env_remove(name);
     }
-    command.env("CARGO_TARGET_DIR", project.build.join("target"));
+    command.env("CARGO_TARGET_DIR", target);
     command
 }
 
@@ -58,10 +63,33 @@ pub fn plugin(project: &Project) -> Result<PathBuf> {
 /// They cannot be built, or cargo cannot be started. Failed tests are counted, not an error.
 pub fn test(project: &Project) -> Result<Tally> {
     let log = project.log("cargo-test")?;
+    let mut command = command(project, "test");
+    count(
+        "testing the host tools (tests)",
+        &log,
+        command.args(["--workspace", "--offline", "--locked", "--no-fail-fast"]),
+    )
+}
+
+/// Runs the tests of a package that depends on no other; its files go to `target`.
+///
+/// # Errors
+///
+/// As for [`test`].
+pub fn test_crate(project: &Project, manifest: &Path, target: &Path) -> Result<Tally> {
+    let log = project.log("cargo-test-logic")?;
+    count(
+        "testing what needs no kernel (tests)",
+        &log,
+        on(manifest, "test", target).args(["--offline", "--no-fail-fast"]),
+    )
+}
+
+/// Runs tests and counts them.
+fn count(title: &str, log: &Path, command: &mut Command) -> Result<Tally> {
     let is_test: fn(&str) -> bool = |line| line.starts_with("test ");
-    let result = Step { title: "testing the host tools (tests)", log: &log, counts: Some(is_test), expected: None }
-        .run(command(project, "test").args(["--workspace", "--offline", "--locked", "--no-fail-fast"]));
-    let tally = tally(&read_lossy(&log));
+    let result = Step { title, log, counts: Some(is_test), expected: None }.run(command);
+    let tally = tally(&read_lossy(log));
     match result {
         Err(error) if tally.failed == 0 => Err(error),
         _ => Ok(tally),

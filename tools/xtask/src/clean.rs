@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use crate::lock::BuildLock;
+use crate::new_driver::trial;
 use crate::overlay::Overlay;
 use crate::progress::say;
 use crate::project::{Project, remove_dir};
@@ -50,7 +51,8 @@ fn remove_objects(project: &Project) -> Result<()> {
         }
     }
     remove(&project.kdir_objects())?;
-    ["vm", "logs", "unpack", "target"].iter().try_for_each(|name| remove(&project.build.join(name)))
+    remove(&trial::place(project))?;
+    ["vm", "logs", "modules", "unpack", "target"].iter().try_for_each(|name| remove(&project.build.join(name)))
 }
 
 fn remove(dir: &Path) -> Result<()> {

@@ -62,6 +62,11 @@ pub fn wanted() -> Result<Variant> {
     }
 }
 
+/// The devices that `DEVICES=` names, for machines beyond what they have.
+pub fn devices() -> Vec<String> {
+    variable("DEVICES").unwrap_or_default().split_whitespace().map(str::to_owned).collect()
+}
+
 /// `make run`: the demonstration.
 ///
 /// # Errors
@@ -104,7 +109,7 @@ pub fn parity(workshop: Workshop, kind: Kind) -> Result<bool> {
 pub fn shell(workshop: Workshop) -> Result<()> {
     let _lock = GuestLock::take(&workshop.project, "shell")?;
     let (host, kernel) = ready(workshop)?;
-    vm::shell(&host, &kernel)
+    vm::shell(&host, &kernel, None, &devices())
 }
 
 /// `make insns` and `make insns-net`: instructions per request or packet, of the C driver and of ours; whether ours are

@@ -13,6 +13,8 @@ mod kernel;
 mod kunit;
 mod lock;
 mod mutants;
+mod new_driver;
+mod outside;
 mod overlay;
 mod progress;
 mod project;
@@ -32,6 +34,7 @@ use vm::scenario::Kind;
 
 use crate::check::rustdoc;
 use crate::kernel::{Variant, Workshop, build, modules};
+use crate::outside::{Compiler, Outside};
 use crate::overlay::Overlay;
 use crate::progress::say;
 use crate::project::{Project, variable};
@@ -56,7 +59,11 @@ enum Command {
     Unapply,
     /// Build the kernel that KERNEL= names, with all modules
     Kernel,
-    /// Build the modules of this project again
+    /// Write the beginning of a driver outside of the kernel tree
+    NewDriver,
+    /// Try what new-driver writes, and the stages of the book
+    Templates,
+    /// Build the modules of this project again, or those of the one that M= names
     Ko,
     /// Show the driver at work in a virtual machine
     Run,
@@ -133,6 +140,7 @@ fn execute(command: &Command) -> Result<bool> {
     let project = Project::discover(variable("V").is_some_and(|value| value != "0"))?;
     match command {
         Command::Status => status::print(&project)?,
+        Command::NewDriver => new_driver::run(&project)?,
         Command::Clean => clean::objects(&project)?,
         Command::Distclean => clean::everything(&project)?,
         Command::Unapply => unapply(&project)?,
@@ -140,8 +148,37 @@ fn execute(command: &Command) -> Result<bool> {
             if matches!(command, Command::Setup) {
                 emulator::forget_failure(&project);
             }
-            let checks = matches!(command, Command::Check | Command::Test);
-            return work(command, Workshop::open(project, checks)?);
+            let outside = outside(command, &project)?;
+            let checks = matches!(command, Command::Check | Command::Test | Command::Templates) && outside.is_none();
+            let workshop = Workshop::open(project, checks)?;
+            return match outside {
+                Some(outside) => work_outside(command, workshop, &outside),
+                None => work(command, workshop),
+            };
+        }
+    }
+    Ok(true)
+}
+
+/// The project outside of the tree that a command is about, if `M=` names one.
+fn outside(command: &Command, project: &Project) -> Result<Option<Outside>> {
+    match command {
+        Command::Ko | Command::Shell | Command::Test | Command::RustAnalyzer => Outside::wanted(project),
+        _ => Ok(None),
+    }
+}
+
+/// Carries out a command for a project outside of the tree.
+fn work_outside(command: &Command, workshop: Workshop, outside: &Outside) -> Result<bool> {
+    match command {
+        Command::Test => return Ok(tell(outside::test(workshop, outside)?)),
+        Command::Shell => outside::shell(workshop, outside)?,
+        Command::RustAnalyzer => rust_analyzer::write(&workshop, Some(outside))?,
+        _ => {
+            let variant = guest::wanted()?;
+            for module in outside::build(&workshop, outside, variant, Compiler::Rustc)?.modules {
+                say(&format!("built {}", outside.output(variant).join(module).display()));
+            }
         }
     }
     Ok(true)
@@ -172,12 +209,13 @@ fn work(command: &Command, workshop: Workshop) -> Result<bool> {
         Command::Powercut => return Ok(hostile::powercuts(&workshop)?.success()),
         Command::Mutants => return Ok(mutants::run(&workshop)?.success()),
         Command::Check => return Ok(tell(check::all(&workshop))),
+        Command::Templates => return Ok(tell(new_driver::trial::run(&workshop)?)),
         Command::CompileFail => {
             build::kernel(&workshop, Variant::Um)?;
             return Ok(tell(compile_fail::run(&workshop)?));
         }
         Command::Doc => doc(&workshop)?,
-        Command::RustAnalyzer => rust_analyzer::write(&workshop)?,
+        Command::RustAnalyzer => rust_analyzer::write(&workshop, None)?,
         Command::Apply => say(&format!("the overlay is applied to {}", workshop.tree.root.display())),
         _ => say(&format!("ready: {}, Linux {}", workshop.toolchain, workshop.tree.version)),
     }

@@ -181,7 +181,7 @@ pub fn read_lossy(path: &Path) -> String {
 }
 
 /// The lines of a log that say why a step failed: the first errors with what follows them, or its end.
-fn excerpt(text: &str) -> Vec<&str> {
+pub fn excerpt(text: &str) -> Vec<&str> {
     let Ok(relevant) = Regex::new(r"(?i)\b(error|fatal)(\[E\d+\])?:|undefined (symbol|reference)|\*\*\* ") else {
         return Vec::new();
     };

@@ -2,7 +2,7 @@
 //! `make rust-analyzer`: the description of all crates that editors read.
 //!
 //! The kernel's own target makes it. That target does not look behind links to directories nor into makefiles
-//! of another name, so the modules of this project are added here.
+//! of another name, so the modules of this project are added here, and those of a project outside of the tree.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::guest;
 use crate::kernel::modules::directories_of;
 use crate::kernel::{Workshop, build};
+use crate::outside::Outside;
 use crate::overlay::our_files;
 use crate::progress::say;
 
@@ -22,12 +23,12 @@ const MODEL: &str = "rust_minimal";
 
 const FILE: &str = "rust-project.json";
 
-/// Writes the description and says where.
+/// Writes the description and says where: for the kernel tree, or for a project `outside` of it with the whole kernel.
 ///
 /// # Errors
 ///
 /// The kernel cannot be configured, or its description is not as expected.
-pub fn write(workshop: &Workshop) -> Result<()> {
+pub fn write(workshop: &Workshop, outside: Option<&Outside>) -> Result<()> {
     let variant = guest::wanted()?;
     build::targets(workshop, variant, "describing the crates", &["prepare".to_string()])?;
     build::targets(workshop, variant, "describing the crates", &["rust-analyzer".to_string()])?;
@@ -36,11 +37,24 @@ pub fn write(workshop: &Workshop) -> Result<()> {
     let mut project = serde_json::from_str(&text).with_context(|| format!("{} is damaged", made.display()))?;
     let tree = &workshop.tree.root;
     add(&mut project, tree, &crate_roots(workshop)?)?;
+    if let Some(outside) = outside {
+        add(&mut project, &outside.dir, &outside.crate_roots(makes)?.into_iter().collect())?;
+    }
     // Editors find it by itself at the root of a tree; one of the user's is not written to.
-    let place = if workshop.project.kdir.is_some() { made } else { tree.join(FILE) };
+    let place = match outside {
+        Some(outside) => outside.dir.join(FILE),
+        None if workshop.project.kdir.is_some() => made,
+        None => tree.join(FILE),
+    };
     fs::write(&place, serde_json::to_string_pretty(&project)?)
         .with_context(|| format!("cannot write {}", place.display()))?;
-    say(&format!("wrote {}; open {} in the editor: our files are there as links", place.display(), tree.display()));
+    match outside {
+        Some(outside) => say(&format!("wrote {}; open {} in the editor", place.display(), outside.dir.display())),
+        None => {
+            let tree = tree.display();
+            say(&format!("wrote {}; open {tree} in the editor: our files are there as links", place.display()));
+        }
+    }
     Ok(())
 }
 
@@ -111,6 +125,14 @@ mod tests {
         assert_eq!(crates[1]["display_name"], "ours");
         assert_eq!(crates[1]["root_module"], "/t/drivers/block/ours/ours.rs");
         assert_eq!(crates[1]["deps"], json!([1, 2]));
+    }
+
+    #[test]
+    fn a_module_outside_of_the_tree_is_where_it_is() {
+        let mut project = json!({"crates": [{"display_name": "rust_minimal", "root_module": "/t/x.rs"}]});
+        let roots = BTreeSet::from([PathBuf::from("/my drivers/foo/foo.rs")]);
+        add(&mut project, Path::new("/my drivers/foo"), &roots).unwrap();
+        assert_eq!(project["crates"][1]["root_module"], "/my drivers/foo/foo.rs");
     }
 
     #[test]

@@ -5,13 +5,14 @@ use anyhow::Result;
 use vm::Tally;
 
 use crate::kernel::Workshop;
+use crate::new_driver::trial;
 use crate::progress::say;
 use crate::{cargo, check, compile_fail, guest, hostile, kunit};
 
 type Stage = fn(&Workshop) -> Result<Tally>;
 
 /// The stages, quick ones first.
-const STAGES: [(&str, Stage); 8] = [
+const STAGES: [(&str, Stage); 9] = [
     ("checks", |workshop| Ok(check::all(workshop))),
     ("host tools", |workshop| cargo::test(&workshop.project)),
     ("KUnit", kunit::run_all),
@@ -19,6 +20,7 @@ const STAGES: [(&str, Stage); 8] = [
     ("user-mode Linux", guest::uml),
     ("devices that lie", hostile::short),
     ("power cuts", hostile::few_powercuts),
+    ("new drivers", trial::run),
     ("virtual machines", guest::test),
 ];
 

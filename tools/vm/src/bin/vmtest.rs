@@ -220,7 +220,7 @@ fn execute(command: Command) -> Result<bool> {
         Command::Device(device) => blkdev::cli::run(&device).map(|()| true),
         Command::Shell { target } => {
             let (host, kernel) = target.open()?;
-            vm::shell(&host, &kernel)?;
+            vm::shell(&host, &kernel, None, &[])?;
             Ok(true)
         }
         Command::Accel { target } => {

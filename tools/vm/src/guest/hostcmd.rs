@@ -220,6 +220,7 @@ mod tests {
             shares: Vec::new(),
             disks: &[Disk::scratch("a", 1).attach(Attach::Spare)],
             cards: &[Card::new("left")],
+            devices: &[],
             console: Console::Terminal,
             control: None,
             qmp: None,

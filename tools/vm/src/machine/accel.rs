@@ -157,6 +157,7 @@ fn try_kvm(host: &Host, kernel: &Kernel) -> Result<Option<String>> {
         shares: vec![],
         disks: &[],
         cards: &[],
+        devices: &[],
         console: Console::Log(log.clone()),
         control: None,
         qmp: None,

@@ -14,6 +14,8 @@ use crate::machine::{backend, plugin};
 /// Where the kernel's console goes, in the directory of a boot.
 pub const CONSOLE_LOG: &str = "console.log";
 
+/// Slots of the shared directories.
+const SHARES: [usize; 3] = [0x2, 0x3, 0x1];
 /// First slot of the root ports that wait for spare disks.
 const FIRST_PORT: usize = 0x4;
 /// Slot of the root port that the disks attached in turn share, the last one of those.
@@ -22,6 +24,8 @@ const SHARED_PORT: usize = 0xf;
 const FIRST_CARD: usize = 0xa;
 /// First slot of the disks present at boot. The slots from 0x1f on belong to the chipset.
 const FIRST_DISK: usize = 0x10;
+/// The last slot of other devices, the others of which are before it. Machines that have some have few disks.
+const LAST_OTHER: usize = 0x1c;
 /// How many root ports, cards and disks fit between those.
 const MAX_PORTS: usize = FIRST_CARD - FIRST_PORT;
 const MAX_CARDS: usize = SHARED_PORT - FIRST_CARD;
@@ -72,6 +76,8 @@ pub struct Config<'a> {
     pub disks: &'a [Disk],
     /// The network cards.
     pub cards: &'a [Card],
+    /// Other devices, each as QEMU's `-device` takes it. Those that name no place get one.
+    pub devices: &'a [String],
     /// The kernel's console.
     pub console: Console,
     /// Socket on which the host listens for the second serial port.
@@ -170,6 +176,7 @@ impl Config<'_> {
         self.pci_test_device(&mut args);
         self.disks(&mut args);
         self.cards(&mut args);
+        self.other_devices(&mut args);
         args.0
     }
 
@@ -196,14 +203,15 @@ impl Config<'_> {
     }
 
     fn shared_directories(&self, args: &mut Args) {
-        for (index, (tag, path)) in self.shares.iter().enumerate() {
+        assert!(self.shares.len() <= SHARES.len(), "a machine has room for {} shared directories", SHARES.len());
+        for (slot, (tag, path)) in SHARES.iter().zip(&self.shares) {
             args.add(
                 "-fsdev",
                 format!("local,id=fs-{tag},path={},security_model=none,readonly=on,multidevs=remap", escape(path)),
             );
             let mut device = json!({ "driver": self.driver("9p"), "fsdev": format!("fs-{tag}"), "mount_tag": tag });
             if self.machine == Machine::Q35 {
-                device["addr"] = json!(format!("{:x}", 2 + index));
+                device["addr"] = json!(format!("{slot:x}"));
             }
             args.add("-device", device.to_string());
         }
@@ -252,6 +260,16 @@ impl Config<'_> {
         for (nth, card) in self.cards.iter().enumerate() {
             args.add("-netdev", card.netdev());
             args.add("-device", card.device(card_slot(nth)).to_string());
+        }
+    }
+
+    /// QEMU would give them the slots of devices that it makes later.
+    fn other_devices(&self, args: &mut Args) {
+        let mut slots = (FIRST_DISK..=LAST_OTHER).rev();
+        for device in self.devices {
+            let has_place = ["bus=", "addr="].iter().any(|word| device.contains(&format!(",{word}")));
+            let slot = if has_place { None } else { slots.next() };
+            args.add("-device", slot.map_or_else(|| device.clone(), |slot| format!("{device},addr={slot:x}")));
         }
     }
 
@@ -344,6 +362,7 @@ mod tests {
 
     fn config(machine: Machine, disks: &[Disk], accel: &Accel, check: impl FnOnce(&Config<'_>)) {
         let cards = ["left", "right"].map(Card::new);
+        let devices = ["edu", "pvpanic-pci", "virtio-balloon-pci,bus=p"].map(str::to_owned);
         check(&Config {
             machine,
             accel,
@@ -355,6 +374,7 @@ mod tests {
             shares: vec![("objdir", "/o".into())],
             disks,
             cards: if machine == Machine::Q35 { &cards } else { &[] },
+            devices: if machine == Machine::Q35 { &devices } else { &[] },
             console: Console::Log("/l".into()),
             control: Some("/c".into()),
             qmp: None,
@@ -425,6 +445,15 @@ mod tests {
             let args = c.args().join(" ");
             assert_eq!(args.matches("hubid=0").count(), 2, "{args}");
             assert!(args.contains("-netdev hubport,id=wire-right") && args.contains("card-right"), "{args}");
+        });
+    }
+
+    #[test]
+    fn other_devices_have_slots_unless_they_say_where_they_are() {
+        config(Machine::Q35, &[Disk::scratch("a", 1)], &Accel::Kvm, |c| {
+            let args = c.args().join(" ");
+            let expected = "-device edu,addr=1c -device pvpanic-pci,addr=1b -device virtio-balloon-pci,bus=p";
+            assert!(args.ends_with(expected), "{args}");
         });
     }
 

@@ -148,7 +148,8 @@ fn spec(init: &Path, replaced: &[(&str, PathBuf)]) -> Result<String> {
         bail!("{}", absent.join("; "));
     }
     let mut dirs = BTreeSet::from(
-        ["/dev", "/proc", "/sys", "/tmp", "/run", "/root", "/mnt", "/mnt/obj", "/mnt/guest"].map(PathBuf::from),
+        ["/dev", "/proc", "/sys", "/tmp", "/run", "/root", "/mnt", "/mnt/obj", "/mnt/guest", "/mnt/modules"]
+            .map(PathBuf::from),
     );
     for (target, _) in &files {
         dirs.extend(Path::new(target).ancestors().skip(1).filter(|dir| *dir != Path::new("/")).map(Path::to_path_buf));

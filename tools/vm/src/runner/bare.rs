@@ -56,6 +56,7 @@ impl Bare<'_> {
             shares: Vec::new(),
             disks: &[],
             cards: &[],
+            devices: &[],
             console: Console::Log(boot.join(CONSOLE_LOG)),
             control: Some(sockets.control_path()),
             qmp: Some(sockets.qmp_path()),

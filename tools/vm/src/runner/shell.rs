@@ -9,13 +9,16 @@ use anyhow::{Context, Result, bail};
 use crate::machine::disk::{Attach, Backend, Disk};
 use crate::machine::qemu::Child;
 use crate::machine::{Config, Console, Host, Kernel, Machine, accel, image};
+use crate::runner::shares;
+use crate::scenario::{Outside, Overrides, words_for_init};
 
-/// Runs the machine until the user leaves it.
+/// Runs the machine until the user leaves it. `outside` are modules from outside of the tree that it is about,
+/// `devices` are devices beyond those that it has, each as QEMU's `-device` takes it.
 ///
 /// # Errors
 ///
 /// When the machine could not be started or QEMU fails.
-pub fn shell(host: &Host, kernel: &Kernel) -> Result<()> {
+pub fn shell(host: &Host, kernel: &Kernel, outside: Option<&Outside>, devices: &[String]) -> Result<()> {
     let accel = accel::probe(host, Some(kernel))?;
     let boot = host.work.join("shell");
     fs::create_dir_all(&boot).with_context(|| format!("cannot make {}", boot.display()))?;
@@ -23,6 +26,8 @@ pub fn shell(host: &Host, kernel: &Kernel) -> Result<()> {
     for disk in &disks {
         disk.prepare(&host.work, &boot)?;
     }
+    let vars: Vec<_> = outside.map(|outside| ("modules", outside.names.join(","))).into_iter().collect();
+    let words = words_for_init("shell", &vars, &[("disks", "vda:".into())], &Overrides::default());
     let config = Config {
         machine: Machine::Q35,
         accel: &accel,
@@ -30,10 +35,11 @@ pub fn shell(host: &Host, kernel: &Kernel) -> Result<()> {
         cpus: 2,
         bzimage: kernel.bzimage(),
         initrd: Some(image::build(host, kernel)?),
-        cmdline: "quiet vmtest.script=shell vmtest.driver=virtio_blk_rs vmtest.disks=vda:".into(),
-        shares: vec![("objdir", kernel.objdir.clone()), ("guest", host.guest_dir())],
+        cmdline: format!("quiet {}", words.join(" ")),
+        shares: shares(host, kernel, outside),
         disks: &disks,
         cards: &[],
+        devices,
         console: Console::Terminal,
         control: None,
         qmp: None,

@@ -60,6 +60,15 @@ pub fn soak(host: &Host, plain: &Kernel, debug: &Kernel) -> Result<Tally> {
     run_all(host, "soak", &boots)
 }
 
+/// The scripts that try modules from outside of the kernel tree, in one boot.
+///
+/// # Errors
+///
+/// As for [`run`].
+pub fn outside(host: &Host, kernel: &Kernel, scenario: Scenario) -> Result<Tally> {
+    run_all(host, scenario.name, &[Boot::Scenario(kernel, Box::new(scenario))])
+}
+
 /// A boot that is to be made.
 #[derive(Debug)]
 enum Boot<'k> {

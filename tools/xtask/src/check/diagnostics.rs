@@ -24,27 +24,27 @@ pub fn of_our_files(workshop: &Workshop, log: &str) -> Result<Findings> {
 }
 
 fn select(log: &str, tree: &Path, files: &BTreeSet<PathBuf>) -> Findings {
-    let mut findings = Findings::new();
-    let mut message: Vec<&str> = Vec::new();
-    let mut finish = |message: &mut Vec<&str>| {
+    let is_ours = |message: &Vec<&str>| {
         let place = message.iter().find_map(|line| place(line, tree));
-        if place.is_some_and(|place| files.contains(&place)) {
-            findings.push(message.join("\n"));
-        }
-        message.clear();
+        place.is_some_and(|place| files.contains(&place))
     };
+    messages(log).into_iter().filter(is_ours).map(|message| message.join("\n")).collect()
+}
+
+/// The warnings and errors of a log, each with its lines.
+pub fn messages(log: &str) -> Vec<Vec<&str>> {
+    let mut messages = Vec::new();
+    let mut inside = false;
     for line in log.lines() {
-        if line.starts_with("warning") || line.starts_with("error") {
-            finish(&mut message);
-            message.push(line);
-        } else if line.is_empty() {
-            finish(&mut message);
-        } else if !message.is_empty() {
-            message.push(line);
+        let begins = line.starts_with("warning") || line.starts_with("error");
+        inside = begins || inside && !line.is_empty();
+        match messages.last_mut() {
+            _ if begins => messages.push(vec![line]),
+            Some(message) if inside => message.push(line),
+            _ => {}
         }
     }
-    finish(&mut message);
-    findings
+    messages
 }
 
 /// The file that a `-->` line points to, relative to the root of the tree.

@@ -9,9 +9,9 @@ use anyhow::{Context, Result};
 use super::Findings;
 use crate::kernel::Workshop;
 use crate::overlay::our_files;
-use crate::{cargo, compile_fail};
+use crate::{cargo, compile_fail, new_driver};
 
-/// Checks the files of the kernel and the programs that must not compile.
+/// Checks the files of the kernel, those that are to become some, and the programs that must not compile.
 ///
 /// # Errors
 ///
@@ -23,6 +23,7 @@ pub fn kernel(workshop: &Workshop) -> Result<Findings> {
         .into_iter()
         .map(|path| repo.join(path))
         .chain(compile_fail::files(repo)?)
+        .chain(new_driver::sources(repo)?)
         .filter(is_rust)
         .collect();
     if files.is_empty() {

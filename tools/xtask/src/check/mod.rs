@@ -4,7 +4,7 @@
 mod c_names;
 mod checkpatch;
 mod clippy;
-mod diagnostics;
+pub mod diagnostics;
 mod format;
 mod hostile;
 mod includes;
@@ -33,7 +33,7 @@ type Check = fn(&Workshop) -> Result<Findings>;
 
 /// All checks, quick ones first.
 const CHECKS: [(&str, Check); 15] = [
-    ("no unsafe in drivers and samples", unsafe_code::check),
+    ("no unsafe in drivers, samples and templates", unsafe_code::check),
     ("laws and their tests", laws::check),
     ("places in both drivers", places::check),
     ("pieces of sources in documents", includes::check),

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
-//! Drivers and samples contain no `unsafe`: whoever needs it has found a hole in an abstraction.
+//! Drivers, samples and what they begin with contain no `unsafe`: whoever needs it has found a hole in an abstraction.
 
 use std::fs;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use regex::Regex;
 
 use super::Findings;
 use crate::kernel::Workshop;
+use crate::new_driver;
 use crate::overlay::our_files;
 
 /// Looks for the keyword outside comments and strings.
@@ -18,13 +20,14 @@ use crate::overlay::our_files;
 pub fn check(workshop: &Workshop) -> Result<Findings> {
     let repo = &workshop.project.repo;
     let mut findings = Findings::new();
-    for file in our_files(repo, &workshop.tree.root)? {
-        let is_rust = file.extension().is_some_and(|extension| extension == "rs");
-        if !is_rust || !(file.starts_with("drivers") || file.starts_with("samples")) {
+    let is_driver = |file: &PathBuf| ["drivers", "samples", "Documentation"].iter().any(|dir| file.starts_with(dir));
+    let drivers = our_files(repo, &workshop.tree.root)?.into_iter().filter(is_driver).map(|file| repo.join(file));
+    for path in drivers.chain(new_driver::sources(repo)?) {
+        if path.extension().is_none_or(|extension| extension != "rs") {
             continue;
         }
-        let path = repo.join(&file);
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let file = path.strip_prefix(repo)?;
         for line in lines_with_unsafe(&text)? {
             findings.push(format!("{}:{line}: unsafe: give the abstraction a safe way instead", file.display()));
         }

@@ -1,0 +1,1 @@
+../../../../../../../tools/templates/block/logic/src/place.rs

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the stages need no kernel for.
+
+#![no_std]
+
+pub mod arp;
+pub mod mirror;

@@ -1,0 +1,1 @@
+../../../../../../../tools/templates/net/logic/src/mirror.rs

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0
+# What the stages of the virtio driver do, in a guest.
+
+. /mnt/guest/lib.sh
+. /mnt/guest/modules.sh
+
+# digits MODULE: random bytes from the first device of a driver.
+digits() {
+	cat "$(ls /sys/kernel/debug/"$1"-*/random | head -n 1)"
+}
+
+# reads MODULE: a read gives as many digits as the buffer has, and each one gives others.
+reads() {
+	digits "$1" >/tmp/one
+	digits "$1" >/tmp/other
+	grep -E '^[0-9a-f]{64}$' /tmp/one
+	grep -E '^[0-9a-f]{64}$' /tmp/other
+	refused cmp /tmp/one /tmp/other
+}
+
+second_sends_bytes_to_who_reads() {
+	load virtio_2_file
+	reads virtio_2
+	unload virtio_2_file
+}
+
+third_has_more_than_the_buffers() {
+	load virtio_3_pool
+	reads virtio_3
+	for turn in $(seq 20); do
+		digits virtio_3
+	done | sort -u | wc -l >/tmp/lines
+	[ "$(cat /tmp/lines)" -eq 20 ]
+	unload virtio_3_pool
+}
+
+fourth_goes_on_after_a_reset() {
+	load virtio_4_lasting
+	reads virtio_4
+	device=$(ls -d /sys/bus/virtio/drivers/virtio_4_lasting/virtio*/../reset | head -n 1)
+	echo 1 >"$device"
+	wait_for 10 eval 'dmesg | grep "virtio_4_lasting .*goes on"'
+	for dir in /sys/kernel/debug/virtio_4-*; do
+		for turn in $(seq 6); do
+			grep -E '^[0-9a-f]{64}$' "$dir/random"
+		done
+	done
+	unload virtio_4_lasting
+}
+
+cases second_sends_bytes_to_who_reads third_has_more_than_the_buffers fourth_goes_on_after_a_reset
