@@ -7,6 +7,7 @@ mod check;
 mod clean;
 mod compile_fail;
 mod emulator;
+mod environment;
 mod guest;
 mod hostile;
 mod kernel;
@@ -35,6 +36,7 @@ use crate::kernel::{Variant, Workshop, build, modules};
 use crate::overlay::Overlay;
 use crate::progress::say;
 use crate::project::{Project, variable};
+use crate::setup::For;
 
 #[derive(Parser)]
 #[command(about, version)]
@@ -100,6 +102,10 @@ enum Command {
     CompileFail,
     /// Make the documentation of the abstractions
     Doc,
+    /// Attach gdb to a machine that is about to load a module
+    Debug,
+    /// Print shell variables with which kbuild can be called by hand
+    Env,
     /// Make rust-project.json for rust-analyzer
     RustAnalyzer,
     /// Be a test device of a virtual machine
@@ -131,6 +137,7 @@ fn execute(command: &Command) -> Result<bool> {
     let project = Project::discover(variable("V").is_some_and(|value| value != "0"))?;
     match command {
         Command::Status => status::print(&project)?,
+        Command::Env => environment::print(&project)?,
         Command::Clean => clean::objects(&project)?,
         Command::Distclean => clean::everything(&project)?,
         Command::Unapply => unapply(&project)?,
@@ -138,11 +145,19 @@ fn execute(command: &Command) -> Result<bool> {
             if matches!(command, Command::Setup) {
                 emulator::forget_failure(&project);
             }
-            let checks = matches!(command, Command::Check | Command::Test);
-            return work(command, Workshop::open(project, checks)?);
+            return work(command, Workshop::open(project, purpose(command))?);
         }
     }
     Ok(true)
+}
+
+/// What the tools are needed for.
+fn purpose(command: &Command) -> For {
+    match command {
+        Command::Check | Command::Test => For::Checks,
+        Command::Debug => For::Debugger,
+        _ => For::Everything,
+    }
 }
 
 /// Carries out a command that needs the tools and the tree with the overlay.
@@ -174,6 +189,7 @@ fn work(command: &Command, workshop: Workshop) -> Result<bool> {
             return Ok(tell(compile_fail::run(&workshop)?));
         }
         Command::Doc => doc(&workshop)?,
+        Command::Debug => guest::debug(workshop)?,
         Command::RustAnalyzer => rust_analyzer::write(&workshop)?,
         Command::Apply => say(&format!("the overlay is applied to {}", workshop.tree.root.display())),
         _ => say(&format!("ready: {}, Linux {}", workshop.toolchain, workshop.tree.version)),

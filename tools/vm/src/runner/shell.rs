@@ -38,6 +38,7 @@ pub fn shell(host: &Host, kernel: &Kernel) -> Result<()> {
         control: None,
         qmp: None,
         backends: None,
+        debugger: None,
         plugin: None,
         work: &host.work,
         boot: &boot,
