@@ -2,6 +2,7 @@
 //! The host-side program behind `make`: sets up, builds, checks and tests. See `make help`.
 
 mod archive;
+mod book;
 mod cargo;
 mod check;
 mod clean;
@@ -102,6 +103,10 @@ enum Command {
     CompileFail,
     /// Make the documentation of the abstractions
     Doc,
+    /// Make the book
+    Book,
+    /// Run the commands of the book and compare
+    CheckBook,
     /// Attach gdb to a machine that is about to load a module
     Debug,
     /// Print shell variables with which kbuild can be called by hand
@@ -155,6 +160,7 @@ fn execute(command: &Command) -> Result<bool> {
 fn purpose(command: &Command) -> For {
     match command {
         Command::Check | Command::Test => For::Checks,
+        Command::Book | Command::CheckBook => For::Book,
         Command::Debug => For::Debugger,
         _ => For::Everything,
     }
@@ -189,6 +195,8 @@ fn work(command: &Command, workshop: Workshop) -> Result<bool> {
             return Ok(tell(compile_fail::run(&workshop)?));
         }
         Command::Doc => doc(&workshop)?,
+        Command::Book => return book::make(&workshop),
+        Command::CheckBook => return Ok(tell(book::check(&workshop)?)),
         Command::Debug => guest::debug(workshop)?,
         Command::RustAnalyzer => rust_analyzer::write(&workshop)?,
         Command::Apply => say(&format!("the overlay is applied to {}", workshop.tree.root.display())),
