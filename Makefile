@@ -4,9 +4,9 @@
 #
 # Variables: RUSTC= BINDGEN= LLVM= QEMU= name tools, ACCEL=kvm|tcg the accelerator, JOBS= the parallel jobs,
 # BUILD= the build directory, KDIR= an unpacked Linux 7.3.y tree, KERNEL=plain|debug|traced the kernel of run, parity,
-# shell, ko and kernel, MODULE= and RUN= what debug looks at, CHAPTER= what check-book runs, FILTER= the KUnit suites,
-# SOAK_LOOPS= and SOAK_SECONDS= how long soak goes on, BOOTS= how often each kernel is booted by boots, FUZZ_SECONDS=
-# SEED= CUTS= MUTANTS= those of fuzz, powercut and mutants, V=1 more output.
+# shell, ko and kernel, MODULE= and RUN= what debug looks at, CHAPTER= and QUICK= what check-book runs, FILTER= the
+# KUnit suites, SOAK_LOOPS= and SOAK_SECONDS= how long soak goes on, BOOTS= how often each kernel is booted by boots,
+# FUZZ_SECONDS= SEED= CUTS= MUTANTS= those of fuzz, powercut and mutants, V=1 more output.
 
 .DEFAULT_GOAL := help
 
@@ -38,7 +38,7 @@ kernel: ## build the kernel and all modules
 compile-fail: ## check what the abstractions must refuse to compile
 doc: ## make the documentation of the abstractions
 book: ## make the book, from nothing to one's own driver, as HTML
-check-book: ## run the commands of the book, or of the chapters that CHAPTER= names, and compare
+check-book: ## run the commands of the book, of the chapters that CHAPTER= names or QUICK=1 ones, and compare
 debug: ## boot a kernel, stop before it loads MODULE=, attach gdb
 env: ## print shell variables for calling kbuild by hand: eval "$(make env)"
 rust-analyzer: ## make rust-project.json for editors

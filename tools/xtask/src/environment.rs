@@ -15,7 +15,8 @@ use crate::{setup, source};
 /// The tools or the source are not there yet.
 pub fn print(project: &Project) -> Result<()> {
     for (name, value) in variables(project)? {
-        println!("export {name}='{value}'");
+        // A path of the checkout may have anything in it.
+        println!("export {name}={}", shlex::try_quote(&value)?);
     }
     Ok(())
 }
@@ -31,11 +32,12 @@ pub fn variables(project: &Project) -> Result<Vec<(&'static str, String)>> {
     let tree = source::find(project)?.context("there is no kernel tree yet").context(first)?;
     let dir = |variant| objdir(project, &tree, variant).display().to_string();
     Ok(vec![
-        ("TREE", tree.root.display().to_string()),
-        ("PLAIN", dir(Variant::Plain)),
-        ("DEBUG", dir(Variant::Debug)),
-        ("TRACED", dir(Variant::Traced)),
-        ("UM", dir(Variant::Um)),
+        ("CHECKOUT", project.repo.display().to_string()),
+        ("KTREE", tree.root.display().to_string()),
+        ("KPLAIN", dir(Variant::Plain)),
+        ("KDEBUG", dir(Variant::Debug)),
+        ("KTRACED", dir(Variant::Traced)),
+        ("KUM", dir(Variant::Um)),
         ("KMAKE", kmake(&toolchain)),
     ])
 }
@@ -43,6 +45,7 @@ pub fn variables(project: &Project) -> Result<Vec<(&'static str, String)>> {
 /// `make` with the tools that built the kernels. Others' objects do not fit together.
 fn kmake(toolchain: &Toolchain) -> String {
     let Toolchain { rustc, llvm, bindgen, .. } = toolchain;
-    let (rustc, bindgen) = (rustc.tool.path.display(), bindgen.path.display());
-    format!("make LLVM={} RUSTC={rustc} BINDGEN={bindgen}", llvm.choice)
+    let (rustfmt, bindgen) = (rustc.sibling("rustfmt"), bindgen.path.display());
+    let (rustc, rustfmt) = (rustc.tool.path.display(), rustfmt.display());
+    format!("make LLVM={} RUSTC={rustc} RUSTFMT={rustfmt} BINDGEN={bindgen}", llvm.choice)
 }

@@ -7,6 +7,7 @@ use std::fs;
 use anyhow::{Context, Result, bail};
 
 use crate::machine::disk::{Attach, Backend, Disk};
+use crate::machine::nic::Card;
 use crate::machine::qemu::Child;
 use crate::machine::{Config, Console, Host, Kernel, Machine, accel, image};
 
@@ -33,7 +34,7 @@ pub fn shell(host: &Host, kernel: &Kernel) -> Result<()> {
         cmdline: "quiet vmtest.script=shell vmtest.driver=virtio_blk_rs vmtest.disks=vda:".into(),
         shares: vec![("objdir", kernel.objdir.clone()), ("guest", host.guest_dir())],
         disks: &disks,
-        cards: &[],
+        cards: &[Card::new("eth")],
         console: Console::Terminal,
         control: None,
         qmp: None,

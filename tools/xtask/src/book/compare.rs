@@ -18,9 +18,9 @@ const VARIABLE: [(&str, &str); 11] = [
     (r"\b(LLVM=|clang-|LLVM |lld-)-?\d+\b", "${1}N"),
     // Times: of the kernel's log, of tracers, of our own programs.
     (r"\[ *\d+\.\d{6}\]", "[TIME]"),
-    (r"\b\d+(\.\d+)? (us|ms|s|min)\b", "TIME"),
     (r"\b\d+:\d\d min\b", "TIME"),
     (r"\b\d+:\d\d:\d\d\b", "TIME"),
+    (r"\b\d+(\.\d+)? (us|ms|s|min)\b", "TIME"),
     // Addresses.
     (r"\b0x[0-9a-f]{6,16}\b", "ADDRESS"),
     (r"\b[0-9a-f]{16}\b", "ADDRESS"),

@@ -146,9 +146,16 @@ fn before_prompt(text: &str, prompt: Prompt) -> Option<&str> {
     text.strip_suffix(prompt.text()).filter(|before| before.is_empty() || before.ends_with('\n'))
 }
 
-/// A terminal shows what is typed before anything else.
+/// A terminal shows what is typed before anything else, and breaks it where its line is full.
 fn without_echo(text: &str, input: &str) -> String {
-    text.strip_prefix(input).unwrap_or(text).to_owned()
+    let mut left = text;
+    for typed in input.chars() {
+        match left.strip_prefix(typed).or_else(|| left.strip_prefix('\n')?.strip_prefix(typed)) {
+            Some(rest) => left = rest,
+            None => return text.to_owned(),
+        }
+    }
+    left.to_owned()
 }
 
 fn read(mut stream: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
@@ -209,6 +216,13 @@ mod tests {
         assert!(dialogue.turn(&turn(Prompt::Host, "ls"), None, LIMIT).is_err());
         assert_eq!(dialogue.turn(&turn(Prompt::Guest, "off"), None, LIMIT).unwrap().status, Some(0));
         assert_eq!(host(&mut dialogue, "echo on").text, "on\n");
+    }
+
+    #[test]
+    fn the_echo_of_a_terminal_is_no_answer() {
+        for (text, answer) in [("ls a\nb\n", "\nb\n"), ("ls\n a\nb\n", "\nb\n"), ("b\n", "b\n"), ("ls\n", "ls\n")] {
+            assert_eq!(without_echo(text, "ls a"), answer, "{text:?}");
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail};
 use vm::Tally;
 
 pub use self::blocks::of as blocks_of;
-use self::trial::{Choice, Trial};
+use self::trial::{Chapter, Choice, Trial};
 use crate::check::rustdoc;
 use crate::kernel::{Variant, Workshop, build};
 use crate::progress::say;
@@ -40,20 +40,21 @@ pub fn make(workshop: &Workshop) -> Result<bool> {
     Ok(findings.is_empty())
 }
 
-/// `make check-book`: renders it and runs all that can be run, or the chapters that `CHAPTER=` names.
+/// `make check-book`: renders it and runs all that can be run, in the chapters that `CHAPTER=` names or in all; with
+/// `QUICK=1` only what is a part of `make test`.
 ///
 /// # Errors
 ///
 /// A kernel or the book cannot be built, or a chapter is not as it must be.
 pub fn check(workshop: &Workshop) -> Result<Tally> {
     let chapters = chapters(&workshop.project.repo, variable("CHAPTER").as_deref())?;
-    for variant in [Variant::Um, Variant::Plain, Variant::Traced] {
-        build::kernel(workshop, variant)?;
+    if variable("QUICK").is_some_and(|value| value != "0") {
+        return run(workshop, Choice::Quick, &chapters);
     }
     let rendered = make(workshop)?;
     say(if rendered { "the book renders: ok" } else { "the book renders: FAILED" });
     let tally = Tally { passed: u32::from(rendered), failed: u32::from(!rendered), skipped: 0 };
-    Ok(tally + Trial::new(workshop, Choice::All)?.run(&chapters)?)
+    Ok(tally + run(workshop, Choice::All, &chapters)?)
 }
 
 /// The part of `make test`: what needs no machine and no more than the kernel of user-mode Linux.
@@ -62,8 +63,19 @@ pub fn check(workshop: &Workshop) -> Result<Tally> {
 ///
 /// That kernel cannot be built, or a chapter is not as it must be.
 pub fn quick(workshop: &Workshop) -> Result<Tally> {
-    build::kernel(workshop, Variant::Um)?;
-    Trial::new(workshop, Choice::Quick)?.run(&chapters(&workshop.project.repo, None)?)
+    run(workshop, Choice::Quick, &chapters(&workshop.project.repo, None)?)
+}
+
+/// Runs the blocks of chapters, after building the kernels that they look into. What else they need they build.
+fn run(workshop: &Workshop, choice: Choice, files: &[PathBuf]) -> Result<Tally> {
+    let chapters = files.iter().map(|file| Chapter::read(file)).collect::<Result<Vec<_>>>()?;
+    let inputs: Vec<&str> = chapters.iter().flat_map(|chapter| chapter.inputs(choice)).collect();
+    for (variable, variant) in [("$KUM", Variant::Um), ("$KPLAIN", Variant::Plain), ("$KTRACED", Variant::Traced)] {
+        if inputs.iter().any(|input| input.contains(variable)) {
+            build::kernel(workshop, variant)?;
+        }
+    }
+    Trial::new(workshop, choice)?.run(&chapters)
 }
 
 /// The files of the chapters, in the order of their names; those that one of `wanted`, with commas, is a part of.

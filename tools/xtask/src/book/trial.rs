@@ -20,7 +20,7 @@ use crate::lock;
 use crate::progress::say;
 
 /// Variables that decide what the commands of this program do; those that are typed decide for themselves.
-const SCRUBBED: [&str; 12] = [
+const SCRUBBED: [&str; 13] = [
     "CHAPTER",
     "FILTER",
     "KERNEL",
@@ -29,6 +29,7 @@ const SCRUBBED: [&str; 12] = [
     "MFLAGS",
     "MODULE",
     "MUTANTS",
+    "QUICK",
     "RUN",
     "SEED",
     "SYMBOL",
@@ -47,6 +48,42 @@ pub enum Choice {
     Quick,
     /// All that can be.
     All,
+}
+
+impl Choice {
+    fn takes(self, block: &Block) -> bool {
+        match self {
+            Self::Quick => block.mark == Mark::Quick,
+            Self::All => block.mark != Mark::ByHand,
+        }
+    }
+}
+
+/// A chapter.
+#[derive(Debug)]
+pub struct Chapter {
+    name: String,
+    blocks: Vec<Block>,
+}
+
+impl Chapter {
+    /// Reads a chapter.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read, or has a block that is not as it must be.
+    pub fn read(file: &Path) -> Result<Self> {
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let blocks = blocks::of(&text).with_context(|| name.clone())?;
+        Ok(Self { name, blocks })
+    }
+
+    /// What is typed in the blocks that `choice` takes.
+    pub fn inputs(&self, choice: Choice) -> impl Iterator<Item = &str> {
+        let blocks = self.blocks.iter().filter(move |block| choice.takes(block));
+        blocks.flat_map(|block| &block.turns).map(|turn| turn.input.as_str())
+    }
 }
 
 /// What is needed to try chapters.
@@ -70,30 +107,20 @@ impl<'a> Trial<'a> {
     ///
     /// # Errors
     ///
-    /// A chapter cannot be read or has a block that is not as it must be. Nothing is run then.
-    pub fn run(&self, chapters: &[PathBuf]) -> Result<Tally> {
-        let mut all = Vec::new();
-        for chapter in chapters {
-            let name = chapter.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let text = fs::read_to_string(chapter).with_context(|| format!("cannot read {}", chapter.display()))?;
-            let blocks = blocks::of(&text).with_context(|| name.clone())?;
-            all.push((name, blocks));
-        }
-        let by_hand = all.iter().flat_map(|(_, blocks)| blocks).filter(|block| block.mark == Mark::ByHand).count();
-        let tally = all.iter().map(|(name, blocks)| self.chapter(name, blocks)).sum::<Result<Tally>>()?;
+    /// No shell can be started.
+    pub fn run(&self, chapters: &[Chapter]) -> Result<Tally> {
+        let tally = chapters.iter().map(|chapter| self.chapter(chapter)).sum::<Result<Tally>>()?;
+        let blocks = chapters.iter().flat_map(|chapter| &chapter.blocks);
+        let by_hand = blocks.filter(|block| block.mark == Mark::ByHand).count();
         say(&format!("{by_hand} more blocks are only shown"));
         Ok(tally)
     }
 
-    fn chapter(&self, name: &str, blocks: &[Block]) -> Result<Tally> {
-        let is_chosen = |block: &&Block| match self.choice {
-            Choice::Quick => block.mark == Mark::Quick,
-            Choice::All => block.mark != Mark::ByHand,
-        };
+    fn chapter(&self, chapter: &Chapter) -> Result<Tally> {
         let mut tally = Tally::default();
         let mut shell = None;
-        for block in blocks.iter().filter(is_chosen) {
-            let title = format!("{name}:{}", block.line);
+        for block in chapter.blocks.iter().filter(|block| self.choice.takes(block)) {
+            let title = format!("{}:{}", chapter.name, block.line);
             if let Some(llvm) = block.llvm.filter(|llvm| *llvm != self.workshop.toolchain.llvm.version.0) {
                 say(&format!("{title}: SKIPPED: it shows what comes with LLVM {llvm}"));
                 tally.skipped += 1;
