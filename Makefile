@@ -3,12 +3,12 @@
 # The door to everything: each target is a command of the host-side program in tools/xtask.
 #
 # Variables: RUSTC= BINDGEN= LLVM= QEMU= name tools, ACCEL=kvm|tcg the accelerator, JOBS= the parallel jobs,
-# BUILD= the build directory, KDIR= an unpacked Linux 7.3.y tree, KERNEL=plain|debug the kernel of run, parity,
-# shell, ko and kernel, FILTER= the KUnit suites, SOAK_LOOPS= and SOAK_SECONDS= how long soak goes on, BOOTS= how
-# often each kernel is booted by boots, QUICK=1 BENCH_PAIRS= BENCH_SECONDS= how much is measured by bench,
-# FUZZ_SECONDS= SEED= CUTS= MUTANTS= those of fuzz, powercut and mutants, NAME= KIND= DIR= those of new-driver,
-# M= a project outside of the tree for ko, test, shell and rust-analyzer, DEVICES= more devices for shell and for
-# test M=, V=1 more output.
+# BUILD= the build directory, KDIR= an unpacked Linux 7.3.y tree, KERNEL=plain|debug|traced the kernel of run, parity,
+# shell, ko and kernel, MODULE= and RUN= what debug looks at, CHAPTER= and QUICK=1 what check-book runs, FILTER= the
+# KUnit suites, SOAK_LOOPS= and SOAK_SECONDS= how long soak goes on, BOOTS= how often each kernel is booted by boots,
+# QUICK=1 BENCH_PAIRS= BENCH_SECONDS= how much is measured by bench, FUZZ_SECONDS= SEED= CUTS= MUTANTS= those of fuzz,
+# powercut and mutants, NAME= KIND= DIR= those of new-driver, M= a project outside of the tree for ko, test, shell and
+# rust-analyzer, DEVICES= more devices for shell and for test M=, V=1 more output.
 
 .DEFAULT_GOAL := help
 
@@ -42,6 +42,10 @@ compile-fail: ## check what the abstractions must refuse to compile
 new-driver: ## write the beginning of a driver, outside of the tree: NAME=, KIND=plain|virtio|block|pci|net, DIR=
 templates: ## try what new-driver writes, and the stages of the book
 doc: ## make the documentation of the abstractions
+book: ## make the book, from nothing to one's own driver, as HTML
+check-book: ## run the commands of the book, of the chapters that CHAPTER= names or QUICK=1 ones, and compare
+debug: ## boot a kernel, stop before it loads MODULE=, attach gdb
+env: ## print shell variables for calling kbuild by hand: eval "$(make env)"
 rust-analyzer: ## make rust-project.json for editors
 setup: ## install what is missing, fetch the kernel source, apply the overlay
 status: ## show versions, tree, overlay, kernels and accelerator

@@ -35,7 +35,7 @@ cat <<END
 The host's build tree is /mnt/obj, tests/guest is /mnt/guest; both are read live. The disk keeps its data.
 
   reload MODULE       load a module, or replace it by what was built last: $DRIVER, or virtio_blk for the C driver;
-                      the one that is loaded first takes the disk
+                      the one that is loaded first takes the disk; e1000_rs or e1000 for the network card
   lsblk, fio, mkfs.ext4, blkdiscard and others are there; dmesg shows what the kernel says
   poweroff            leave; so does Ctrl-A X
 

@@ -24,6 +24,7 @@ mod layers;
 
 pub use guest::ktap::Tally;
 pub use machine::{Host, Kernel, accel, qemu};
+pub use runner::debug::{Target, debug};
 pub use runner::report;
 pub use runner::shell::shell;
 pub use studies::parity::parity;

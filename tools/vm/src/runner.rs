@@ -8,6 +8,7 @@
 //! | [`report`] | how a boot is shown |
 //! | [`bare`] | a machine that does what its kernel was told, and goes off |
 //! | [`mod@shell`] | the interactive machine |
+//! | [`mod@debug`] | a machine with a debugger |
 //! | [`uml`] | boots in user-mode Linux, with test devices that do what QEMU's cannot |
 //! | `threads` | several machines at a time |
 
@@ -30,6 +31,7 @@ use crate::machine::{CONSOLE_LOG, Config, Console, Host, Kernel, image, plugin};
 use crate::scenario::{Outside, Overrides, Scenario};
 
 pub mod bare;
+pub mod debug;
 pub mod report;
 pub mod session;
 pub mod shell;
@@ -210,6 +212,7 @@ impl<'a> Runner<'a> {
             control: Some(sockets.control_path()),
             qmp: Some(sockets.qmp_path()),
             backends: backends.as_ref().map(Backends::sockets),
+            debugger: None,
             plugin: scenario.plugin.clone(),
             work: &host.work,
             boot: &boot,

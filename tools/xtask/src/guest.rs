@@ -3,15 +3,16 @@
 
 use std::fs;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use vm::bench::Effort;
 use vm::scenario::Kind;
-use vm::{Host, Kernel, Tally, bench, boots, insns, scenario};
+use vm::{Host, Kernel, Tally, Target, bench, boots, insns, scenario};
 
 use crate::kernel::{self, Variant, Workshop, build};
 use crate::lock::GuestLock;
 use crate::project::{Project, variable};
 use crate::source::Tree;
+use crate::toolchain::which;
 use crate::{cargo, emulator};
 
 /// Memory that a machine takes of the host, with QEMU's own, in KiB.
@@ -49,7 +50,7 @@ pub fn kernel(project: &Project, tree: &Tree, variant: Variant) -> Kernel {
     }
 }
 
-/// The kernel that `KERNEL=` asks for; plain unless it says debug.
+/// The kernel that `KERNEL=` asks for; plain unless it says otherwise.
 ///
 /// # Errors
 ///
@@ -58,7 +59,8 @@ pub fn wanted() -> Result<Variant> {
     match variable("KERNEL").as_deref() {
         None | Some("plain") => Ok(Variant::Plain),
         Some("debug") => Ok(Variant::Debug),
-        Some(other) => bail!("KERNEL={other}: there is plain and debug"),
+        Some("traced") => Ok(Variant::Traced),
+        Some(other) => bail!("KERNEL={other}: there is plain, debug and traced"),
     }
 }
 
@@ -110,6 +112,37 @@ pub fn shell(workshop: Workshop) -> Result<()> {
     let _lock = GuestLock::take(&workshop.project, "shell")?;
     let (host, kernel) = ready(workshop)?;
     vm::shell(&host, &kernel, None, &devices())
+}
+
+/// The module that `make debug` stops before, if `MODULE=` does not say.
+const DEBUGGED: &str = "virtio_blk_rs";
+
+/// `make debug`: the kernel to look into, and gdb attached to it.
+///
+/// # Errors
+///
+/// A variable is wrong, the kernel cannot be built, the machine cannot be started, or gdb fails.
+pub fn debug(workshop: Workshop) -> Result<()> {
+    let gdb = which("gdb").context("there is no gdb")?;
+    let (module, then) = (variable("MODULE"), variable("RUN"));
+    let target = Target { module: module.as_deref().unwrap_or(DEBUGGED), then: then.as_deref() };
+    check_target(&target)?;
+    let _lock = GuestLock::take(&workshop.project, "debug")?;
+    build::kernel(&workshop, Variant::Traced)?;
+    let Workshop { project, tree, .. } = workshop;
+    vm::debug(&host(&project), &kernel(&project, &tree, Variant::Traced), &gdb, &target)
+}
+
+/// Refuses what cannot be handed to the guest.
+fn check_target(target: &Target<'_>) -> Result<()> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if !target.module.chars().all(is_name) {
+        bail!("MODULE={}: not the name of a module, such as {DEBUGGED}", target.module);
+    }
+    if target.then.is_some_and(|command| command.contains('\n')) {
+        bail!("RUN= is more than one line");
+    }
+    Ok(())
 }
 
 /// `make insns` and `make insns-net`: instructions per request or packet, of the C driver and of ours; whether ours are
@@ -243,6 +276,13 @@ fn number_of_boots(text: Option<&str>) -> Result<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_debugged_module_has_a_name_and_the_command_one_line() {
+        let check = |module, then| check_target(&Target { module, then }).is_ok();
+        assert!(check("virtio_blk_rs", None) && check("virtio-rng", Some("cat /dev/hwrng; echo")));
+        assert!(!check("a b", None) && !check("x", Some("a\nb")));
+    }
 
     #[test]
     fn the_number_of_boots_is_a_number() {

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 //! One build at a time in a build directory and in a kernel tree, and one run of guests at a time.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use fs4::fs_std::FileExt;
 
-use crate::project::{Project, create_dir, name_for};
+use crate::project::{Project, create_dir, name_for, variable};
+
+/// The variable by which a process that holds the lock says so to the commands that it runs.
+pub const HOLDER: &str = "BUILD_LOCK_HOLDER";
 
 /// Held while the build directory and the tree may change; released when dropped.
 #[derive(Debug)]
@@ -24,7 +27,11 @@ impl BuildLock {
     /// Another process holds it; the message names that process.
     pub fn take(project: &Project) -> Result<Self> {
         create_dir(&project.build)?;
-        let mut files = vec![lock(&project.build.join("lock"), &project.build)?];
+        let is_of_holder = |pid: String| fs::read_to_string(path(project)).is_ok_and(|text| text.trim() == pid);
+        if variable(HOLDER).is_some_and(is_of_holder) {
+            return Ok(Self { _files: Vec::new() });
+        }
+        let mut files = vec![lock(&path(project), &project.build)?];
         if let Some(kdir) = &project.kdir {
             // Beside the user's tree, not in it: it is to be given back as it was.
             let locks = project.cache.join("locks");
@@ -33,6 +40,10 @@ impl BuildLock {
         }
         Ok(Self { _files: files })
     }
+}
+
+fn path(project: &Project) -> PathBuf {
+    project.build.join("lock")
 }
 
 /// Held while guests use the images of one purpose; released when dropped.

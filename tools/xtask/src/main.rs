@@ -2,11 +2,13 @@
 //! The host-side program behind `make`: sets up, builds, checks and tests. See `make help`.
 
 mod archive;
+mod book;
 mod cargo;
 mod check;
 mod clean;
 mod compile_fail;
 mod emulator;
+mod environment;
 mod guest;
 mod hostile;
 mod kernel;
@@ -38,6 +40,7 @@ use crate::outside::{Compiler, Outside};
 use crate::overlay::Overlay;
 use crate::progress::say;
 use crate::project::{Project, variable};
+use crate::setup::For;
 
 #[derive(Parser)]
 #[command(about, version)]
@@ -109,6 +112,14 @@ enum Command {
     CompileFail,
     /// Make the documentation of the abstractions
     Doc,
+    /// Make the book
+    Book,
+    /// Run the commands of the book and compare
+    CheckBook,
+    /// Attach gdb to a machine that is about to load a module
+    Debug,
+    /// Print shell variables with which kbuild can be called by hand
+    Env,
     /// Make rust-project.json for rust-analyzer
     RustAnalyzer,
     /// Be a test device of a virtual machine
@@ -141,6 +152,7 @@ fn execute(command: &Command) -> Result<bool> {
     match command {
         Command::Status => status::print(&project)?,
         Command::NewDriver => new_driver::run(&project)?,
+        Command::Env => environment::print(&project)?,
         Command::Clean => clean::objects(&project)?,
         Command::Distclean => clean::everything(&project)?,
         Command::Unapply => unapply(&project)?,
@@ -149,8 +161,8 @@ fn execute(command: &Command) -> Result<bool> {
                 emulator::forget_failure(&project);
             }
             let outside = outside(command, &project)?;
-            let checks = matches!(command, Command::Check | Command::Test | Command::Templates) && outside.is_none();
-            let workshop = Workshop::open(project, checks)?;
+            let purpose = if outside.is_some() { For::Everything } else { purpose(command) };
+            let workshop = Workshop::open(project, purpose)?;
             return match outside {
                 Some(outside) => work_outside(command, workshop, &outside),
                 None => work(command, workshop),
@@ -184,6 +196,16 @@ fn work_outside(command: &Command, workshop: Workshop, outside: &Outside) -> Res
     Ok(true)
 }
 
+/// What the tools are needed for.
+fn purpose(command: &Command) -> For {
+    match command {
+        Command::Check | Command::Test | Command::Templates => For::Checks,
+        Command::Book | Command::CheckBook => For::Book,
+        Command::Debug => For::Debugger,
+        _ => For::Everything,
+    }
+}
+
 /// Carries out a command that needs the tools and the tree with the overlay.
 fn work(command: &Command, workshop: Workshop) -> Result<bool> {
     match command {
@@ -215,6 +237,9 @@ fn work(command: &Command, workshop: Workshop) -> Result<bool> {
             return Ok(tell(compile_fail::run(&workshop)?));
         }
         Command::Doc => doc(&workshop)?,
+        Command::Book => return book::make(&workshop),
+        Command::CheckBook => return Ok(tell(book::check(&workshop)?)),
+        Command::Debug => guest::debug(workshop)?,
         Command::RustAnalyzer => rust_analyzer::write(&workshop, None)?,
         Command::Apply => say(&format!("the overlay is applied to {}", workshop.tree.root.display())),
         _ => say(&format!("ready: {}, Linux {}", workshop.toolchain, workshop.tree.version)),

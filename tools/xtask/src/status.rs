@@ -27,7 +27,7 @@ pub fn print(project: &Project) -> Result<()> {
     };
     row("kernel source", &format!("Linux {} in {}", tree.version, tree.root.display()));
     row("overlay", &overlay(project, &tree));
-    for variant in [Variant::Plain, Variant::Debug, Variant::Um] {
+    for variant in [Variant::Plain, Variant::Debug, Variant::Traced, Variant::Um] {
         let is_built = objdir(project, &tree, variant).join("vmlinux").is_file();
         row(&format!("{} kernel", variant.name()), if is_built { &"built" } else { &"not built" });
     }

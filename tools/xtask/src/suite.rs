@@ -7,7 +7,7 @@ use vm::Tally;
 use crate::kernel::Workshop;
 use crate::new_driver::trial;
 use crate::progress::say;
-use crate::{cargo, check, compile_fail, guest, hostile, kunit};
+use crate::{book, cargo, check, compile_fail, guest, hostile, kunit};
 
 type Stage = fn(&Workshop) -> Result<Tally>;
 
@@ -17,6 +17,7 @@ const STAGES: [(&str, Stage); 9] = [
     ("host tools", |workshop| cargo::test(&workshop.project)),
     ("KUnit", kunit::run_all),
     ("compile-fail", compile_fail::run),
+    ("book", book::quick),
     ("user-mode Linux", guest::uml),
     ("devices that lie", hostile::short),
     ("power cuts", hostile::few_powercuts),

@@ -225,6 +225,7 @@ mod tests {
             control: None,
             qmp: None,
             backends: None,
+            debugger: None,
             plugin: None,
             work: Path::new("/w"),
             boot: Path::new("/b"),

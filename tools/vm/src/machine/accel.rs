@@ -162,6 +162,7 @@ fn try_kvm(host: &Host, kernel: &Kernel) -> Result<Option<String>> {
         control: None,
         qmp: None,
         backends: None,
+        debugger: None,
         plugin: None,
         work: &host.work,
         boot: &boot,

@@ -86,6 +86,8 @@ pub struct Config<'a> {
     pub qmp: Option<PathBuf>,
     /// Where the processes listen that serve disks.
     pub backends: Option<backend::Sockets>,
+    /// Socket on which QEMU listens for a debugger.
+    pub debugger: Option<PathBuf>,
     /// The QEMU plugin that counts instructions; its files are in [`plugin::counts_dir`] of `boot`.
     pub plugin: Option<plugin::Profiler>,
     /// Work directory, for kept disks.
@@ -199,6 +201,10 @@ impl Config<'_> {
         if let Some(path) = &self.qmp {
             args.add("-chardev", format!("socket,id=qmp,path={}", escape(path)));
             args.add("-mon", "chardev=qmp,mode=control");
+        }
+        if let Some(path) = &self.debugger {
+            args.add("-chardev", format!("socket,id=debugger,path={},server=on,wait=off", escape(path)));
+            args.add("-gdb", "chardev:debugger");
         }
     }
 
@@ -382,6 +388,7 @@ mod tests {
                 .iter()
                 .any(|disk| disk.backend == Backend::Served)
                 .then(|| backend::Sockets::new(Path::new("/s"), "QEMU emulator version 10.0.2")),
+            debugger: None,
             plugin: None,
             work: Path::new("/w"),
             boot: Path::new("/b"),

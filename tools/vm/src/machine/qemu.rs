@@ -5,6 +5,7 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{self, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -160,6 +161,11 @@ impl Sockets {
     pub fn qmp_path(&self) -> PathBuf {
         self.dir.path().join("qmp")
     }
+
+    /// Where QEMU listens for a debugger, if it does.
+    pub fn debugger_path(&self) -> PathBuf {
+        self.dir.path().join("debugger")
+    }
 }
 
 /// A machine that runs.
@@ -184,7 +190,8 @@ impl Running {
     pub fn start(qemu: &Path, config: &Config<'_>, sockets: Sockets, log: &Path) -> Result<Self> {
         let messages = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
         let mut child = Child::spawn(qemu, &config.args(), |command| {
-            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(messages);
+            // In a group of its own: Ctrl-C on the terminal is for whoever listens to the guest.
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(messages).process_group(0);
         })?;
         let control = accept(&sockets.control, &mut child, log)?;
         let qmp = accept(&sockets.qmp, &mut child, log)?;

@@ -61,6 +61,7 @@ impl Bare<'_> {
             control: Some(sockets.control_path()),
             qmp: Some(sockets.qmp_path()),
             backends: None,
+            debugger: None,
             plugin: None,
             work: &host.work,
             boot,

@@ -7,6 +7,7 @@ use std::fs;
 use anyhow::{Context, Result, bail};
 
 use crate::machine::disk::{Attach, Backend, Disk};
+use crate::machine::nic::Card;
 use crate::machine::qemu::Child;
 use crate::machine::{Config, Console, Host, Kernel, Machine, accel, image};
 use crate::runner::shares;
@@ -38,12 +39,13 @@ pub fn shell(host: &Host, kernel: &Kernel, outside: Option<&Outside>, devices: &
         cmdline: format!("quiet {}", words.join(" ")),
         shares: shares(host, kernel, outside),
         disks: &disks,
-        cards: &[],
+        cards: &[Card::new("eth")],
         devices,
         console: Console::Terminal,
         control: None,
         qmp: None,
         backends: None,
+        debugger: None,
         plugin: None,
         work: &host.work,
         boot: &boot,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! The checks that read sources and run nothing: formatting, lints, documentation.
 
+mod book;
 mod c_names;
 mod checkpatch;
 mod clippy;
@@ -32,11 +33,12 @@ pub type Findings = Vec<String>;
 type Check = fn(&Workshop) -> Result<Findings>;
 
 /// All checks, quick ones first.
-const CHECKS: [(&str, Check); 15] = [
+const CHECKS: [(&str, Check); 16] = [
     ("no unsafe in drivers, samples and templates", unsafe_code::check),
     ("laws and their tests", laws::check),
     ("places in both drivers", places::check),
     ("pieces of sources in documents", includes::check),
+    ("chapters of the book", book::check),
     ("numbers of lines and instructions", numbers::check),
     ("values that devices tell", values::check),
     ("devices that lie and their table", hostile::check),

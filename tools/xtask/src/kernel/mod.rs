@@ -14,9 +14,10 @@ use anyhow::Result;
 use crate::overlay::Overlay;
 use crate::progress::say;
 use crate::project::{Project, name_for};
+use crate::setup::{self, For};
 use crate::source::{self, Tree};
 use crate::toolchain::Toolchain;
-use crate::{lock::BuildLock, mutants, setup};
+use crate::{lock::BuildLock, mutants};
 
 /// Variables that mean something to kbuild or to this program and must not reach kbuild by accident.
 const SCRUBBED: &[&str] = &[
@@ -58,6 +59,8 @@ pub enum Variant {
     Plain,
     /// The kernel with every checker.
     Debug,
+    /// The kernel that one looks into: debug information, tracers.
+    Traced,
     /// User-mode Linux, for KUnit.
     Um,
     /// Objects compiled by clippy; never linked.
@@ -70,6 +73,7 @@ impl Variant {
         match self {
             Self::Plain => "plain",
             Self::Debug => "debug",
+            Self::Traced => "traced",
             Self::Um => "um",
             Self::Clippy => "clippy",
         }
@@ -77,7 +81,7 @@ impl Variant {
 
     fn arch(self) -> &'static str {
         match self {
-            Self::Plain | Self::Debug => "x86_64",
+            Self::Plain | Self::Debug | Self::Traced => "x86_64",
             Self::Um | Self::Clippy => "um",
         }
     }
@@ -87,6 +91,7 @@ impl Variant {
         match self {
             Self::Plain => &["common", "x86"],
             Self::Debug => &["common", "x86", "debug"],
+            Self::Traced => &["common", "x86", "traced"],
             Self::Um | Self::Clippy => &["common", "um"],
         }
     }
@@ -94,6 +99,7 @@ impl Variant {
     fn targets(self) -> &'static [&'static str] {
         match self {
             Self::Plain | Self::Debug => &["bzImage", "modules"],
+            Self::Traced => &["bzImage", "modules", "scripts_gdb"],
             Self::Um | Self::Clippy => &[],
         }
     }
@@ -112,15 +118,14 @@ pub struct Workshop {
 }
 
 impl Workshop {
-    /// Takes the lock, sets up what is missing, and brings the overlay up to date. `checks` says whether sources are
-    /// to be checked, for which more tools are needed.
+    /// Takes the lock, sets up what is missing for `purpose`, and brings the overlay up to date.
     ///
     /// # Errors
     ///
     /// Another build is running, a tool or the source cannot be had, or the overlay does not fit.
-    pub fn open(project: Project, checks: bool) -> Result<Self> {
+    pub fn open(project: Project, purpose: For) -> Result<Self> {
         let lock = BuildLock::take(&project)?;
-        let toolchain = setup::ensure(&project, checks)?;
+        let toolchain = setup::ensure(&project, purpose)?;
         let tree = source::ensure(&project)?;
         if mutants::heal(&project.build)? {
             say("a mutant that was left in the kernel tree is taken back");

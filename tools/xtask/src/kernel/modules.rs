@@ -21,7 +21,7 @@ pub fn directories(workshop: &Workshop) -> Result<BTreeSet<PathBuf>> {
     Ok(directories_of(&files))
 }
 
-/// The topmost directories that hold Rust files, of the directories where modules live.
+/// The directories where modules live: the topmost ones that hold Rust files, and those that have a makefile.
 pub fn directories_of(files: &[PathBuf]) -> BTreeSet<PathBuf> {
     let is_module = |path: &&PathBuf| {
         (path.starts_with("drivers") || path.starts_with("samples"))
@@ -29,8 +29,9 @@ pub fn directories_of(files: &[PathBuf]) -> BTreeSet<PathBuf> {
     };
     let all: BTreeSet<PathBuf> =
         files.iter().filter(is_module).filter_map(|path| path.parent()).map(Path::to_path_buf).collect();
-    let is_top = |dir: &&PathBuf| !dir.ancestors().skip(1).any(|above| all.contains(above));
-    all.iter().filter(is_top).cloned().collect()
+    let is_top = |dir: &PathBuf| !dir.ancestors().skip(1).any(|above| all.contains(above));
+    let has_makefile = |dir: &PathBuf| files.contains(&dir.join("Makefile"));
+    all.iter().filter(|dir| is_top(dir) || has_makefile(dir)).cloned().collect()
 }
 
 /// Builds the modules of this project again, and more only where an abstraction changed.
@@ -90,16 +91,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_topmost_module_directories_are_named() {
+    fn the_topmost_module_directories_are_named_and_those_with_a_makefile() {
         let files = [
             "drivers/block/ours/ours.rs",
             "drivers/block/ours/deep/part.rs",
             "drivers/virtio/Kconfig.rust",
             "rust/kernel/virtio.rs",
             "samples/rust/rust_x.rs",
+            "samples/rust/more/Makefile",
+            "samples/rust/more/rust_y.rs",
         ]
         .map(PathBuf::from);
-        let expected = ["drivers/block/ours", "samples/rust"].map(PathBuf::from);
+        let expected = ["drivers/block/ours", "samples/rust", "samples/rust/more"].map(PathBuf::from);
         assert_eq!(directories_of(&files), BTreeSet::from(expected));
     }
 }

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-pub use self::packages::Release;
+pub use self::packages::{For, Release};
 use self::packages::{NEEDS, Need};
 use crate::progress::{Step, output, say};
 use crate::project::{Project, remove_dir};
@@ -18,23 +18,22 @@ use crate::{cargo, emulator};
 /// Something that is needed, and what was found instead.
 type Missing = (&'static Need, String);
 
-/// Returns the tools that build the kernel, after installing what is missing.
-///
-/// What only checks need must be there if `checks` says so.
+/// Returns the tools that build the kernel, after installing what is missing for `purpose`.
 ///
 /// # Errors
 ///
 /// Something is missing and cannot be installed; the message lists all of it with the command that would help.
-pub fn ensure(project: &Project, checks: bool) -> Result<Toolchain> {
-    let mut missing = missing(project);
+pub fn ensure(project: &Project, purpose: For) -> Result<Toolchain> {
+    let missing_now = || missing(project).into_iter().filter(|(need, _)| need.is_of_use(purpose)).collect::<Vec<_>>();
+    let mut missing = missing_now();
     if let Some(release) = Release::detect() {
         let packages: BTreeSet<&str> = missing.iter().flat_map(|(need, _)| need.packages(release)).copied().collect();
         if !packages.is_empty() {
-            install(project, &missing, &packages.into_iter().collect::<Vec<_>>(), checks)?;
-            missing = self::missing(project);
+            install(project, &missing, &packages.into_iter().collect::<Vec<_>>(), purpose)?;
+            missing = missing_now();
         }
     }
-    let is_required = |(need, _): &&Missing| need.is_required(checks);
+    let is_required = |(need, _): &&Missing| need.is_required(purpose);
     if missing.iter().filter(is_required).any(|(need, _)| !need.is_built_here()) {
         bail!(list(&missing, None));
     }
@@ -79,10 +78,10 @@ fn list(missing: &[Missing], command: Option<&str>) -> String {
 }
 
 /// Installs Debian packages, as root or with a sudo that asks for no password.
-fn install(project: &Project, missing: &[Missing], packages: &[&str], checks: bool) -> Result<()> {
+fn install(project: &Project, missing: &[Missing], packages: &[&str], purpose: For) -> Result<()> {
     let arguments = ["install", "-y", "--no-install-recommends"];
     let by_hand = format!("sudo apt-get update && sudo apt-get {} {}", arguments.join(" "), packages.join(" "));
-    let is_required = missing.iter().any(|(need, _)| need.is_required(checks));
+    let is_required = missing.iter().any(|(need, _)| need.is_required(purpose));
     let Some(prefix) = privilege() else {
         if is_required {
             bail!(list(missing, Some(&by_hand)));

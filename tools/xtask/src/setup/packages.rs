@@ -3,9 +3,11 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::Result;
 
+use crate::progress::output;
 use crate::project::{Project, variable};
 use crate::toolchain::{self, MIN_BINDGEN, MIN_LLVM, MIN_RUSTC, which};
 
@@ -55,6 +57,10 @@ pub enum For {
     Checks,
     /// Builds or code that is faster; all works without it.
     Speed,
+    /// `make book` and `make check-book`.
+    Book,
+    /// `make debug`.
+    Debugger,
 }
 
 /// How a need is recognised as met.
@@ -72,6 +78,7 @@ enum Probe {
     SameLlvm,
     Libclang,
     Bindgen,
+    Sphinx,
 }
 
 /// One thing the project needs.
@@ -190,12 +197,25 @@ pub const NEEDS: &[Need] = &[
     program("ethtool", &["ethtool"]),
     program("ping", &["iputils-ping"]),
     program("iperf3", &["iperf3"]),
+    Need {
+        what: "Sphinx, with PyYAML",
+        purpose: For::Book,
+        probe: Probe::Sphinx,
+        bookworm: &["python3-sphinx", "python3-yaml"],
+        trixie: &["python3-sphinx", "python3-yaml"],
+    },
+    Need { what: "gdb", purpose: For::Debugger, probe: Probe::Program("gdb"), bookworm: &["gdb"], trixie: &["gdb"] },
 ];
 
 impl Need {
-    /// Whether a command can be carried out without it; `checks` says whether the command is one that checks.
-    pub fn is_required(&self, checks: bool) -> bool {
-        self.purpose == For::Everything || checks && self.purpose == For::Checks
+    /// Whether a command that is for `purpose` cannot be carried out without it.
+    pub fn is_required(&self, purpose: For) -> bool {
+        self.purpose == For::Everything || self.purpose == purpose
+    }
+
+    /// Whether it is installed along with what a command for `purpose` needs.
+    pub fn is_of_use(&self, purpose: For) -> bool {
+        self.is_required(purpose) || matches!(self.purpose, For::Checks | For::Speed)
     }
 
     /// What was found instead, if the need is not met.
@@ -217,6 +237,7 @@ impl Need {
             Probe::SameLlvm => lacks_same_llvm(),
             Probe::Libclang => (!has_libclang()).then(none),
             Probe::Bindgen => reason(toolchain::bindgen(project)),
+            Probe::Sphinx => lacks_sphinx(),
         }
     }
 
@@ -241,7 +262,7 @@ impl Need {
             Probe::Rustc | Probe::RustSibling(_) => "RUSTC",
             Probe::Llvm | Probe::SameLlvm => "LLVM",
             Probe::Bindgen => "BINDGEN",
-            Probe::Program(_) | Probe::AnyFile(_) | Probe::Libclang => return None,
+            Probe::Program(_) | Probe::AnyFile(_) | Probe::Libclang | Probe::Sphinx => return None,
         };
         Some(format!("{name}={}", variable(name)?))
     }
@@ -260,6 +281,8 @@ impl Need {
             For::Everything => "",
             For::Checks => " (for make check and make test)",
             For::Speed => " (not required)",
+            For::Book => " (for make book and make check-book)",
+            For::Debugger => " (for make debug)",
         };
         format!("{}{minimum}: {lack}{note}", self.what)
     }
@@ -279,6 +302,19 @@ fn lacks_same_llvm() -> Option<String> {
     }
     let clang = toolchain::llvm(Some(rustc)).ok()?.version;
     (clang.0 != rustc).then(|| format!("found {clang}, rustc has {rustc}"))
+}
+
+/// What keeps Sphinx from reading the kernel's documents: the Python that it runs in must know YAML.
+fn lacks_sphinx() -> Option<String> {
+    let Some(sphinx) = which("sphinx-build") else {
+        return Some("found none".to_string());
+    };
+    let text = fs::read(&sphinx).ok()?;
+    let first = String::from_utf8_lossy(text.split(|byte| *byte == b'\n').next()?).into_owned();
+    // What is no script brings its own Python.
+    let mut words = first.strip_prefix("#!")?.split_whitespace();
+    let knows_yaml = output(Command::new(words.next()?).args(words).args(["-c", "import yaml"])).is_ok();
+    (!knows_yaml).then(|| format!("{} has no PyYAML", sphinx.display()))
 }
 
 /// Whether the library that bindgen loads is in one of the usual places.
@@ -346,11 +382,20 @@ mod tests {
 
     #[test]
     fn only_what_a_command_uses_is_required_for_it() {
-        for (what, plain, checks) in
-            [("rustc", true, true), ("clippy", false, true), ("rustfmt", false, true), ("ccache", false, false)]
-        {
-            assert_eq!((need(what).is_required(false), need(what).is_required(true)), (plain, checks), "{what}");
+        for (what, purposes) in [
+            ("rustc", &[For::Everything, For::Checks, For::Book, For::Debugger] as &[For]),
+            ("clippy", &[For::Checks]),
+            ("ccache", &[]),
+            ("Sphinx", &[For::Book]),
+            ("gdb", &[For::Debugger]),
+        ] {
+            for purpose in [For::Everything, For::Checks, For::Book, For::Debugger] {
+                let expected = purposes.contains(&purpose);
+                assert_eq!(need(what).is_required(purpose), expected, "{what} for {purpose:?}");
+            }
         }
+        assert!(need("clippy").is_of_use(For::Everything) && need("ccache").is_of_use(For::Book));
+        assert!(!need("gdb").is_of_use(For::Checks) && !need("Sphinx").is_of_use(For::Everything));
     }
 
     #[test]

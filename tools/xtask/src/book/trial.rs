@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Blocks of the book, typed into a shell of their chapter.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use tempfile::TempDir;
+use vm::Tally;
+
+use super::blocks::{self, Block, Mark, Prompt};
+use super::compare::Comparer;
+use super::dialogue::Dialogue;
+use crate::environment;
+use crate::kernel::Workshop;
+use crate::lock;
+use crate::progress::say;
+
+/// Variables that decide what the commands of this program do; those that are typed decide for themselves.
+const SCRUBBED: [&str; 13] = [
+    "CHAPTER",
+    "FILTER",
+    "KERNEL",
+    "MAKEFLAGS",
+    "MAKELEVEL",
+    "MFLAGS",
+    "MODULE",
+    "MUTANTS",
+    "QUICK",
+    "RUN",
+    "SEED",
+    "SYMBOL",
+    "V",
+];
+
+/// How long a command may take.
+const QUICK_LIMIT: Duration = Duration::from_secs(120);
+/// As much as a kernel that is built from nothing on a busy machine.
+const SLOW_LIMIT: Duration = Duration::from_secs(2 * 60 * 60);
+
+/// Which blocks are run.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Choice {
+    /// Those for `make test`.
+    Quick,
+    /// All that can be.
+    All,
+}
+
+impl Choice {
+    fn takes(self, block: &Block) -> bool {
+        match self {
+            Self::Quick => block.mark == Mark::Quick,
+            Self::All => block.mark != Mark::ByHand,
+        }
+    }
+}
+
+/// A chapter.
+#[derive(Debug)]
+pub struct Chapter {
+    name: String,
+    blocks: Vec<Block>,
+}
+
+impl Chapter {
+    /// Reads a chapter.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read, or has a block that is not as it must be.
+    pub fn read(file: &Path) -> Result<Self> {
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let blocks = blocks::of(&text).with_context(|| name.clone())?;
+        Ok(Self { name, blocks })
+    }
+
+    /// What is typed in the blocks that `choice` takes.
+    pub fn inputs(&self, choice: Choice) -> impl Iterator<Item = &str> {
+        let blocks = self.blocks.iter().filter(move |block| choice.takes(block));
+        blocks.flat_map(|block| &block.turns).map(|turn| turn.input.as_str())
+    }
+}
+
+/// What is needed to try chapters.
+pub struct Trial<'a> {
+    workshop: &'a Workshop,
+    choice: Choice,
+    environment: Vec<(&'static str, String)>,
+}
+
+impl<'a> Trial<'a> {
+    /// Makes ready.
+    ///
+    /// # Errors
+    ///
+    /// The tools or the tree are not there.
+    pub fn new(workshop: &'a Workshop, choice: Choice) -> Result<Self> {
+        Ok(Self { workshop, choice, environment: environment::variables(&workshop.project)? })
+    }
+
+    /// Tries the chapters, each block being one case.
+    ///
+    /// # Errors
+    ///
+    /// No shell can be started.
+    pub fn run(&self, chapters: &[Chapter]) -> Result<Tally> {
+        let tally = chapters.iter().map(|chapter| self.chapter(chapter)).sum::<Result<Tally>>()?;
+        let blocks = chapters.iter().flat_map(|chapter| &chapter.blocks);
+        let by_hand = blocks.filter(|block| block.mark == Mark::ByHand).count();
+        say(&format!("{by_hand} more blocks are only shown"));
+        Ok(tally)
+    }
+
+    fn chapter(&self, chapter: &Chapter) -> Result<Tally> {
+        let mut tally = Tally::default();
+        let mut shell = None;
+        for block in chapter.blocks.iter().filter(|block| self.choice.takes(block)) {
+            let title = format!("{}:{}", chapter.name, block.line);
+            if let Some(llvm) = block.llvm.filter(|llvm| *llvm != self.workshop.toolchain.llvm.version.0) {
+                say(&format!("{title}: SKIPPED: it shows what comes with LLVM {llvm}"));
+                tally.skipped += 1;
+                continue;
+            }
+            let mut in_use = match shell.take() {
+                Some(shell) => shell,
+                None => Shell::start(self)?,
+            };
+            match in_use.block(block) {
+                Ok(()) => {
+                    say(&format!("{title}: ok"));
+                    tally.passed += 1;
+                    shell = Some(in_use);
+                }
+                // What it left behind is not what the next block expects: that one begins anew.
+                Err(error) => {
+                    say(&format!("{title}: FAILED: {error:#}"));
+                    tally.failed += 1;
+                }
+            }
+        }
+        Ok(tally)
+    }
+}
+
+/// The shell of a chapter, in the checkout, with a home of its own.
+struct Shell {
+    dialogue: Dialogue,
+    comparer: Comparer,
+    _home: TempDir,
+}
+
+impl Shell {
+    fn start(trial: &Trial<'_>) -> Result<Self> {
+        let project = &trial.workshop.project;
+        let home = tempfile::Builder::new().prefix("book-").tempdir().context("cannot make a temporary directory")?;
+        let places: [(&Path, _); 4] = [
+            (&project.build, "BUILD"),
+            (&project.repo, "/home/you/linux-virtio-rs"),
+            (&project.cache, "/home/you/.cache/linux-virtio-rs"),
+            (home.path(), "/home/you"),
+        ];
+        let dialogue = Dialogue::start(&project.repo, |command| {
+            for name in SCRUBBED {
+                command.env_remove(name);
+            }
+            keep_caches(command, project.cache.parent().unwrap_or(&project.cache));
+            command
+                .env("HOME", home.path())
+                .env("LC_ALL", "C.UTF-8")
+                .env("TERM", "dumb")
+                .env(lock::HOLDER, std::process::id().to_string())
+                .envs(trial.environment.iter().map(|(name, value)| (name, value)));
+        })?;
+        Ok(Self { dialogue, comparer: Comparer::new(&places)?, _home: home })
+    }
+
+    fn block(&mut self, block: &Block) -> Result<()> {
+        let limit = if block.mark == Mark::Quick { QUICK_LIMIT } else { SLOW_LIMIT };
+        for (at, turn) in block.turns.iter().enumerate() {
+            let next = block.turns.get(at + 1);
+            let answer = self.dialogue.turn(turn, next.map(|next| next.prompt), limit)?;
+            if !self.comparer.agree(&turn.shown, &answer.text) {
+                bail!(difference(turn.prompt, &turn.input, &turn.shown, &answer.text));
+            }
+            let must_fail = block.fails && next.is_none();
+            match answer.status {
+                Some(0) if must_fail => bail!("`{}` has not failed", turn.input),
+                Some(status) if status != 0 && !must_fail => bail!("`{}` has failed ({status})", turn.input),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Another home must not mean that cargo and this program have to fetch all they need again.
+fn keep_caches(command: &mut Command, caches: &Path) {
+    command.env("XDG_CACHE_HOME", caches);
+    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+    for (name, dir) in [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")] {
+        if std::env::var_os(name).is_none() {
+            command.env(name, home.join(dir));
+        }
+    }
+}
+
+fn difference(prompt: Prompt, input: &str, shown: &[String], came: &str) -> String {
+    let mut text = format!("something else came than is shown\n{}{input}\n  shown:\n", prompt.text());
+    shown.iter().for_each(|line| {
+        let _ = writeln!(text, "    {line}");
+    });
+    text += "  came:\n";
+    came.lines().for_each(|line| {
+        let _ = writeln!(text, "    {line}");
+    });
+    text
+}
