@@ -2,6 +2,7 @@
 //! The host-side program behind `make`: sets up, builds, checks and tests. See `make help`.
 
 mod archive;
+mod bindings;
 mod cargo;
 mod check;
 mod clean;
@@ -100,6 +101,8 @@ enum Command {
     CompileFail,
     /// Make the documentation of the abstractions
     Doc,
+    /// Show what Rust sees of the symbol of C that SYMBOL= names, or why it does not
+    Bindings,
     /// Make rust-project.json for rust-analyzer
     RustAnalyzer,
     /// Be a test device of a virtual machine
@@ -134,6 +137,7 @@ fn execute(command: &Command) -> Result<bool> {
         Command::Clean => clean::objects(&project)?,
         Command::Distclean => clean::everything(&project)?,
         Command::Unapply => unapply(&project)?,
+        Command::Bindings => bindings::show(&project)?,
         _ => {
             if matches!(command, Command::Setup) {
                 emulator::forget_failure(&project);
