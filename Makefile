@@ -4,9 +4,9 @@
 #
 # Variables: RUSTC= BINDGEN= LLVM= QEMU= name tools, ACCEL=kvm|tcg the accelerator, JOBS= the parallel jobs,
 # BUILD= the build directory, KDIR= an unpacked Linux 7.3.y tree, KERNEL=plain|debug the kernel of run, parity,
-# shell, ko and kernel, FILTER= the KUnit suites, SYMBOL= what bindings shows, SOAK_LOOPS= and SOAK_SECONDS= how
-# long soak goes on, BOOTS= how often each kernel is booted by boots, FUZZ_SECONDS= SEED= CUTS= MUTANTS= those of
-# fuzz, powercut and mutants, V=1 more output.
+# shell, ko and kernel, FILTER= the KUnit suites, SYMBOL= what bindings shows, BUILD_EACH=1 whether patches builds
+# steps of the series, SOAK_LOOPS= and SOAK_SECONDS= how long soak goes on, BOOTS= how often each kernel is booted by
+# boots, FUZZ_SECONDS= SEED= CUTS= MUTANTS= those of fuzz, powercut and mutants, V=1 more output.
 
 .DEFAULT_GOAL := help
 
@@ -38,6 +38,7 @@ kernel: ## build the kernel and all modules
 compile-fail: ## check what the abstractions must refuse to compile
 doc: ## make the documentation of the abstractions
 bindings: ## show what Rust sees of the C symbol that SYMBOL= names, or why it does not
+patches: ## make the overlay into patches that can be mailed; BUILD_EACH=1 builds steps of the series
 rust-analyzer: ## make rust-project.json for editors
 setup: ## install what is missing, fetch the kernel source, apply the overlay
 status: ## show versions, tree, overlay, kernels and accelerator

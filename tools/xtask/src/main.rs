@@ -15,6 +15,7 @@ mod kunit;
 mod lock;
 mod mutants;
 mod overlay;
+mod patches;
 mod progress;
 mod project;
 mod rust_analyzer;
@@ -103,6 +104,8 @@ enum Command {
     Doc,
     /// Show what Rust sees of the symbol of C that SYMBOL= names, or why it does not
     Bindings,
+    /// Make the overlay into patches that can be mailed
+    Patches,
     /// Make rust-project.json for rust-analyzer
     RustAnalyzer,
     /// Be a test device of a virtual machine
@@ -178,6 +181,7 @@ fn work(command: &Command, workshop: Workshop) -> Result<bool> {
             return Ok(tell(compile_fail::run(&workshop)?));
         }
         Command::Doc => doc(&workshop)?,
+        Command::Patches => return patches::make(workshop),
         Command::RustAnalyzer => rust_analyzer::write(&workshop)?,
         Command::Apply => say(&format!("the overlay is applied to {}", workshop.tree.root.display())),
         _ => say(&format!("ready: {}, Linux {}", workshop.toolchain, workshop.tree.version)),
