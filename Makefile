@@ -38,6 +38,7 @@ kernel: ## build the kernel and all modules
 compile-fail: ## check what the abstractions must refuse to compile
 doc: ## make the documentation of the abstractions
 bindings: ## show what Rust sees of the C symbol that SYMBOL= names, or why it does not
+map: ## write Documentation/rust/map.rst, the page that says what is where
 patches: ## make the overlay into patches that can be mailed; BUILD_EACH=1 builds steps of the series
 rust-analyzer: ## make rust-project.json for editors
 setup: ## install what is missing, fetch the kernel source, apply the overlay

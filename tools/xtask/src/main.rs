@@ -13,6 +13,7 @@ mod hostile;
 mod kernel;
 mod kunit;
 mod lock;
+mod map;
 mod mutants;
 mod overlay;
 mod patches;
@@ -104,6 +105,8 @@ enum Command {
     Doc,
     /// Show what Rust sees of the symbol of C that SYMBOL= names, or why it does not
     Bindings,
+    /// Write the page that says what is where
+    Map,
     /// Make the overlay into patches that can be mailed
     Patches,
     /// Make rust-project.json for rust-analyzer
@@ -141,6 +144,7 @@ fn execute(command: &Command) -> Result<bool> {
         Command::Distclean => clean::everything(&project)?,
         Command::Unapply => unapply(&project)?,
         Command::Bindings => bindings::show(&project)?,
+        Command::Map => map::write(&project)?,
         _ => {
             if matches!(command, Command::Setup) {
                 emulator::forget_failure(&project);

@@ -24,7 +24,7 @@ use vm::Tally;
 use crate::kernel::Workshop;
 use crate::overlay::Overlay;
 use crate::progress::say;
-use crate::{mutants, patches};
+use crate::{map, mutants, patches};
 
 /// What a check found wrong, one entry per finding; empty when all is well.
 pub type Findings = Vec<String>;
@@ -32,7 +32,7 @@ pub type Findings = Vec<String>;
 type Check = fn(&Workshop) -> Result<Findings>;
 
 /// All checks, quick ones first.
-const CHECKS: [(&str, Check); 16] = [
+const CHECKS: [(&str, Check); 17] = [
     ("no unsafe in drivers and samples", unsafe_code::check),
     ("laws and their tests", laws::check),
     ("places in both drivers", places::check),
@@ -43,6 +43,7 @@ const CHECKS: [(&str, Check); 16] = [
     ("names of C's functions", c_names::check),
     ("mutants", mutants::check),
     ("the series of patches", patches::check),
+    ("map of the house", map::check),
     ("rustfmt of the kernel files", format::kernel),
     ("rustfmt of the host tools", format::tools),
     ("checkpatch", checkpatch::check),
