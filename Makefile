@@ -25,6 +25,7 @@ hostile: ## try both drivers on devices that lie and write Documentation/rust/ho
 fuzz: ## try the driver for FUZZ_SECONDS= on devices that misbehave at random, by SEED=
 powercut: ## cut the power of a disk CUTS= times under a file system, by SEED=
 mutants: ## break laws and duties on purpose, all or those that MUTANTS= names, and see who notices
+provoke: ## break the law that MUTANTS= names on the debug kernel and show what its checkers say
 check: ## check formatting, lints, style and documentation
 soak: ## run the long versions of the tests, devices that lie and power cuts
 boots: ## boot each kernel many times and count the boots that were lost

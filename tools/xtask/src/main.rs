@@ -97,6 +97,8 @@ enum Command {
     Powercut,
     /// Break laws and duties on purpose and see who notices
     Mutants,
+    /// Break one law on the kernel with every checker and show what that says
+    Provoke,
     /// Check formatting, lints and documentation
     Check,
     /// Check what the abstractions must refuse to compile
@@ -179,6 +181,7 @@ fn work(command: &Command, workshop: Workshop) -> Result<bool> {
         Command::Fuzz => return Ok(hostile::fuzz(&workshop)?.success()),
         Command::Powercut => return Ok(hostile::powercuts(&workshop)?.success()),
         Command::Mutants => return Ok(mutants::run(&workshop)?.success()),
+        Command::Provoke => return mutants::provoke(&workshop),
         Command::Check => return Ok(tell(check::all(&workshop))),
         Command::CompileFail => {
             build::kernel(&workshop, Variant::Um)?;

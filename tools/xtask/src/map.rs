@@ -28,8 +28,10 @@ What is where. ``make map`` makes this page of the first lines of the files, and
 to date; what is wrong here is to be mended there.
 ";
 
+type Section = fn(&Tree<'_>) -> Result<Vec<Entry>>;
+
 /// Parts of the page: a title, and which files are listed below it.
-const SECTIONS: [(&str, fn(&Tree) -> Result<Vec<Entry>>); 7] = [
+const SECTIONS: [(&str, Section); 7] = [
     ("Commands", commands),
     ("Abstractions: rust/kernel", |tree| tree.modules("rust/kernel/")),
     ("Drivers and samples", |tree| tree.each(&["drivers/block/", "drivers/net/", "samples/"], "rs")),
