@@ -42,6 +42,7 @@ bindings: ## show what Rust sees of the C symbol that SYMBOL= names, or why it d
 map: ## write Documentation/rust/map.rst, the page that says what is where
 patches: ## make the overlay into patches that can be mailed; BUILD_EACH=1 builds steps of the series
 rust-analyzer: ## make rust-project.json for editors
+check-editor: ## ask the real rust-analyzer what an editor knows of our files (builds one if need be, 20 minutes)
 setup: ## install what is missing, fetch the kernel source, apply the overlay
 status: ## show versions, tree, overlay, kernels and accelerator
 apply: ## apply the overlay to the kernel tree

@@ -7,6 +7,7 @@ mod cargo;
 mod check;
 mod clean;
 mod compile_fail;
+mod editor;
 mod emulator;
 mod guest;
 mod hostile;
@@ -113,6 +114,8 @@ enum Command {
     Patches,
     /// Make rust-project.json for rust-analyzer
     RustAnalyzer,
+    /// Ask rust-analyzer what an editor knows of our files
+    CheckEditor,
     /// Be a test device of a virtual machine
     #[command(hide = true, name = vm::uml::DEVICE_COMMAND)]
     Device(Box<blkdev::cli::Cli>),
@@ -189,7 +192,8 @@ fn work(command: &Command, workshop: Workshop) -> Result<bool> {
         }
         Command::Doc => doc(&workshop)?,
         Command::Patches => return patches::make(workshop),
-        Command::RustAnalyzer => rust_analyzer::write(&workshop)?,
+        Command::RustAnalyzer => drop(rust_analyzer::write(&workshop)?),
+        Command::CheckEditor => return Ok(tell(editor::check(&workshop)?)),
         Command::Apply => say(&format!("the overlay is applied to {}", workshop.tree.root.display())),
         _ => say(&format!("ready: {}, Linux {}", workshop.toolchain, workshop.tree.version)),
     }

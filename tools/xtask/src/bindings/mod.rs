@@ -15,6 +15,7 @@ use anyhow::{Context, Result, ensure};
 use self::absent::Reason;
 use self::generated::Item;
 use self::headers::{Declaration, Kind};
+pub use self::objects::BINDINGS;
 use self::objects::Objects;
 use crate::project::{Project, variable};
 

@@ -77,7 +77,7 @@ fn machine(workshop: &Workshop) -> (vm::Host, vm::Kernel) {
 fn report(log: &str) -> Vec<&str> {
     let lines: Vec<&str> = log.lines().map(|line| text(line.trim_end())).collect();
     let begins = |line: &&str| BEGINNINGS.iter().any(|beginning| line.starts_with(beginning));
-    let Some(start) = lines.iter().position(|line| begins(line)) else {
+    let Some(start) = lines.iter().position(begins) else {
         return Vec::new();
     };
     // KUnit's own lines go on where a report ends.

@@ -26,6 +26,7 @@ use crate::source::Tree;
 pub fn each(workshop: Workshop, repository: &Repository, base: &str, commits: &[Commit]) -> Result<usize> {
     let root = workshop.project.build.join("patches/linux");
     plant(&workshop, &root)?;
+    seed(&workshop, &root)?;
     for file in repository.git(&["ls-tree", "-r", "--name-only", base])?.lines() {
         bring(repository, base, file, &root)?;
     }
@@ -74,6 +75,17 @@ fn plant(workshop: &Workshop, root: &Path) -> Result<()> {
                 break;
             }
         }
+    }
+    Ok(())
+}
+
+/// Lets the first step begin with the objects of the whole overlay, of which most need not be made anew.
+fn seed(workshop: &Workshop, root: &Path) -> Result<()> {
+    let objects = workshop.objdir(Variant::Um);
+    let place = root.join(objects.file_name().context("the objects are nowhere")?);
+    if objects.is_dir() && !place.exists() {
+        // No links: kbuild writes into some of these files.
+        output(Command::new("cp").arg("-a").arg(&objects).arg(&place)).context("cannot copy the objects")?;
     }
     Ok(())
 }
