@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* The numbers of virtio block devices, shared by their drivers. */
 #include <linux/export.h>
 #include <linux/virtio_disk_index.h>
 

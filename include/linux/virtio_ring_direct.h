@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
+/* Buffers whose parts are in the ring itself, also where tables are known. */
 #ifndef _LINUX_VIRTIO_RING_DIRECT_H
 #define _LINUX_VIRTIO_RING_DIRECT_H
 

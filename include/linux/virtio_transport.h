@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
+/* What recovery has to know about the bus below a virtio device. */
 #ifndef _LINUX_VIRTIO_TRANSPORT_H
 #define _LINUX_VIRTIO_TRANSPORT_H
 

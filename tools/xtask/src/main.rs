@@ -2,11 +2,13 @@
 //! The host-side program behind `make`: sets up, builds, checks and tests. See `make help`.
 
 mod archive;
+mod bindings;
 mod book;
 mod cargo;
 mod check;
 mod clean;
 mod compile_fail;
+mod editor;
 mod emulator;
 mod environment;
 mod guest;
@@ -14,10 +16,12 @@ mod hostile;
 mod kernel;
 mod kunit;
 mod lock;
+mod map;
 mod mutants;
 mod new_driver;
 mod outside;
 mod overlay;
+mod patches;
 mod progress;
 mod project;
 mod rust_analyzer;
@@ -106,6 +110,8 @@ enum Command {
     Powercut,
     /// Break laws and duties on purpose and see who notices
     Mutants,
+    /// Break one law on the kernel with every checker and show what that says
+    Provoke,
     /// Check formatting, lints and documentation
     Check,
     /// Check what the abstractions must refuse to compile
@@ -120,8 +126,16 @@ enum Command {
     Debug,
     /// Print shell variables with which kbuild can be called by hand
     Env,
+    /// Show what Rust sees of the symbol of C that SYMBOL= names, or why it does not
+    Bindings,
+    /// Write the page that says what is where
+    Map,
+    /// Make the overlay into patches that can be mailed
+    Patches,
     /// Make rust-project.json for rust-analyzer
     RustAnalyzer,
+    /// Ask rust-analyzer what an editor knows of our files
+    CheckEditor,
     /// Be a test device of a virtual machine
     #[command(hide = true, name = vm::uml::DEVICE_COMMAND)]
     Device(Box<blkdev::cli::Cli>),
@@ -156,6 +170,8 @@ fn execute(command: &Command) -> Result<bool> {
         Command::Clean => clean::objects(&project)?,
         Command::Distclean => clean::everything(&project)?,
         Command::Unapply => unapply(&project)?,
+        Command::Bindings => bindings::show(&project)?,
+        Command::Map => map::write(&project)?,
         _ => {
             if matches!(command, Command::Setup) {
                 emulator::forget_failure(&project);
@@ -185,7 +201,7 @@ fn work_outside(command: &Command, workshop: Workshop, outside: &Outside) -> Res
     match command {
         Command::Test => return Ok(tell(outside::test(workshop, outside)?)),
         Command::Shell => outside::shell(workshop, outside)?,
-        Command::RustAnalyzer => rust_analyzer::write(&workshop, Some(outside))?,
+        Command::RustAnalyzer => drop(rust_analyzer::write(&workshop, Some(outside))?),
         _ => {
             let variant = guest::wanted()?;
             for module in outside::build(&workshop, outside, variant, Compiler::Rustc)?.modules {
@@ -230,6 +246,7 @@ fn work(command: &Command, workshop: Workshop) -> Result<bool> {
         Command::Fuzz => return Ok(hostile::fuzz(&workshop)?.success()),
         Command::Powercut => return Ok(hostile::powercuts(&workshop)?.success()),
         Command::Mutants => return Ok(mutants::run(&workshop)?.success()),
+        Command::Provoke => return mutants::provoke(&workshop),
         Command::Check => return Ok(tell(check::all(&workshop))),
         Command::Templates => return Ok(tell(new_driver::trial::run(&workshop)?)),
         Command::CompileFail => {
@@ -240,7 +257,9 @@ fn work(command: &Command, workshop: Workshop) -> Result<bool> {
         Command::Book => return book::make(&workshop),
         Command::CheckBook => return Ok(tell(book::check(&workshop)?)),
         Command::Debug => guest::debug(workshop)?,
-        Command::RustAnalyzer => rust_analyzer::write(&workshop, None)?,
+        Command::Patches => return patches::make(workshop),
+        Command::RustAnalyzer => drop(rust_analyzer::write(&workshop, None)?),
+        Command::CheckEditor => return Ok(tell(editor::check(&workshop)?)),
         Command::Apply => say(&format!("the overlay is applied to {}", workshop.tree.root.display())),
         _ => say(&format!("ready: {}, Linux {}", workshop.toolchain, workshop.tree.version)),
     }

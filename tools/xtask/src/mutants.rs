@@ -2,6 +2,7 @@
 //! `make mutants`: small changes that break a law or a duty on purpose, and the suites that must notice.
 
 mod patch;
+mod provoke;
 mod tree;
 
 use std::path::Path;
@@ -22,6 +23,7 @@ use crate::progress::say;
 use crate::project::{variable, walk};
 use crate::{compile_fail, guest, kunit};
 
+pub use self::provoke::provoke;
 pub use self::tree::heal;
 
 /// There are at least so many.
@@ -70,8 +72,12 @@ pub fn run(workshop: &Workshop) -> Result<Tally> {
             survivors.push(mutant.name.as_str());
         }
     }
-    // What was built of the last one must not be taken for the driver.
-    build::kernel(workshop, Variant::Um)?;
+    // What was built of the last ones must not be taken for the driver.
+    for variant in [Variant::Um, Variant::Debug] {
+        if mutants.iter().any(|mutant| mutant.variant() == variant) {
+            build::kernel(workshop, variant)?;
+        }
+    }
     let survived = if survivors.is_empty() { String::new() } else { format!(": {}", survivors.join(", ")) };
     println!("mutants: {} killed, {} survived{survived}", tally.passed, tally.failed);
     Ok(tally)
@@ -89,7 +95,7 @@ fn fate(workshop: &Workshop, mutant: &Mutant) -> Result<Fate> {
         Err(error) => return Ok(Fate::Stillborn(format!("{error:#}"))),
     };
     let _planted = Planted::new(&workshop.project.build, &workshop.tree.root, &changed)?;
-    if let Err(error) = build::kernel(workshop, Variant::Um) {
+    if let Err(error) = build::kernel(workshop, mutant.variant()) {
         return Ok(match mutant.red {
             Suite::Build => Fate::Killed("it does not build".to_owned()),
             _ => Fate::Stillborn(format!("it does not build: {error:#}")),
@@ -109,6 +115,7 @@ fn red(workshop: &Workshop, suite: &Suite) -> Result<Tally> {
     let kernel = guest::kernel(&workshop.project, &workshop.tree, Variant::Um);
     match suite {
         Suite::Kunit(filter) => kunit::run(workshop, filter, &[]),
+        Suite::Debug(filter) => provoke::run(workshop, filter),
         Suite::CompileFail => compile_fail::run(workshop),
         // It has built.
         Suite::Build => Ok(Tally { passed: 1, ..Tally::default() }),
@@ -156,7 +163,7 @@ fn findings(repo: &Path) -> Result<Findings> {
         let is_known = match &mutant.red {
             Suite::Hostile(words) => scenarios.iter().any(|scenario| scenario.name.contains(words.as_str())),
             Suite::Uml(name) => uml::all().iter().any(|scenario| scenario.name == name),
-            Suite::Kunit(filter) => suites.iter().any(|suite| matches(filter, suite)),
+            Suite::Kunit(filter) | Suite::Debug(filter) => suites.iter().any(|suite| matches(filter, suite)),
             Suite::CompileFail | Suite::Build | Suite::Powercut => true,
         };
         if !is_known {

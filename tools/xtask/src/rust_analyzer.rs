@@ -8,9 +8,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
+use crate::bindings::BINDINGS;
 use crate::guest;
 use crate::kernel::modules::directories_of;
 use crate::kernel::{Workshop, build};
@@ -23,12 +24,13 @@ const MODEL: &str = "rust_minimal";
 
 const FILE: &str = "rust-project.json";
 
-/// Writes the description and says where: for the kernel tree, or for a project `outside` of it with the whole kernel.
+/// Writes the description, for the kernel tree or for a project `outside` of it with the whole kernel, says where, and
+/// returns the place.
 ///
 /// # Errors
 ///
 /// The kernel cannot be configured, or its description is not as expected.
-pub fn write(workshop: &Workshop, outside: Option<&Outside>) -> Result<()> {
+pub fn write(workshop: &Workshop, outside: Option<&Outside>) -> Result<PathBuf> {
     let variant = guest::wanted()?;
     build::targets(workshop, variant, "describing the crates", &["prepare".to_string()])?;
     build::targets(workshop, variant, "describing the crates", &["rust-analyzer".to_string()])?;
@@ -40,6 +42,7 @@ pub fn write(workshop: &Workshop, outside: Option<&Outside>) -> Result<()> {
     if let Some(outside) = outside {
         add(&mut project, &outside.dir, &outside.crate_roots(makes)?.into_iter().collect())?;
     }
+    verify(&project)?;
     // Editors find it by itself at the root of a tree; one of the user's is not written to.
     let place = match outside {
         Some(outside) => outside.dir.join(FILE),
@@ -55,7 +58,7 @@ pub fn write(workshop: &Workshop, outside: Option<&Outside>) -> Result<()> {
             say(&format!("wrote {}; open {tree} in the editor: our files are there as links", place.display()));
         }
     }
-    Ok(())
+    Ok(place)
 }
 
 /// Our files that are the root of a module crate: some makefile beside them makes an object of that name.
@@ -107,6 +110,21 @@ fn add(project: &mut Value, tree: &Path, roots: &BTreeSet<PathBuf>) -> Result<()
     Ok(())
 }
 
+/// Looks whether all that the description names is there: an editor would say nothing, and know nothing.
+fn verify(project: &Value) -> Result<()> {
+    let crates = project["crates"].as_array().context("the kernel describes no crates")?;
+    for one in crates {
+        let generated = one["env"]["OBJTREE"].as_str().map(|dir| Path::new(dir).join(BINDINGS));
+        let named = [&one["root_module"], &one["proc_macro_dylib_path"]];
+        let named = named.into_iter().filter_map(Value::as_str).map(PathBuf::from).chain(generated);
+        for path in named {
+            let name = one["display_name"].as_str().unwrap_or_default();
+            ensure!(path.exists(), "the description of the crate {name} names {}, which is not there", path.display());
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,6 +151,20 @@ mod tests {
         let roots = BTreeSet::from([PathBuf::from("/my drivers/foo/foo.rs")]);
         add(&mut project, Path::new("/my drivers/foo"), &roots).unwrap();
         assert_eq!(project["crates"][1]["root_module"], "/my drivers/foo/foo.rs");
+    }
+
+    #[test]
+    fn what_is_named_and_not_there_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("a.rs");
+        let project = |objtree: &Path| json!({"crates": [{"display_name": "a", "root_module": root, "env": {"OBJTREE": objtree}}]});
+        assert!(verify(&project(dir.path())).unwrap_err().to_string().contains("crate a names"));
+        fs::write(&root, "").unwrap();
+        let error = verify(&project(&dir.path().join("build"))).unwrap_err().to_string();
+        assert!(error.contains("build/rust/bindings/bindings_generated.rs"), "{error}");
+        fs::create_dir_all(dir.path().join("rust/bindings")).unwrap();
+        fs::write(dir.path().join(BINDINGS), "").unwrap();
+        verify(&project(dir.path())).unwrap();
     }
 
     #[test]

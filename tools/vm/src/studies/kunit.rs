@@ -3,7 +3,7 @@
 //! KUnit at boot, judged by the kernel's own parser.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -56,6 +56,15 @@ const LIMIT: Duration = Duration::from_secs(600);
 ///
 /// When the machine or the parser could not be started.
 pub fn boot(host: &Host, kernel: &Kernel, report: &Report) -> Result<Tally> {
+    boot_suites(host, kernel, SUITES, REQUIRED_ON_PCI, report)
+}
+
+/// Does the same with the suites that match `suites`; those that are `required` must be among them.
+///
+/// # Errors
+///
+/// As for [`boot`].
+pub fn boot_suites(host: &Host, kernel: &Kernel, suites: &str, required: &[&str], report: &Report) -> Result<Tally> {
     let start = Instant::now();
     let accel = accel::probe(host, Some(kernel))?;
     report.boot(
@@ -63,14 +72,23 @@ pub fn boot(host: &Host, kernel: &Kernel, report: &Report) -> Result<Tally> {
         "the KUnit suites and the documentation's examples",
         &format!("{} kernel, {}", kernel.name, accel.name()),
     );
-    let name = format!("kunit-{}", kernel.name);
-    let boot = host.work.join(&name);
+    let boot = host.work.join(boot_name(kernel));
     let at_risk = early::tears_code(host, &accel, CPUS);
-    let failure = unless_torn(at_risk, &boot, report, || run_to_end(host, kernel, &accel, &name))?;
+    let failure = unless_torn(at_risk, &boot, report, || run_to_end(host, kernel, &accel, suites))?;
     let console = boot.join(CONSOLE_LOG);
-    let tally = judge(&console, &kernel.srcdir, REQUIRED_ON_PCI, failure.as_deref(), report)?;
+    let tally = judge(&console, &kernel.srcdir, required, failure.as_deref(), report)?;
     report.summary(&format!("kunit ({} kernel)", kernel.name), tally, start.elapsed());
     Ok(tally)
+}
+
+/// The name of a boot that runs suites on `kernel`.
+fn boot_name(kernel: &Kernel) -> String {
+    format!("kunit-{}", kernel.name)
+}
+
+/// The kernel log of the last such boot.
+pub fn console(host: &Host, kernel: &Kernel) -> PathBuf {
+    host.work.join(boot_name(kernel)).join(CONSOLE_LOG)
 }
 
 /// Judges and shows a boot that ran suites: its kernel log, its end, the cases, and that `required` suites ran.
@@ -111,11 +129,11 @@ pub fn judge(
     Ok(tally)
 }
 
-/// Runs the machine until it powers off. `name` is that of the boot. Returns why it had to be ended, if it had to.
-fn run_to_end(host: &Host, kernel: &Kernel, accel: &Accel, name: &str) -> Result<Option<String>> {
-    let boot = boot_dir(host, name)?;
+/// Runs the machine until it powers off. Returns why it had to be ended, if it had to.
+fn run_to_end(host: &Host, kernel: &Kernel, accel: &Accel, suites: &str) -> Result<Option<String>> {
+    let boot = boot_dir(host, &boot_name(kernel))?;
     let cmdline =
-        format!("oops=panic kunit.enable=1 kunit.autorun=1 kunit.filter_glob={SUITES} kunit_shutdown=poweroff");
+        format!("oops=panic kunit.enable=1 kunit.autorun=1 kunit.filter_glob={suites} kunit_shutdown=poweroff");
     let bare = Bare { kernel, accel, cpus: CPUS, initrd: None, cmdline, limit: LIMIT };
     let Some(Failure { why, state }) = bare.run(host, &boot)? else { return Ok(None) };
     let stands = early::where_it_stands(&read_log(&boot.join(CONSOLE_LOG))?, &state, &kernel.objdir);

@@ -23,9 +23,9 @@ use anyhow::{Context, Result};
 use vm::Tally;
 
 use crate::kernel::Workshop;
-use crate::mutants;
 use crate::overlay::Overlay;
 use crate::progress::say;
+use crate::{map, mutants, patches};
 
 /// What a check found wrong, one entry per finding; empty when all is well.
 pub type Findings = Vec<String>;
@@ -33,7 +33,7 @@ pub type Findings = Vec<String>;
 type Check = fn(&Workshop) -> Result<Findings>;
 
 /// All checks, quick ones first.
-const CHECKS: [(&str, Check); 16] = [
+const CHECKS: [(&str, Check); 18] = [
     ("no unsafe in drivers, samples and templates", unsafe_code::check),
     ("laws and their tests", laws::check),
     ("places in both drivers", places::check),
@@ -44,6 +44,8 @@ const CHECKS: [(&str, Check); 16] = [
     ("devices that lie and their table", hostile::check),
     ("names of C's functions", c_names::check),
     ("mutants", mutants::check),
+    ("the series of patches", patches::check),
+    ("map of the house", map::check),
     ("rustfmt of the kernel files", format::kernel),
     ("rustfmt of the host tools", format::tools),
     ("checkpatch", checkpatch::check),

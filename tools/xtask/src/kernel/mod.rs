@@ -114,6 +114,8 @@ pub struct Workshop {
     pub toolchain: Toolchain,
     /// The kernel source.
     pub tree: Tree,
+    /// Whether only a part of the overlay is in the tree, so that options of `tests/config` may be missing.
+    is_partial: bool,
     _lock: BuildLock,
 }
 
@@ -133,7 +135,12 @@ impl Workshop {
         if Overlay::new(&project.repo, &tree.root).apply()? {
             say(&format!("overlay applied to {}", tree.root.display()));
         }
-        Ok(Self { project, toolchain, tree, _lock: lock })
+        Ok(Self { project, toolchain, tree, is_partial: false, _lock: lock })
+    }
+
+    /// The same with a tree that has a part of the overlay as files, and its objects in it.
+    pub fn of_series(self, tree: Tree) -> Self {
+        Self { project: Project { kdir: None, ..self.project }, tree, is_partial: true, ..self }
     }
 
     /// The object directory of a variant.

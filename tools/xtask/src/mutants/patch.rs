@@ -8,7 +8,8 @@
 //! --- a/rust/kernel/virtio/queue/locked.rs
 //! ```
 //!
-//! `Red` names the quickest suite that must fail: `kunit FILTER`, `hostile WORDS` (scenarios with these words in
+//! `Red` names the quickest suite that must fail: `kunit FILTER`, `debug FILTER` (the same on the kernel with every
+//! checker, in QEMU), `hostile WORDS` (scenarios with these words in
 //! their names), `uml SCENARIO`, `powercut`, `compile-fail` or `build`. The numbers of lines in a diff do not count:
 //! what it takes away must be in the file exactly once.
 
@@ -17,6 +18,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+
+use crate::kernel::Variant;
 
 /// Where the files are in the checkout.
 pub const DIR: &str = "tests/mutants";
@@ -29,6 +32,8 @@ const PLACES: [&str; 2] = ["rust/", "drivers/"];
 pub enum Suite {
     /// KUnit suites.
     Kunit(String),
+    /// KUnit suites on the kernel with every checker.
+    Debug(String),
     /// Scenarios of the hostile corpus.
     Hostile(String),
     /// A scenario in user-mode Linux.
@@ -129,6 +134,14 @@ impl Mutant {
         })
     }
 
+    /// The kernel on which it is noticed.
+    pub fn variant(&self) -> Variant {
+        match self.red {
+            Suite::Debug(_) => Variant::Debug,
+            _ => Variant::Um,
+        }
+    }
+
     /// The changed texts of its files, which `read` reads.
     ///
     /// # Errors
@@ -153,6 +166,7 @@ impl Suite {
     fn parse(text: &str) -> Result<Self> {
         Ok(match text.split_once(' ') {
             Some(("kunit", filter)) => Self::Kunit(filter.to_owned()),
+            Some(("debug", filter)) => Self::Debug(filter.to_owned()),
             Some(("hostile", words)) => Self::Hostile(words.to_owned()),
             Some(("uml", scenario)) => Self::Uml(scenario.to_owned()),
             None if text == "powercut" => Self::Powercut,

@@ -16,13 +16,22 @@ pub fn insert(text: &str, insert: &Insert) -> Result<String> {
         bail!("{file}: the last line has no line end, so this is not the expected kernel file");
     }
     let mut lines: Vec<&str> = text.lines().collect();
-    let at = match &insert.place {
-        Place::After(anchor) => position(file, &lines, anchor)? + 1,
-        Place::Before(anchor) => position(file, &lines, anchor)?,
-        Place::End => lines.len(),
-    };
+    let at = place(&lines, insert)?;
     lines.splice(at..at, insert.lines.iter().map(String::as_str));
     Ok(join(&lines))
+}
+
+/// Where in `lines` the insertion belongs.
+///
+/// # Errors
+///
+/// The anchor is not there exactly once.
+pub fn place(lines: &[&str], insert: &Insert) -> Result<usize> {
+    Ok(match &insert.place {
+        Place::After(anchor) => position(&insert.file, lines, anchor)? + 1,
+        Place::Before(anchor) => position(&insert.file, lines, anchor)?,
+        Place::End => lines.len(),
+    })
 }
 
 /// Returns `text` without the insertion, or `None` when it is not there as it was made.
@@ -44,9 +53,11 @@ pub fn remove(text: &str, insert: &Insert) -> Option<String> {
 ///
 /// # Errors
 ///
-/// A line that is not blank is in `text` already.
+/// A line that is not blank is in `text` already. Fields of MAINTAINERS, such as `S:`, may be.
 pub fn refuse_duplicates(text: &str, insert: &Insert) -> Result<()> {
-    let present = |line: &&String| !line.trim().is_empty() && text.lines().any(|other| other == *line);
+    let is_field = |line: &str| line.split_once(":\t").is_some_and(|(letter, _)| letter.len() == 1);
+    let is_own = |line: &str| !line.trim().is_empty() && !is_field(line);
+    let present = |line: &&String| is_own(line) && text.lines().any(|other| other == *line);
     match insert.lines.iter().find(present) {
         Some(line) => bail!("{}: the kernel file already has the line `{line}`", insert.file),
         None => Ok(()),
@@ -112,6 +123,13 @@ mod tests {
     fn a_line_that_upstream_has_is_refused() {
         let error = refuse_duplicates("a\ny\n", &make(Place::End)).unwrap_err().to_string();
         assert!(error.contains("already has the line `y`"), "{error}");
+    }
+
+    #[test]
+    fn fields_of_maintainers_may_be_there_already() {
+        let fields = Insert { lines: vec!["OURS".into(), "S:\tMaintained".into()], ..make(Place::End) };
+        refuse_duplicates("THEIRS\nS:\tMaintained\n", &fields).unwrap();
+        assert!(refuse_duplicates("OURS\n", &fields).is_err());
     }
 
     #[test]

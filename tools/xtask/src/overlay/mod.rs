@@ -18,7 +18,8 @@ use anyhow::{Context, Result, bail};
 use tempfile::NamedTempFile;
 
 pub use self::links::{Link, our_files};
-use self::manifest::{Insert, Manifest};
+pub use self::manifest::Insert;
+use self::manifest::Manifest;
 use self::state::State;
 
 /// The overlay of one checkout, seen against one kernel tree.
@@ -131,6 +132,31 @@ impl<'a> Overlay<'a> {
         let of_file = insertions.iter().filter(|insert| insert.file == file);
         // In the order in which they lie on each other.
         Ok(of_file.rev().fold(text, |text, insert| edit::remove(&text, insert).unwrap_or(text)))
+    }
+
+    /// The kernel files that gain lines, and the insertions, in the order in which they are made.
+    ///
+    /// # Errors
+    ///
+    /// The manifest cannot be read.
+    pub fn insertions(&self) -> Result<Vec<Insert>> {
+        Ok(Manifest::read(self.repo)?.insert)
+    }
+
+    /// The lines of a kernel file with the overlay, each with the number of the insertion that it is of.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, or an insertion does not fit.
+    pub fn origins(&self, file: &str, insertions: &[Insert]) -> Result<Vec<(String, Option<usize>)>> {
+        let pristine = self.pristine(file)?;
+        let mut lines: Vec<(String, Option<usize>)> = pristine.lines().map(|line| (line.to_owned(), None)).collect();
+        for (number, insert) in insertions.iter().enumerate().filter(|(_, insert)| insert.file == file) {
+            let texts: Vec<&str> = lines.iter().map(|(line, _)| line.as_str()).collect();
+            let at = edit::place(&texts, insert)?;
+            lines.splice(at..at, insert.lines.iter().map(|line| (line.clone(), Some(number))));
+        }
+        Ok(lines)
     }
 
     /// The record of the tree, after making sure that the tree is ours.

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0
+//! `make check-editor`: what an editor knows of our files, asked of the real rust-analyzer.
+
+mod client;
+mod questions;
+mod server;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use vm::Tally;
+
+use self::client::{Client, uri};
+use self::questions::{QUESTIONS, Question};
+use crate::kernel::Workshop;
+use crate::overlay::our_files;
+use crate::progress::say;
+use crate::rust_analyzer;
+
+/// Complaints of the server that are no errors of ours, by their code: it cannot run the kernel's procedural macros
+/// unless it comes with the same compiler.
+const FORGIVEN: [&str; 3] = ["unresolved-proc-macro", "proc-macro-disabled", "inactive-code"];
+
+/// Asks rust-analyzer about every Rust file of ours in the kernel tree.
+///
+/// # Errors
+///
+/// There is no rust-analyzer and none can be built, the crates cannot be described, or the server does not answer.
+pub fn check(workshop: &Workshop) -> Result<Tally> {
+    let program = server::ensure(&workshop.project)?;
+    let description = rust_analyzer::write(workshop)?;
+    let tree = &workshop.tree.root;
+    let options = json!({
+        "linkedProjects": [description],
+        "checkOnSave": false,
+        "diagnostics": { "enable": true, "experimental": { "enable": false } },
+    });
+    say("rust-analyzer reads the kernel");
+    let mut client = Client::start(&program, tree, options, &workshop.project.log("rust-analyzer")?)?;
+    let files: Vec<PathBuf> = our_files(&workshop.project.repo, tree)?
+        .into_iter()
+        .filter(|file| file.extension().is_some_and(|extension| extension == "rs"))
+        .collect();
+    for file in &files {
+        client.open(&tree.join(file), &read(tree, file)?)?;
+    }
+    client.wait()?;
+    let mut tally = Tally::default();
+    for question in QUESTIONS {
+        let answer = ask(&mut client, tree, question)?;
+        count(&mut tally, &question.title(), answer);
+    }
+    for file in &files {
+        let complaints = complaints(&mut client, tree, file)?;
+        let answer = if complaints.is_empty() { Ok(()) } else { Err(complaints.join("\n    ")) };
+        // There are hundreds of files.
+        if answer.is_err() {
+            count(&mut tally, &format!("{}: every name is known", file.display()), answer);
+        } else {
+            tally.passed += 1;
+        }
+    }
+    say(&format!("{} files of ours were looked at", files.len()));
+    Ok(tally)
+}
+
+fn count(tally: &mut Tally, title: &str, answer: Result<(), String>) {
+    match answer {
+        Ok(()) => {
+            println!("  ok    {title}");
+            tally.passed += 1;
+        }
+        Err(why) => {
+            println!("  FAIL  {title}\n    {why}");
+            tally.failed += 1;
+        }
+    }
+}
+
+fn read(tree: &Path, file: &Path) -> Result<String> {
+    fs::read_to_string(tree.join(file)).with_context(|| format!("cannot read {}", file.display()))
+}
+
+/// Asks for the definition of a name, and what is shown beside it.
+fn ask(client: &mut Client, tree: &Path, question: &Question) -> Result<Result<(), String>> {
+    let text = read(tree, Path::new(question.file))?;
+    let Some(position) = questions::position(&text, question.line, question.name) else {
+        return Ok(Err(format!("{} has no line with `{}`", question.file, question.line)));
+    };
+    let place = json!({ "textDocument": { "uri": uri(&tree.join(question.file)) }, "position": position });
+    let found = client.ask("textDocument/definition", place.clone())?;
+    let files = locations(&found);
+    if !files.iter().any(|file| file.ends_with(question.defined_in)) {
+        return Ok(Err(format!("is not defined in {}, but in {files:?}", question.defined_in)));
+    }
+    let hover = client.ask("textDocument/hover", place)?.to_string();
+    if !hover.contains(question.shows) {
+        return Ok(Err(format!("shows {hover}, not `{}`", question.shows)));
+    }
+    Ok(Ok(()))
+}
+
+/// The files in an answer with places.
+fn locations(answer: &Value) -> Vec<String> {
+    let list = match answer {
+        Value::Array(list) => list.clone(),
+        Value::Null => Vec::new(),
+        one => vec![one.clone()],
+    };
+    let uri = |place: &Value| place["uri"].as_str().or(place["targetUri"].as_str()).map(str::to_owned);
+    list.iter().filter_map(uri).collect()
+}
+
+/// What the server complains about in a file.
+fn complaints(client: &mut Client, tree: &Path, file: &Path) -> Result<Vec<String>> {
+    let document = json!({ "textDocument": { "uri": uri(&tree.join(file)) } });
+    let answer = client.ask("textDocument/diagnostic", document)?;
+    let items = answer["items"].as_array().cloned().unwrap_or_default();
+    let is_error = |item: &&Value| {
+        const ERROR: u64 = 1;
+        let code = item["code"].as_str().unwrap_or_default();
+        item["severity"].as_u64() == Some(ERROR) && !FORGIVEN.contains(&code)
+    };
+    let tell = |item: &Value| {
+        let line = item["range"]["start"]["line"].as_u64().unwrap_or(0) + 1;
+        format!("line {line}: {}: {}", item["code"].as_str().unwrap_or("error"), item["message"].as_str().unwrap_or(""))
+    };
+    Ok(items.iter().filter(is_error).map(tell).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_come_in_several_forms() {
+        assert_eq!(
+            locations(&json!([{ "uri": "file:///a" }, { "targetUri": "file:///b" }])),
+            ["file:///a", "file:///b"]
+        );
+        assert_eq!(locations(&json!({ "uri": "file:///a" })), ["file:///a"]);
+        assert!(locations(&Value::Null).is_empty());
+    }
+}

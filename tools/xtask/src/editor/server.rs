@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0
+//! The rust-analyzer to ask: the user's, the system's, or one that is built.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::cargo;
+use crate::progress::{Step, output, say};
+use crate::project::{Project, remove_dir, variable};
+use crate::toolchain::which;
+
+/// The crate that is built when there is none, and the version that a rustc of Debian can build.
+const CRATE: &str = "ra_ap_rust-analyzer";
+const VERSION: &str = "0.0.349";
+
+/// Crates that it consists of, for the progress bar.
+const CRATES: u64 = 260;
+
+/// A rust-analyzer that runs: that of `RUST_ANALYZER=`, one in `PATH`, or one that is built here, which takes long.
+///
+/// # Errors
+///
+/// The one that was named does not run, or none can be built.
+pub fn ensure(project: &Project) -> Result<PathBuf> {
+    if let Some(named) = variable("RUST_ANALYZER") {
+        let path = which(&named).with_context(|| format!("RUST_ANALYZER={named}: there is no such program"))?;
+        version(&path).with_context(|| format!("RUST_ANALYZER={named}"))?;
+        return Ok(path);
+    }
+    let root = project.cache.join("tools").join(format!("rust-analyzer-{VERSION}"));
+    let built = root.join("bin/rust-analyzer");
+    // A toolchain manager has a stand-in that only says what is missing.
+    let present = which("rust-analyzer").into_iter().chain([built.clone()]).find(|path| version(path).is_ok());
+    if let Some(path) = present {
+        say(&format!("{}, {}", version(&path)?, path.display()));
+        return Ok(path);
+    }
+    let target = project.build.join("rust-analyzer");
+    let is_crate: fn(&str) -> bool = |line| line.trim_start().starts_with("Compiling ");
+    Step {
+        title: "building rust-analyzer (crates)",
+        log: &project.log("rust-analyzer-build")?,
+        counts: Some(is_crate),
+        expected: Some(CRATES),
+    }
+    .run(
+        cargo::program()
+            .args(["install", "--locked", CRATE, "--version", VERSION, "--root"])
+            .arg(&root)
+            .env("CARGO_TARGET_DIR", &target),
+    )
+    .context("name a rust-analyzer with RUST_ANALYZER=")?;
+    remove_dir(&target)?;
+    Ok(built)
+}
+
+fn version(path: &std::path::Path) -> Result<String> {
+    Ok(output(Command::new(path).arg("--version"))?.trim().to_owned())
+}
