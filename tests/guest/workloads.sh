@@ -43,8 +43,9 @@ memory_of() {
 
 # fio_options WORKLOAD: all of them, but for the disk.
 fio_options() {
-	options_of "$1" &&
-		echo "--ioengine=io_uring --direct=1 --thread --norandommap --randrepeat=1"
+	# The engine comes first: some options are its own.
+	echo "--ioengine=io_uring --direct=1 --thread --norandommap --randrepeat=1"
+	options_of "$1"
 }
 
 # issues_directly DISK: a scheduler would issue what was submitted together one by one.
