@@ -5,10 +5,11 @@
 # Variables: RUSTC= BINDGEN= LLVM= QEMU= name tools, ACCEL=kvm|tcg the accelerator, JOBS= the parallel jobs,
 # BUILD= the build directory, KDIR= an unpacked Linux 7.3.y tree, KERNEL=plain|debug|traced the kernel of run, parity,
 # shell, ko and kernel, MODULE= and RUN= what debug looks at, CHAPTER= and QUICK=1 what check-book runs, FILTER= the
-# KUnit suites, SYMBOL= what bindings shows, BUILD_EACH=1 whether patches builds steps of the series, SOAK_LOOPS= and SOAK_SECONDS= how long soak goes on, BOOTS= how often each kernel is booted by boots,
-# QUICK=1 BENCH_PAIRS= BENCH_SECONDS= how much is measured by bench, FUZZ_SECONDS= SEED= CUTS= MUTANTS= those of fuzz,
-# powercut and mutants, NAME= KIND= DIR= those of new-driver, M= a project outside of the tree for ko, test, shell and
-# rust-analyzer, DEVICES= more devices for shell and for test M=, V=1 more output.
+# KUnit suites, SYMBOL= what bindings shows, BUILD_EACH=1 whether patches builds steps of the series, SOAK_LOOPS= and
+# SOAK_SECONDS= how long soak goes on, BOOTS= how often each kernel is booted by boots, QUICK=1 BENCH_PAIRS=
+# BENCH_SECONDS= how much is measured by bench, FUZZ_SECONDS= SEED= CUTS= MUTANTS= those of fuzz, powercut and mutants,
+# NAME= KIND= DIR= those of new-driver, M= a project outside of the tree for ko, test, shell and rust-analyzer, DEVICES=
+# more devices for shell and for test M=, V=1 more output.
 
 .DEFAULT_GOAL := help
 
@@ -48,7 +49,7 @@ check-book: ## run the commands of the book, of the chapters that CHAPTER= names
 debug: ## boot a kernel, stop before it loads MODULE=, attach gdb
 env: ## print shell variables for calling kbuild by hand: eval "$(make env)"
 bindings: ## show what Rust sees of the C symbol that SYMBOL= names, or why it does not
-map: ## write Documentation/rust/map.rst, the page that says what is where
+map: ## write the page that says what is where: map.rst, beside the other documents
 patches: ## make the overlay into patches that can be mailed; BUILD_EACH=1 builds steps of the series
 rust-analyzer: ## make rust-project.json for editors
 check-editor: ## ask the real rust-analyzer what an editor knows of our files (builds one if need be, 20 minutes)

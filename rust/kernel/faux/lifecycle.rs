@@ -5,7 +5,7 @@
 //! A bus gives its drivers devices. A driver of something that no bus has, such as a network device
 //! without hardware, makes a device of its own, which is there as long as its module is loaded. To
 //! the driver that is the time for which the device is bound: it has a [`Scope`], as the drivers of
-//! [`pci::lifecycle`](crate::pci::lifecycle) have.
+//! `pci::lifecycle` have.
 //!
 //! When the module goes, the steps are:
 //!

@@ -4,8 +4,8 @@
 //!
 //! A lie never makes the device touch memory that the driver has taken back: no driver could help that without an
 //! IOMMU. So everything that is available is carried out before the lie is told, and a buffer that the driver takes
-//! back because of the lie, before it was carried out, is left alone; see [`Lies::is_owed`]. Descriptors of buffers that
-//! have not come back are as the driver made them by the time that the device looks; see [`Lies::mend`].
+//! back because of the lie, before it was carried out, is left alone; see [`Lies::is_owed`]. Descriptors of buffers
+//! that have not come back are as the driver made them by the time that the device looks; see [`Lies::mend`].
 
 use std::collections::BTreeMap;
 use std::io;

@@ -54,7 +54,8 @@ pub fn of(address: u64, instructions: usize, switch: impl FnOnce() -> Switch) ->
 }
 
 /// Writes what was counted since the last time to `path`: one line per block with its address in hexadecimal, its
-/// length in instructions and the number of executions; then the [`stretches`]. The file appears complete or not at all.
+/// length in instructions and the number of executions; then the [`stretches`]. The file appears complete or not at
+/// all.
 pub fn write(path: &Path) -> io::Result<()> {
     let partial = path.with_extension("partial");
     let mut file = BufWriter::new(File::create(&partial)?);

@@ -7,8 +7,8 @@
 //! that the request names, and the request is removed. So whoever writes requests divides the guest's work into
 //! parts, and a part ends when the guest has nothing to do.
 //!
-//! With `,interrupt=ADDRESS`, in hexadecimal, where the kernel begins with an interrupt, the counts tell also for how many
-//! instructions interrupts were off, where a module had a part in it.
+//! With `,interrupt=ADDRESS`, in hexadecimal, where the kernel begins with an interrupt, the counts tell also for how
+//! many instructions interrupts were off, where a module had a part in it.
 //!
 //! What the plugin does costs the guest no instruction.
 

@@ -22,7 +22,8 @@ use kernel::{
     net::{
         napi::{
             Poll,
-            Polled, //
+            Polled,
+            Unit, //
         },
         netdev::{
             self,
@@ -83,16 +84,20 @@ impl<'bound> Data<'bound> {
         }? Error)
     }
 
-    /// The frame that was sent first, if `poll` has something left to receive it with.
-    fn next(&self, poll: &Poll<'_>) -> Option<SkBuff> {
-        if poll.is_exhausted() {
+    /// The frame that was sent first, and what `poll` has left to receive it with.
+    fn next<'a>(&self, poll: &mut Poll<'a>) -> Option<(SkBuff, Unit<'a>)> {
+        let mut frames = self.frames.lock();
+
+        if frames.is_empty() {
             return None;
         }
-        self.frames.lock().remove(0).ok()
+        let unit = poll.take()?;
+
+        Some((frames.remove(0).ok()?, unit))
     }
 
     /// A copy of a frame, turned around.
-    fn turned(&self, poll: &Poll<'_>, skb: &SkBuff) -> Result<SkBuff> {
+    fn turned<'a>(&self, poll: &Poll<'a>, unit: &Unit<'a>, skb: &SkBuff) -> Result<SkBuff> {
         let mut bytes = KVec::from_elem(0u8, skb.len(), GFP_ATOMIC)?;
 
         skb.copy_bits(0, &mut bytes)?;
@@ -100,7 +105,7 @@ impl<'bound> Data<'bound> {
             return Err(EINVAL);
         }
 
-        let mut answer = poll.alloc_skb(bytes.len()).ok_or(ENOMEM)?;
+        let mut answer = poll.alloc_skb(unit, bytes.len()).ok_or(ENOMEM)?;
 
         answer.put_data(&bytes)?;
         Ok(answer)
@@ -149,12 +154,12 @@ impl Operations for Mirror {
     fn poll<'bound>(dev: &netdev::Device<'bound, Self>, mut poll: Poll<'_>) -> Polled {
         let data = dev.data();
 
-        while let Some(skb) = data.next(&poll) {
-            let answer = data.turned(&poll, &skb);
+        while let Some((skb, unit)) = data.next(&mut poll) {
+            let answer = data.turned(&poll, &unit, &skb);
 
             poll.consume(skb);
             data.sent.fetch_add(1, Relaxed);
-            if let (Ok(answer), Some(unit)) = (answer, poll.take()) {
+            if let Ok(answer) = answer {
                 poll.receive(unit, answer);
                 data.answered.fetch_add(1, Relaxed);
             }

@@ -18,8 +18,11 @@ use crate::project::{Project, walk};
 /// The page, from the root of the checkout.
 const FILE: &str = "Documentation/rust/map.rst";
 
+/// Where the texts are parts of what `make new-driver` writes.
+const TEMPLATES: &str = "tools/templates/";
+
 const HEAD: &str = "\
-.. SPDX-License-Identifier: GPL-2.0
+.. SPDX\x2dLicense-Identifier: GPL-2.0
 
 Map of the house
 ================
@@ -184,7 +187,7 @@ fn tests(tree: &Tree) -> Result<Vec<Entry>> {
 fn documents(tree: &Tree) -> Result<Vec<Entry>> {
     let is_document = |file: &&String| {
         let is_text = file.ends_with(".rst") || file.ends_with(".md");
-        is_text && file.as_str() != FILE
+        is_text && file.as_str() != FILE && !file.starts_with(TEMPLATES)
     };
     tree.files.iter().filter(is_document).map(|file| tree.entry(file)).collect()
 }

@@ -157,7 +157,8 @@ mod tests {
     fn what_is_named_and_not_there_is_an_error() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("a.rs");
-        let project = |objtree: &Path| json!({"crates": [{"display_name": "a", "root_module": root, "env": {"OBJTREE": objtree}}]});
+        let env = |objtree: &Path| json!({"OBJTREE": objtree});
+        let project = |tree: &Path| json!({"crates": [{"display_name": "a", "root_module": root, "env": env(tree)}]});
         assert!(verify(&project(dir.path())).unwrap_err().to_string().contains("crate a names"));
         fs::write(&root, "").unwrap();
         let error = verify(&project(&dir.path().join("build"))).unwrap_err().to_string();

@@ -90,7 +90,7 @@ fn register<const FAILS: bool>(name: &CStr) -> Result<Registration<TestDriver<FA
 }
 
 #[macros::kunit_tests(rust_faux_lifecycle)]
-mod tests {
+mod cases {
     use super::*;
 
     #[test]

@@ -62,6 +62,7 @@ pub fn debug(host: &Host, kernel: &Kernel, gdb: &Path, target: &Target<'_>) -> R
         shares: vec![("objdir", kernel.objdir.clone()), ("guest", host.guest_dir())],
         disks: &disks,
         cards: &cards,
+        devices: &[],
         console: Console::Log(console.clone()),
         control: Some(sockets.control_path()),
         qmp: Some(sockets.qmp_path()),

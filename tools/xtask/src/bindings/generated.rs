@@ -134,9 +134,9 @@ pub fn find(objects: &Objects, symbol: &str) -> Result<Vec<Item>> {
 }
 
 fn in_text(text: &str, symbol: &str, crate_name: &str) -> Result<Vec<Item>> {
-    let pattern = format!(
-        r"(?m)^(?<space>[ \t]*)pub (?:(?<word>fn|struct|union|type|static)(?: mut)? (?<name>{symbol})|(?<const>const) (?<constant>(?:\w+_)?{symbol}))\b"
-    );
+    let named = format!(r"(?<word>fn|struct|union|type|static)(?: mut)? (?<name>{symbol})");
+    let constant = format!(r"(?<const>const) (?<constant>(?:\w+_)?{symbol})");
+    let pattern = format!(r"(?m)^(?<space>[ \t]*)pub (?:{named}|{constant})\b");
     let pattern = Regex::new(&pattern)?;
     let items = pattern.captures_iter(text).filter_map(|captures| {
         let start = captures.get(0)?.start() + captures.name("space")?.len();
@@ -205,7 +205,8 @@ mod tests {
     use super::*;
 
     const TEXT: &str = "#[repr(C)]\n#[derive(Copy, Clone)]\npub struct queue {\n    pub a: [u8; 4usize],\n}\n\
-        unsafe extern \"C\" {\n    #[link_name=\"rust_helper_add\"]\n    pub fn add(\n        q: *mut queue,\n    );\n}\n\
+        unsafe extern \"C\" {\n    #[link_name=\"rust_helper_add\"]\n    pub fn add(\n        q: *mut queue,\n    );\n\
+        }\n\
         impl state {\n    pub const OFF: state = state(0);\n}\n\
         pub const mode_ON: mode = 1;\npub type mode = u32;\nextern \"C\" {\n    pub static mut other_add: u32;\n}\n";
 

@@ -154,8 +154,8 @@ mod tests {
 
     #[test]
     fn a_block_is_a_dialogue_with_a_mark() {
-        let text = "Text.\n\n.. code-block:: console\n   :class: slow llvm-22\n\n   $ make shell\n   hello\n     deep\n\n   \
-                    guest# ls\n   a\n\nMore.\n";
+        let text = "Text.\n\n.. code-block:: console\n   :class: slow llvm-22\n\n   $ make shell\n   hello\n\
+                    \x20    deep\n\n   guest# ls\n   a\n\nMore.\n";
         let blocks = of(text).unwrap();
         assert_eq!(blocks.len(), 1);
         assert_eq!((blocks[0].line, blocks[0].mark, blocks[0].llvm), (3, Mark::Slow, Some(22)));

@@ -20,7 +20,9 @@ use crate::overlay::our_files;
 pub fn check(workshop: &Workshop) -> Result<Findings> {
     let repo = &workshop.project.repo;
     let mut findings = Findings::new();
-    let is_driver = |file: &PathBuf| ["drivers", "samples", "Documentation"].iter().any(|dir| file.starts_with(dir));
+    let is_driver = |file: &PathBuf| {
+        ["drivers", "samples", "Documentation/rust/book/stages"].iter().any(|dir| file.starts_with(dir))
+    };
     let drivers = our_files(repo, &workshop.tree.root)?.into_iter().filter(is_driver).map(|file| repo.join(file));
     for path in drivers.chain(new_driver::sources(repo)?) {
         if path.extension().is_none_or(|extension| extension != "rs") {

@@ -30,7 +30,7 @@ const FORGIVEN: [&str; 3] = ["unresolved-proc-macro", "proc-macro-disabled", "in
 /// There is no rust-analyzer and none can be built, the crates cannot be described, or the server does not answer.
 pub fn check(workshop: &Workshop) -> Result<Tally> {
     let program = server::ensure(&workshop.project)?;
-    let description = rust_analyzer::write(workshop)?;
+    let description = rust_analyzer::write(workshop, None)?;
     let tree = &workshop.tree.root;
     let options = json!({
         "linkedProjects": [description],

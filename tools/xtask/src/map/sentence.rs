@@ -120,11 +120,11 @@ mod tests {
     fn each_kind_of_file_says_what_it_is() {
         for (file, text, expected) in [
             ("a.rs", "// SPDX\n//! What a is,\n//! and more. And this.\n//!\n//! x\n", "What a is, and more."),
-            ("a.h", "/* SPDX-License-Identifier: x */\n/*\n * What it is. More.\n */\n", "What it is."),
+            ("a.h", "/* SPDX */\n/*\n * What it is. More.\n */\n", "What it is."),
             ("a.c", "// SPDX\nint x;\n/* No. */\n", ""),
             ("a.c", "// SPDX\n/* Yes. */\nint x;\n", "Yes."),
-            ("a.sh", "#!/bin/sh\n# SPDX-License-Identifier: x\n# Does that\n\n# x\n", "Does that."),
-            ("a.toml", "# SPDX-License-Identifier: x\n#\n# lies of a ring: more\n", "Lies of a ring: more."),
+            ("a.sh", "#!/bin/sh\n# SPDX\n# Does that\n\n# x\n", "Does that."),
+            ("a.toml", "# SPDX\n#\n# lies of a ring: more\n", "Lies of a ring: more."),
             ("a.rst", ".. SPDX\n\nA title\n=======\n", "A title."),
             ("a.md", "<!-- SPDX -->\n# A title\n", "A title."),
         ] {

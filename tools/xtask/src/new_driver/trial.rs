@@ -23,7 +23,7 @@ const PLACE: &str = "new drivers";
 const STAGES: &str = "Documentation/rust/book/stages";
 
 /// The drivers that do.
-const GROWN: [&str; 3] = ["virtio", "block", "net"];
+const GROWN: [&str; 3] = ["block", "net", "virtio"];
 
 /// What the machine has for the scripts of [`GROWN`]: a device that can be reset, as those are that are plugged into a
 /// port.

@@ -23,7 +23,8 @@ use kernel::{
         },
         napi::{
             Poll,
-            Polled, //
+            Polled,
+            Unit, //
         },
         netdev::{
             self,
@@ -156,20 +157,22 @@ impl<'bound> Data<'bound> {
         self.handle.napi_schedule();
     }
 
-    /// The frame that has been on its way for the longest time, if `poll` has something left to
-    /// receive it with.
-    fn next(&self, poll: &Poll<'_>) -> Option<SkBuff> {
+    /// The frame that has been on its way for the longest time, and what `poll` has left to receive
+    /// it with.
+    fn next<'a>(&self, poll: &mut Poll<'a>) -> Option<(SkBuff, Unit<'a>)> {
         let mut ring = self.ring.lock();
 
-        if poll.is_exhausted() || ring.told == 0 {
+        if ring.told == 0 {
             return None;
         }
+        let unit = poll.take()?;
+
         ring.told -= 1;
-        ring.frames.remove(0).ok()
+        Some((ring.frames.remove(0).ok()?, unit))
     }
 
     /// The answer to a frame.
-    fn answer(&self, poll: &Poll<'_>, skb: &SkBuff) -> Result<SkBuff> {
+    fn answer<'a>(&self, poll: &Poll<'a>, unit: &Unit<'a>, skb: &SkBuff) -> Result<SkBuff> {
         let mut bytes = KVec::from_elem(0u8, skb.len(), GFP_ATOMIC)?;
 
         skb.copy_bits(0, &mut bytes)?;
@@ -177,7 +180,7 @@ impl<'bound> Data<'bound> {
             return Err(EINVAL);
         }
 
-        let mut answer = poll.alloc_skb(bytes.len()).ok_or(ENOMEM)?;
+        let mut answer = poll.alloc_skb(unit, bytes.len()).ok_or(ENOMEM)?;
 
         answer.put_data(&bytes)?;
         Ok(answer)
@@ -243,14 +246,14 @@ impl Operations for Mirror {
         let mut packets = 0;
         let mut bytes = 0;
 
-        while let Some(skb) = data.next(&poll) {
-            let answer = data.answer(&poll, &skb);
+        while let Some((skb, unit)) = data.next(&mut poll) {
+            let answer = data.answer(&poll, &unit, &skb);
 
             packets += 1;
             // CAST: Longer ones were not sent.
             bytes += skb.len() as u32;
             poll.consume(skb);
-            if let (Ok(answer), Some(unit)) = (answer, poll.take()) {
+            if let Ok(answer) = answer {
                 data.answered.fetch_add(1, Relaxed);
                 data.answered_bytes.fetch_add(answer.len() as u64, Relaxed);
                 poll.receive(unit, answer);

@@ -46,12 +46,13 @@ fourth_tells_and_sets_what_there_is() {
 	ethtool -i "$net" | grep 'driver: net_4_ethtool'
 	ethtool "$net" | grep 'Link detected: yes'
 	everything_comes_back 192.0.2.99
-	ethtool -S "$net"
-	[ "$(ethtool -S "$net" | sed -n 's/.*queue_stops: //p')" -gt 0 ]
-	[ "$(ethtool -S "$net" | sed -n 's/.*queue_wakes: //p')" -gt 0 ]
 	ethtool -G "$net" tx 512
 	[ "$(ethtool -g "$net" | sed -n 's/^TX:[^0-9]*//p' | tail -n 1)" = 512 ]
 	everything_comes_back 192.0.2.99
+	# How often the queue is full, the timing decides; it is never left stopped.
+	stops=$(ethtool -S "$net" | sed -n 's/.*queue_stops: //p')
+	[ "$(ethtool -S "$net" | sed -n 's/.*queue_wakes: //p')" -eq "$stops" ]
+	note "$stops times without room"
 	unload net_4_ethtool
 }
 

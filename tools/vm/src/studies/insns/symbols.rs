@@ -235,7 +235,7 @@ fn image(path: &Path, known: &Known) -> Result<Vec<Symbol>> {
 fn module(objdir: &Path, loaded: &LoadedSection) -> Result<Vec<Symbol>> {
     // Behind it may be another module, whose functions are not known.
     let end = loaded.address + section_size(&objdir.join(&loaded.file), &loaded.section)?;
-    let behind = Symbol { address: end, name: "(unnamed)".into(), component: Component::Rest, module: None };
+    let behind = Symbol { address: end, size: 0, place: Place::new("(unnamed)", Component::Rest), module: None };
     let mut symbols = vec![behind];
     let name = loaded.file.file_stem().map(|stem| stem.to_string_lossy().replace('-', "_"));
     each_function(&objdir.join(&loaded.file), |_, function| {

@@ -21,7 +21,8 @@ pub const WIDTH: usize = 38;
 pub fn all(study: &Study, measurements: &[Measurement], qemu: &str) -> String {
     let pairs = measurements.iter().map(|one| one.pairs.len()).min().unwrap_or_default();
     let mut text = format!(
-        "\n{qemu}\nmedians of {pairs} pairs of runs, and the range of their ratios, which has the true one with {:.0} %\n",
+        "\n{qemu}\nmedians of {pairs} pairs of runs, and the range of their ratios, which has the true one with \
+         {:.0} %\n",
         confidence(pairs)
     );
     for measurement in measurements {
@@ -66,8 +67,8 @@ pub fn verdict(study: &Study, measurements: &[Measurement]) -> bool {
 
 /// The limits that a workload misses.
 ///
-/// What a driver makes the kernel do is nearly the same in each repeat; the whole kernel is not, so that limit is missed
-/// where no pair was within it.
+/// What a driver makes the kernel do is nearly the same in each repeat; the whole kernel is not, so that limit is
+/// missed where no pair was within it.
 fn missed(study: &Study, measurement: &Measurement) -> Vec<String> {
     let limit = study.limit(&measurement.workload);
     let on_path = path(study, measurement);
