@@ -48,6 +48,12 @@ read_one() {
 	dd if="/dev/$(disk_of "$1")" of=/dev/null bs=4k count=1 iflag=direct
 }
 
+# reads DISK: whether it has a read to answer.
+reads() {
+	read -r reading _ <"/sys/block/$1/inflight"
+	[ "$reading" -gt 0 ]
+}
+
 # While MSI-X is off, the device raises its pin instead, which the kernel has switched off.
 a_lost_interrupt_is_found() {
 	was=$(recoveries main)
@@ -55,6 +61,8 @@ a_lost_interrupt_is_found() {
 	switch "$function" msix off
 	read_one main &
 	reader=$!
+	wait_for 20 reads "$(disk_of main)"
+	# The answer has come by then, and nobody has noticed.
 	sleep 1
 	switch "$function" msix on
 	kill -0 $reader
@@ -80,6 +88,7 @@ a_completion_that_is_withheld_comes_with_the_timeout() {
 	echo 1 >"/sys/block/$disk/io-timeout-fail"
 	dd if="/dev/$disk" of=/tmp/read bs=4k count=1 iflag=direct &
 	reader=$!
+	wait_for 20 reads "$disk"
 	sleep 1
 	kill -0 $reader
 	# It has been withheld, and no other will be.
