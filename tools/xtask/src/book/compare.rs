@@ -150,7 +150,7 @@ mod tests {
             ("ffffffff81000000 t _RNvCsabcdefgh_6kernel", "ffffffffa0000000 t _RNvCs1aZ9bQxY0_6kernel"),
             (
                 "/home/you/.cache/linux-virtio-rs/checkouts/a-1/linux",
-                "/root/.cache/linux-virtio-rs/checkouts/main-00/linux",
+                "/home/me/.cache/linux-virtio-rs/checkouts/main-00/linux",
             ),
             ("in /home/you/hello", "in /tmp/x/hello"),
         ] {
