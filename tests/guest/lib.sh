@@ -68,6 +68,11 @@ cards_may_not_hang() {
 	echo "vmtest: cards may not hang" >/dev/kmsg
 }
 
+# interrupts_are_injected: debugfs does not notice that an interrupt is being freed; the kernel may warn of that.
+interrupts_are_injected() {
+	echo "vmtest: interrupts are injected" >/dev/kmsg
+}
+
 # go_down: by WAY, in WITHIN seconds; the end of the machine is that of the case. Nobody writes back first.
 go_down() {
 	case $WAY in

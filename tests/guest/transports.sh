@@ -68,6 +68,7 @@ irqs_of() {
 
 interrupts_at_any_time_are_harmless() {
 	trap 'rm -f /tmp/raising' EXIT
+	interrupts_are_injected
 	numbers=
 	for disk in $(disk_names); do
 		device=$(virtio_of "$disk")
