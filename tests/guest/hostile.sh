@@ -167,6 +167,8 @@ try() {
 	case $when in
 	busy | idle | other | full) ask stage during ;;
 	remove)
+		# The work must have begun, or the device has nothing to do wrong.
+		a_write_ends
 		ask stage during
 		unbind "$DRIVER" "$disk"
 		;;
