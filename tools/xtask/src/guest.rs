@@ -2,6 +2,7 @@
 //! Handing built kernels to the virtual machines.
 
 use std::fs;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use vm::bench::Effort;
@@ -222,6 +223,17 @@ pub fn uml(workshop: &Workshop) -> Result<Tally> {
     let _lock = GuestLock::take(&workshop.project, "run")?;
     build::kernel(workshop, Variant::Um)?;
     vm::uml::test(&host(&workshop.project), &kernel(&workshop.project, &workshop.tree, Variant::Um))
+}
+
+/// One scenario of [`uml`], on the kernel of the tree as it was built, with its files in a directory of their own.
+///
+/// # Errors
+///
+/// There is no such scenario, or no machine can be started.
+pub fn uml_one(workshop: &Workshop, name: &str, work: PathBuf) -> Result<Tally> {
+    let _lock = GuestLock::take(&workshop.project, "run")?;
+    let host = Host { work, ..host(&workshop.project) };
+    vm::uml::test_one(&host, &kernel(&workshop.project, &workshop.tree, Variant::Um), name)
 }
 
 /// `make soak`: the long tests, on both kernels.

@@ -9,7 +9,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::guest::ktap::Tally;
 use crate::machine::uml::{Config, Device, Devices, UmlGuest};
@@ -26,9 +26,24 @@ use crate::scenario::{Overrides, words_for_init};
 ///
 /// When a machine could not be started at all.
 pub fn test(host: &Host, kernel: &Kernel) -> Result<Tally> {
+    run_all(host, kernel, &all())
+}
+
+/// Runs the scenario of this name.
+///
+/// # Errors
+///
+/// As for [`test`], and when there is none.
+pub fn test_one(host: &Host, kernel: &Kernel, name: &str) -> Result<Tally> {
+    let scenarios: Vec<_> = all().into_iter().filter(|scenario| scenario.name == name).collect();
+    ensure!(!scenarios.is_empty(), "there is no scenario `{name}` for user-mode Linux");
+    run_all(host, kernel, &scenarios)
+}
+
+fn run_all(host: &Host, kernel: &Kernel, scenarios: &[Scenario]) -> Result<Tally> {
     let start = Instant::now();
     image::build(host, kernel)?;
-    let tally = side_by_side(host, &all(), |scenario, report| {
+    let tally = side_by_side(host, scenarios, |scenario, report| {
         Ok(boot(host, kernel, scenario, &Overrides::default(), report)?.tally().without_skips())
     })?;
     Report::new(host.verbose).summary("user-mode Linux", tally, start.elapsed());

@@ -128,8 +128,7 @@ fn mmio() -> Scenario {
     subjects::mmio("mmio", 2, 2, 2)
 }
 
-/// The C driver and the driver under test take turns on one disk; the upstream Rust block driver, on the abstraction
-/// that must stay as it is, has one of its own.
+/// The C driver and the driver under test take turns on one disk.
 fn handover() -> Scenario {
     Scenario::debug("handover", "upstream's drivers: what one wrote, the other reads back", "handover")
         .disk(Disk::scratch("main", 256))

@@ -27,7 +27,7 @@ pub struct Scenario {
 
 /// Every scenario.
 pub fn all() -> Vec<Scenario> {
-    vec![testdisk(), zoned(), limits(), faults(), failures(), usedlen(), unsupported(), numbers()]
+    vec![testdisk(), zoned(), limits(), faults(), failures(), usedlen(), unsupported(), numbers(), rnull()]
 }
 
 fn scenario(name: &'static str, about: &'static str, devices: &[(&'static str, &'static str)]) -> Scenario {
@@ -73,6 +73,10 @@ fn limits() -> Scenario {
 fn numbers() -> Scenario {
     let devices = [("main", ""), ("second", ""), ("third", "")];
     scenario("numbers", "device numbers and names: as C's, and beside C's", &devices)
+}
+
+fn rnull() -> Scenario {
+    scenario("rnull", "upstream's Rust block driver serves as before", &[])
 }
 
 fn faults() -> Scenario {
