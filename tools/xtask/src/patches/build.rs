@@ -7,23 +7,26 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use vm::Tally;
 
 use super::Commit;
 use super::repository::{Repository, write};
+use crate::guest;
 use crate::kernel::{Variant, Workshop, build};
 use crate::overlay::our_files;
 use crate::progress::{output, say};
 use crate::project::{create_dir, remove_dir};
 use crate::source::Tree;
 
-/// Builds the steps that can break the build of others, and says how many these were.
+/// Builds the steps that can break the build of others, and says how many these were. After the last one, upstream's
+/// block driver, which the series moves to our abstraction, must serve in user-mode Linux as it did before.
 ///
 /// That is done in a tree of its own, which shares the kernel's files with the one that the overlay is applied to.
 ///
 /// # Errors
 ///
 /// The tree cannot be made, or a step does not build; the message says which.
-pub fn each(workshop: Workshop, repository: &Repository, base: &str, commits: &[Commit]) -> Result<usize> {
+pub fn each(workshop: Workshop, repository: &Repository, base: &str, commits: &[Commit]) -> Result<(usize, Tally)> {
     let root = workshop.project.build.join("patches/linux");
     plant(&workshop, &root)?;
     seed(&workshop, &root)?;
@@ -46,7 +49,8 @@ pub fn each(workshop: Workshop, repository: &Repository, base: &str, commits: &[
             built += 1;
         }
     }
-    Ok(built)
+    let work = workshop.project.build.join("patches/vm");
+    Ok((built, guest::uml_one(&workshop, "rnull", work)?))
 }
 
 /// Makes a tree of the kernel without the overlay. Objects of an earlier run stay.

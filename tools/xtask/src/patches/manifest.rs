@@ -64,6 +64,10 @@ pub struct Patch {
     pub insert: BTreeMap<String, Vec<String>>,
     /// Lines that come with this patch into a file that an earlier one has begun.
     pub lines: BTreeMap<String, Vec<String>>,
+    /// Files of the kernel, or directories with a slash at the end, that it removes. The overlay keeps them.
+    pub remove: Vec<String>,
+    /// Lines that it takes out of other files: of each one that is there once. The overlay keeps them, too.
+    pub cut: BTreeMap<String, Vec<String>>,
     /// A patch that is there as a file, from the directory of the manifest. It has its own message.
     pub from: Option<String>,
 }
@@ -104,8 +108,14 @@ impl Manifest {
 }
 
 impl Patch {
+    /// Whether it does what the overlay does not.
+    pub fn goes_further(&self) -> bool {
+        self.from.is_some() || !self.remove.is_empty()
+    }
+
     fn check(&self) -> Result<()> {
-        let has_parts = !(self.files.is_empty() && self.insert.is_empty() && self.lines.is_empty());
+        let adds = !(self.files.is_empty() && self.insert.is_empty() && self.lines.is_empty());
+        let has_parts = adds || !self.remove.is_empty();
         if let Some(from) = &self.from {
             let is_alone = !has_parts && self.subject.is_empty() && self.body.is_empty();
             ensure!(is_alone, "{from}: a patch that is there as a file has everything else in it");
@@ -113,6 +123,8 @@ impl Patch {
         }
         let subject = &self.subject;
         ensure!(has_parts, "`{subject}` has nothing in it");
+        ensure!(!adds || self.remove.is_empty(), "`{subject}` removes, so it cannot add");
+        ensure!(self.cut.is_empty() || !self.remove.is_empty(), "`{subject}` cuts lines, but removes nothing");
         ensure!(subject.contains(": ") && !subject.ends_with('.'), "`{subject}` is not `area: what it does`");
         ensure!(!self.body.trim().is_empty(), "`{subject}` does not say why");
         if let Some(line) = self.body.lines().chain([subject.as_str()]).find(|line| line.chars().count() > WIDTH) {
@@ -136,6 +148,7 @@ mod tests {
     fn a_patch_says_what_and_why() {
         patch("subject = \"a: b\"\nbody = \"c\"\nfiles = [\"f\"]").unwrap();
         patch("from = \"x.patch\"").unwrap();
+        patch("subject = \"a: b\"\nbody = \"c\"\nremove = [\"f\"]\ncut = { g = [\"h\"] }").unwrap();
     }
 
     #[test]
@@ -146,6 +159,8 @@ mod tests {
             "subject = \"a: b\"\nbody = \"\"\nfiles = [\"f\"]",
             "subject = \"a: b\"\nbody = \"c\"",
             "subject = \"a: b\"\nfrom = \"x.patch\"",
+            "subject = \"a: b\"\nbody = \"c\"\nfiles = [\"e\"]\nremove = [\"f\"]",
+            "subject = \"a: b\"\nbody = \"c\"\nfiles = [\"e\"]\ncut = { g = [\"h\"] }",
             "subject = \"a: b\"\nbody = \"c\"\nfiles = [\"f\"]\nextra = 1",
         ] {
             assert!(patch(text).is_err(), "{text}");

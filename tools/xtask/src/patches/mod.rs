@@ -5,6 +5,7 @@
 mod build;
 mod manifest;
 mod parts;
+mod removal;
 mod repository;
 mod style;
 
@@ -14,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use self::manifest::{FILE, Manifest};
+use self::manifest::{FILE, Manifest, Patch};
 use self::parts::{Origin, Parts, Sources};
 use self::repository::{Author, Repository};
 use crate::kernel::Workshop;
@@ -35,6 +36,8 @@ struct Plan<'a> {
     parts: Parts,
     /// Patches that are there as files: by their number, their path and text.
     mails: BTreeMap<usize, (PathBuf, String)>,
+    /// By the number of each patch that does what the overlay does not: the files that it changes.
+    further: BTreeMap<usize, Vec<String>>,
     /// Files of the kernel that only those patches touch.
     others: BTreeMap<String, String>,
 }
@@ -81,11 +84,12 @@ pub fn make(workshop: Workshop) -> Result<bool> {
     say(&format!("for C: {}", out.join("c").display()));
     let is_clean = findings.is_empty();
     if variable("BUILD_EACH").is_some_and(|value| value != "0") {
-        let built = build::each(workshop, &repository, &base, &commits)?;
+        let (built, tally) = build::each(workshop, &repository, &base, &commits)?;
         say(&format!(
             "the kernel builds after {built} of the {} patches, the first and the last among them",
             commits.len()
         ));
+        return Ok(is_clean && tally.failed == 0);
     }
     Ok(is_clean)
 }
@@ -143,33 +147,51 @@ impl<'a> Plan<'a> {
                 mails.insert(number, (path, text));
             }
         }
-        let mut plan = Self { workshop, manifest, parts, mails, others: BTreeMap::new() };
+        let (further, others) = (BTreeMap::new(), BTreeMap::new());
+        let mut plan = Self { workshop, manifest, parts, mails, further, others };
+        plan.further = plan.further()?;
         plan.order()?;
         plan.others = plan.others()?;
         Ok(plan)
     }
 
-    /// A patch that is a file must be behind all that the overlay does to the files that it touches.
+    /// What the patches change that do what the overlay does not.
+    fn further(&self) -> Result<BTreeMap<usize, Vec<String>>> {
+        let mut further = BTreeMap::new();
+        for (number, patch) in self.manifest.patches().enumerate().filter(|(_, patch)| patch.goes_further()) {
+            let mut files: Vec<String> = match self.mails.get(&number) {
+                Some((_, text)) => repository::touched(text),
+                None => removal::files(&self.workshop.tree.root, patch)?,
+            };
+            files.extend(patch.cut.keys().cloned());
+            further.insert(number, files);
+        }
+        Ok(further)
+    }
+
+    /// Such a patch must be behind all that the overlay does to the files that it changes.
     fn order(&self) -> Result<()> {
-        for (mail, (path, text)) in &self.mails {
-            for file in repository::touched(text) {
-                let count = self.manifest.patches().count();
-                let later = (mail + 1..count).find(|&later| self.parts.changed(later).any(|other| other == file));
-                ensure!(later.is_none(), "{}: a later patch changes {file}, too", path.display());
+        let subjects: Vec<&str> = self.manifest.patches().map(|patch| patch.subject.as_str()).collect();
+        for (number, files) in &self.further {
+            for file in files {
+                let mut later = number + 1..subjects.len();
+                let changes = later.find(|&later| self.parts.changed(later).any(|other| other == file));
+                let name = self.mails.get(number).map_or(subjects[*number].to_owned(), |(path, _)| name(path));
+                ensure!(changes.is_none(), "{name}: a later patch changes {file}, too");
             }
         }
         Ok(())
     }
 
-    /// Reads what the patches touch that are files, but the overlay does not.
+    /// Reads what only those patches change, and those for C.
     fn others(&self) -> Result<BTreeMap<String, String>> {
-        let mut texts: Vec<String> = self.mails.values().map(|(_, text)| text.clone()).collect();
+        let mut files: Vec<String> = self.further.values().flatten().cloned().collect();
         for path in mails_of(&self.workshop.project.repo.join(C))? {
-            texts.push(fs::read_to_string(&path)?);
+            files.extend(repository::touched(&fs::read_to_string(&path)?));
         }
         let ours: Vec<&str> = self.parts.files().collect();
         let mut others = BTreeMap::new();
-        for file in texts.iter().flat_map(|text| repository::touched(text)) {
+        for file in files {
             let path = self.workshop.tree.root.join(&file);
             if !ours.contains(&file.as_str()) && path.is_file() {
                 others.insert(file, fs::read_to_string(&path)?);
@@ -200,6 +222,7 @@ impl<'a> Plan<'a> {
                     for file in self.parts.changed(number) {
                         repository.write(file, self.parts.text(file, number).as_deref())?;
                     }
+                    self.remove(number, patch, repository)?;
                     let message = format!("{}\n\n{}\n\n{}\n", patch.subject, patch.body.trim(), author.sign_off());
                     repository.commit(&message).with_context(|| format!("cannot commit `{}`", patch.subject))?
                 }
@@ -208,6 +231,21 @@ impl<'a> Plan<'a> {
             commits.push(Commit { subject, hash });
         }
         Ok(commits)
+    }
+
+    /// Removes what a patch removes.
+    fn remove(&self, number: usize, patch: &Patch, repository: &Repository) -> Result<()> {
+        for file in self.further.get(&number).into_iter().flatten() {
+            let text = match patch.cut.get(file) {
+                None => None,
+                Some(lines) => {
+                    let text = fs::read_to_string(repository.dir().join(file))?;
+                    Some(removal::cut(&text, lines).with_context(|| format!("`{}`: {file}", patch.subject))?)
+                }
+            };
+            repository.write(file, text.as_deref())?;
+        }
+        Ok(())
     }
 
     /// Writes the mails: all in one, and each series by itself. Returns the former.
@@ -232,13 +270,10 @@ impl<'a> Plan<'a> {
     /// Applies the mails to the base anew, and compares what they come to with the overlay as it is applied.
     fn apply(&self, repository: &Repository, base: &str, mails: &[PathBuf]) -> Result<()> {
         repository.git(&["checkout", "--quiet", "-b", "applied", base])?;
-        for mail in mails.iter().skip(1) {
-            repository.am(mail)?;
-        }
-        // What only the series has, and the overlay has not.
-        for (path, _) in self.mails.values().rev() {
-            let path = path.to_str().context("a path that is no text")?;
-            repository.git(&["apply", "--reverse", "--index", path])?;
+        let applied: Vec<String> = mails.iter().skip(1).map(|mail| repository.am(mail)).collect::<Result<_>>()?;
+        // What only the series does, and the overlay does not.
+        for commit in self.further.keys().rev().filter_map(|&number| applied.get(number)) {
+            repository.git(&["revert", "--no-commit", commit])?;
         }
         let (repo, tree) = (&self.workshop.project.repo, &self.workshop.tree.root);
         let mut expected: BTreeMap<String, PathBuf> = BTreeMap::new();
