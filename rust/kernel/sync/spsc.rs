@@ -41,6 +41,7 @@ use crate::{
 };
 use core::{
     cell::UnsafeCell,
+    marker::PhantomData,
     mem::MaybeUninit, //
 };
 
@@ -61,7 +62,8 @@ struct Places<T> {
     taken: Atomic<usize>,
 }
 
-// SAFETY: Each place belongs to one end at a time: values go from one to the other.
+// SAFETY: Each place belongs to one end at a time: values go from one to the other. Who shares the
+// end that gives out references to them is up to `Consumer`.
 unsafe impl<T: Send> Sync for Places<T> {}
 
 // SAFETY: It owns values.
@@ -103,10 +105,12 @@ pub struct Producer<T>(Arc<Places<T>>);
 
 /// The end of who takes values out.
 ///
+/// A shared reference leads to values, so it can be on several threads only if they can.
+///
 /// # Invariants
 ///
 /// There is no other one with the same places.
-pub struct Consumer<T>(Arc<Places<T>>);
+pub struct Consumer<T>(Arc<Places<T>>, PhantomData<T>);
 
 /// Makes a queue for `count` values, or some more.
 ///
@@ -133,7 +137,7 @@ pub fn queue<T>(count: usize, flags: Flags) -> Result<(Producer<T>, Consumer<T>)
     )?;
 
     // INVARIANT: These are the first ones.
-    Ok((Producer(places.clone()), Consumer(places)))
+    Ok((Producer(places.clone()), Consumer(places, PhantomData)))
 }
 
 impl<T> Producer<T> {
