@@ -80,8 +80,8 @@ impl<T> Gate<T> {
         }
     }
 
-    /// Lets nobody in, and waits for who is inside, as long as there is [`PATIENCE`].
-    fn shut(&self) -> Shut<'_, T> {
+    /// Lets nobody in, and waits for who is inside, but not for longer than `patience`.
+    fn shut(&self, patience: Delta) -> Shut<'_, T> {
         let begun = Instant::<Monotonic>::now();
 
         self.is_shut.store(true, Relaxed);
@@ -89,7 +89,7 @@ impl<T> Gate<T> {
         let inside = loop {
             let inside = self.lock.try_lock();
 
-            if inside.is_some() || begun.elapsed() >= PATIENCE {
+            if inside.is_some() || begun.elapsed() >= patience {
                 break inside;
             }
             fsleep(PERIOD);
@@ -136,11 +136,21 @@ impl DeviceState {
     ///
     /// Process context; sleeps.
     pub(super) fn exclude<'a>(&'a self, _rings: &'a MutexGuard<'_, ()>) -> Exclusion<'a> {
-        let handle = self.handle().gate().shut();
+        let patience = self.patience();
+        let handle = self.handle().gate().shut(patience);
 
         Exclusion {
-            _config: self.config_gate().shut(),
+            _config: self.config_gate().shut(patience),
             _handle: handle,
         }
+    }
+
+    fn patience(&self) -> Delta {
+        #[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
+        // SAFETY: By the type invariant, the device is valid.
+        if unsafe { super::fake::is_patient(self.vdev()) } {
+            return Delta::from_secs(3600);
+        }
+        PATIENCE
     }
 }

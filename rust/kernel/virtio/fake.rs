@@ -231,6 +231,16 @@ unsafe fn from_vdev<'a>(vdev: *mut bindings::virtio_device) -> Option<&'a FakeDe
     Some(unsafe { ops::from_vdev(vdev) })
 }
 
+/// Whether a device is a software device whose users are waited for without a limit.
+///
+/// # Safety
+///
+/// `vdev` must be valid.
+pub(super) unsafe fn is_patient(vdev: *mut bindings::virtio_device) -> bool {
+    // SAFETY: `vdev` is valid by the requirement of this function.
+    unsafe { from_vdev(vdev) }.is_some_and(|this| this.knobs.patient.load(Relaxed))
+}
+
 /// Whether a device is a software device that is not to be recovered.
 ///
 /// # Safety

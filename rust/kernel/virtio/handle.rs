@@ -84,7 +84,9 @@ impl DeviceHandle {
     /// # Context
     ///
     /// Process context; sleeps. Callbacks of the driver may call this. `f` must neither use the
-    /// handle again, nor resize or reset a queue, whose buffers come back to such a callback.
+    /// handle again, nor resize or reset a queue, whose buffers come back to such a callback. If
+    /// it waits for buffers, [`Handler::detached`](super::Handler::detached) of their queue must
+    /// not use the handle: that would wait for `f`, which waits for it.
     ///
     /// # Errors
     ///

@@ -88,6 +88,8 @@ pub(crate) struct Knobs {
     pub(crate) ring_size: Atomic<u32>,
     /// Takes a while for what excludes each other, see [`Event::Clash`](super::Event::Clash).
     pub(crate) slow: Atomic<bool>,
+    /// Who uses the device is waited for, however long that takes: the machine may stand still.
+    pub(crate) patient: Atomic<bool>,
     /// Whether the device can be recovered. Cases about other things look at a broken device for
     /// as long as they like.
     pub(crate) recovers: Atomic<bool>,
@@ -114,6 +116,7 @@ impl Knobs {
             withdrawn: Atomic::new(0),
             ring_size: Atomic::new(0),
             slow: Atomic::new(false),
+            patient: Atomic::new(false),
             recovers: Atomic::new(false),
         }
     }

@@ -55,6 +55,14 @@ const ENTERED: Event = Event::Driver("uses the handle");
 /// For how long users stay.
 const STAY: Delta = Delta::from_millis(100);
 
+/// Sets a device up whose users are waited for, even if the machine stands still for a while.
+fn set_up_patient(plan: Plan, options: Options) -> Result<Session> {
+    let session = set_up::<TestDriver>(plan, options)?;
+
+    session.device().knobs.patient.store(true, Relaxed);
+    Ok(session)
+}
+
 /// A driver with one buffer in its queue.
 const FILLED: Plan = Plan {
     fill: 1,
@@ -129,7 +137,7 @@ mod cases {
 
     #[test]
     fn a_recovery_waits_for_who_uses_the_handle() -> Result {
-        let session = set_up::<TestDriver>(FILLED, WITH_SPACE)?;
+        let session = set_up_patient(FILLED, WITH_SPACE)?;
         let handle = handle_of(&session)?;
 
         handle.with(|dev| -> Result {
@@ -151,7 +159,7 @@ mod cases {
 
     #[test]
     fn a_shutdown_waits_for_who_uses_the_handle() -> Result {
-        let mut session = set_up::<TestDriver>(FILLED, MODERN)?;
+        let mut session = set_up_patient(FILLED, MODERN)?;
 
         meanwhile(
             &mut session,
@@ -168,7 +176,7 @@ mod cases {
 
     #[test]
     fn a_pause_waits_for_who_uses_the_handle() -> Result {
-        let mut session = set_up::<TestDriver>(FILLED, MODERN)?;
+        let mut session = set_up_patient(FILLED, MODERN)?;
 
         meanwhile(
             &mut session,
@@ -197,7 +205,7 @@ mod cases {
             in_detached,
             ..FILLED
         };
-        let session = set_up::<TestDriver>(plan, MODERN)?;
+        let session = set_up_patient(plan, MODERN)?;
         let handle = handle_of(&session)?;
 
         session.fake()?.bound()?.recover()?;
@@ -253,6 +261,7 @@ mod cases {
     fn who_waits_for_the_device_inside_of_the_handle_does_not_stop_a_recovery() -> Result {
         let session = set_up::<TestDriver>(FILLED, MODERN)?;
 
+        session.note.store(u64::MAX, Relaxed);
         handle_of(&session)?.with(|dev| {
             dev.recover()?;
             wait_for_buffers(&session);
@@ -286,6 +295,7 @@ mod cases {
         };
         let session = set_up::<TestDriver>(plan, MODERN)?;
 
+        session.note.store(u64::MAX, Relaxed);
         session.fake()?.reset_prepare()?;
         ensure!(session.note.load(Relaxed) < 5000);
         ensure_eq!(session.buffers(), 0);
@@ -307,6 +317,7 @@ mod cases {
 
         let mut session = set_up::<TestDriver>(FILLED, MODERN)?;
 
+        session.note.store(u64::MAX, Relaxed);
         meanwhile(&mut session, wait, |session| {
             session.fake_mut()?.unbind();
             Ok(())
