@@ -575,7 +575,10 @@ impl<D: Direction> Drop for CpuView<'_, D> {
 
 #[cfg(all(
     CONFIG_HAS_DMA,
-    any(CONFIG_RUST_DRIVER_CORE_KUNIT_TEST, CONFIG_RUST_NETDEV_KUNIT_TEST)
+    any(
+        CONFIG_RUST_DRIVER_CORE_KUNIT_TEST,
+        all(CONFIG_RUST_NETDEV_KUNIT_TEST, not(CONFIG_HIGHMEM))
+    )
 ))]
 pub(crate) mod soft;
 

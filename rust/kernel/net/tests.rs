@@ -2,6 +2,25 @@
 
 //! Tests of network devices, with cards made of software.
 
+use crate::prelude::*;
+
+/// An assertion outside of a case. A panic there would end the kernel, or leave a lock held.
+#[track_caller]
+fn must(holds: bool) -> Result {
+    if holds {
+        return Ok(());
+    }
+
+    let place = core::panic::Location::caller();
+
+    crate::kunit::err(fmt!(
+        "    {}:{}: this does not hold\n",
+        place.file(),
+        place.line()
+    ));
+    Err(EINVAL)
+}
+
 mod card;
 mod census;
 mod configuration;

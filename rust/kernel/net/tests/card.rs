@@ -3,7 +3,10 @@
 //! A card made of software: what it is given to send it keeps, until it is told to have sent it;
 //! what it is told to have received it passes on.
 
-use super::census::Census;
+use super::{
+    census::Census,
+    must, //
+};
 use crate::{
     net::{
         napi::{
@@ -464,7 +467,7 @@ impl Operations for Card {
         protocol: VlanProtocol,
         _vid: u16,
     ) -> Result {
-        assert!(protocol == VlanProtocol::Ctag);
+        must(protocol == VlanProtocol::Ctag)?;
         dev.data().vids.fetch_add(1, Relaxed);
         Ok(())
     }

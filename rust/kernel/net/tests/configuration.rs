@@ -4,6 +4,7 @@
 
 use super::{
     card::Card,
+    must,
     setup::{
         Slot,
         Test,
@@ -70,9 +71,8 @@ impl Operations for Braggart {
 
     fn set_features<'bound>(dev: &Device<'bound, Self>, rtnl: &Rtnl, features: Features) -> Result {
         dev.commit_features(rtnl, features | Features::HW_VLAN_CTAG_FILTER);
-        assert!(dev.features().contains(Features::RXALL));
-        assert!(!dev.features().intersects(Features::HW_VLAN_CTAG_FILTER));
-        Ok(())
+        must(dev.features().contains(Features::RXALL))?;
+        must(!dev.features().intersects(Features::HW_VLAN_CTAG_FILTER))
     }
 }
 

@@ -23,6 +23,7 @@ use super::{
         ring::Size,
         rx_ring::RxRing, //
     },
+    must,
     peer::Tap,
     setup::ADDRESS, //
 };
@@ -350,8 +351,7 @@ impl Card {
         self.registration.handle().napi_schedule();
         // SAFETY: It was disabled above.
         unsafe { bindings::local_bh_enable() };
-        assert!(wait_until(|| ends().is_ok_and(|ends| ends != before)));
-        Ok(())
+        must(wait_until(|| ends().is_ok_and(|ends| ends != before)))
     }
 
     /// The lengths of the packets that have arrived, without their header. In them must be what the
@@ -363,7 +363,7 @@ impl Card {
             let mut bytes = KVec::from_elem(0, skb.len(), GFP_KERNEL)?;
 
             skb.copy_bits(0, &mut bytes)?;
-            assert!(bytes.iter().all(|byte| *byte == TOLD));
+            must(bytes.iter().all(|byte| *byte == TOLD))?;
             lengths.push(skb.len(), GFP_KERNEL)?;
         }
         Ok(lengths)
@@ -387,17 +387,13 @@ impl Card {
             4
         };
 
-        assert_eq!(
-            &self.packets()?[..],
-            &[usize::from(GOOD.length) - ETH_HLEN - fcs]
-        );
+        must(self.packets()?[..] == [usize::from(GOOD.length) - ETH_HLEN - fcs])?;
 
         let after = self.received()?;
 
-        assert_eq!(after.packets, before.packets + 1);
-        assert_eq!(after.dropped, before.dropped);
-        assert_eq!(after.alloc_failed, 0);
-        Ok(())
+        must(after.packets == before.packets + 1)?;
+        must(after.dropped == before.dropped)?;
+        must(after.alloc_failed == 0)
     }
 }
 

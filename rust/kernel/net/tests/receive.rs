@@ -281,11 +281,12 @@ mod tests {
             assert_eq!(fragment.len(), 1536);
             assert_eq!(Fragment::new(PAGE_SIZE).err(), Some(EINVAL));
             assert_eq!(Fragment::new(usize::MAX).err(), Some(EINVAL));
-            // SAFETY: It is enabled again below.
-            unsafe { bindings::local_bh_disable() };
             // SAFETY: The only other one that uses NAPI is an interrupt, and there is none.
             let mut poll = unsafe { Poll::new(dev.header().napi.get(), 1) };
             let unit = poll.take().ok_or(EINVAL)?;
+
+            // SAFETY: It is enabled again below.
+            unsafe { bindings::local_bh_disable() };
             let too_long = poll.build_skb(&unit, fragment, 1537);
             let built = too_long.map_or_else(|fragment| poll.build_skb(&unit, fragment, 1500), Ok);
 

@@ -8,6 +8,7 @@ use super::{
         RING, //
     },
     census::wait_until,
+    must,
     peer::{
         counted,
         send, //
@@ -81,15 +82,14 @@ fn race(test: &Test) -> Result {
         send(test, counted(&test.census, 60)?);
         // The queue of the stack has an end, too.
         if number % 500 == 499 {
-            assert!(wait_until(|| test.census.counts().1 == 0));
+            must(wait_until(|| test.census.counts().1 == 0))?;
         }
     }
-    assert!(wait_until(|| test.census.counts().1 == 0));
-    assert_eq!(test.data(|data| data.free())?, RING);
-    assert!(test.data(|data| data.xmits.load(Relaxed))? >= PACKETS);
+    must(wait_until(|| test.census.counts().1 == 0))?;
+    must(test.data(|data| data.free())? == RING)?;
+    must(test.data(|data| data.xmits.load(Relaxed))? >= PACKETS)?;
     done.store(true, Relaxed);
-    assert!(wait_until(|| !done.load(Relaxed)));
-    Ok(())
+    must(wait_until(|| !done.load(Relaxed)))
 }
 
 #[kunit_tests(rust_net_transmit)]
