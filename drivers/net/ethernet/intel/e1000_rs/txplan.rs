@@ -15,9 +15,10 @@ pub const MAX_BYTES: u32 = 1 << 12;
 /// The most payload that is segmented at once, if headers take no more than 255 bytes.
 pub const TSO_MAX_SIZE: u32 = MAX_PAYLEN;
 
-/// The most segments that a packet is cut into. With so many it fits into the smallest ring,
-/// whatever their size; the stack cuts up what has more. C sets no limit: whoever asks for tiny
-/// segments, from anywhere, gets packets that no ring has room for, and nobody else can send.
+/// The most segments that a packet is cut into. With so many it fits into the smallest ring, if
+/// they are not smaller than TCP's smallest, 48 bytes; a packet that does not fit is dropped. The
+/// stack cuts up what has more. C sets no limit: whoever asks for tiny segments, from anywhere,
+/// gets packets that no ring has room for, and nobody else can send.
 pub const MAX_SEGMENTS: u16 = 48;
 
 /// The first descriptor on PCI-X covers no more than this (erratum 10).
