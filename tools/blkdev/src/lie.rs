@@ -160,8 +160,8 @@ impl Lies {
     /// The ring is not in the memory of the driver.
     pub fn mend(&mut self, queue: u16, ring: &Ring<'_>) -> io::Result<()> {
         for (&(of, index), &(written, before)) in &self.linked {
-            if of == queue && ring.flags(index)? == written {
-                ring.set_flags(index, before)?;
+            if of == queue {
+                ring.replace_flags(index, written, before)?;
             }
         }
         self.linked.retain(|&(of, _), _| of != queue);
@@ -245,9 +245,10 @@ impl Lies {
     /// Gives each descriptor a next one.
     fn link_all(&mut self, queue: u16, ring: &Ring<'_>) -> io::Result<()> {
         for index in 0..ring.size() {
-            let before = ring.flags(index)?;
-            ring.set_flags(index, before | NEXT)?;
-            self.linked.insert((queue, index), (before | NEXT, before));
+            let before = ring.add_flags(index, NEXT)?;
+            if before & NEXT == 0 {
+                self.linked.insert((queue, index), (before | NEXT, before));
+            }
         }
         Ok(())
     }

@@ -3,9 +3,14 @@
 //! A split ring as the memory that it is (virtio specification, 2.7), for a device that does not keep to the rules.
 
 use std::io;
+use std::sync::atomic::{AtomicU16, Ordering, fence};
 
 use virtio_queue::{Queue, QueueT};
-use vm_memory::{ByteValued, Bytes, GuestAddress, GuestMemoryMmap};
+use vm_memory::bitmap::BS;
+use vm_memory::{ByteValued, Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryMmap, VolatileMemory, VolatileSlice};
+
+/// The flags of a descriptor, in the driver's memory.
+type FlagsSlice<'a> = VolatileSlice<'a, BS<'a, ()>>;
 
 /// The flags of a descriptor.
 pub const NEXT: u16 = 1;
@@ -128,14 +133,23 @@ impl<'a> Ring<'a> {
         self.write(at + LINK, descriptor.next.to_le())
     }
 
-    /// The flags of a descriptor.
-    pub fn flags(&self, index: u16) -> io::Result<u16> {
-        Ok(u16::from_le(self.read(self.descriptor_at(index) + FLAGS)?))
+    /// Adds flags to a descriptor, in one step, as the driver may be writing them. Returns what was there.
+    pub fn add_flags(&self, index: u16, flags: u16) -> io::Result<u16> {
+        let slice = self.flags_slice(index)?;
+        let word: &AtomicU16 = slice.get_atomic_ref(0).map_err(io::Error::other)?;
+        Ok(u16::from_le(word.fetch_or(flags.to_le(), Ordering::SeqCst)))
     }
 
-    /// Changes the flags of a descriptor, and nothing beside them: the driver may be writing the rest.
-    pub fn set_flags(&self, index: u16, flags: u16) -> io::Result<()> {
-        self.write(self.descriptor_at(index) + FLAGS, flags.to_le())
+    /// Changes the flags of a descriptor, in one step, if they are `from`.
+    pub fn replace_flags(&self, index: u16, from: u16, to: u16) -> io::Result<()> {
+        let slice = self.flags_slice(index)?;
+        let word: &AtomicU16 = slice.get_atomic_ref(0).map_err(io::Error::other)?;
+        let _ = word.compare_exchange(from.to_le(), to.to_le(), Ordering::SeqCst, Ordering::SeqCst);
+        Ok(())
+    }
+
+    fn flags_slice(&self, index: u16) -> io::Result<FlagsSlice<'_>> {
+        self.memory.get_slice(GuestAddress(self.descriptor_at(index) + FLAGS), 2).map_err(io::Error::other)
     }
 
     /// The numbers of the descriptors of a buffer.
@@ -174,7 +188,7 @@ impl<'a> Ring<'a> {
 
     fn write<T: ByteValued>(&self, at: u64, value: T) -> io::Result<()> {
         // What the driver looks at first must be written last.
-        std::sync::atomic::fence(std::sync::atomic::Ordering::SeqCst);
+        fence(Ordering::SeqCst);
         self.memory.write_obj(value, GuestAddress(at)).map_err(io::Error::other)
     }
 }
