@@ -103,6 +103,10 @@ pub fn run(host: &Host, kernel: &Kernel, driver: &str, seed: u64, time: Duration
             }
         }
     }
+    if silent > tally.passed {
+        report.trouble("most trials had no occasion: does the device still do what it is told?");
+        tally.failed += 1;
+    }
     let Stats { boots, requests, lies } = stats;
     println!(
         "fuzz: {} held, {} failed, {silent} without an occasion: {boots} boots, {requests} requests, {lies} lies, \

@@ -178,7 +178,10 @@ impl Course<'_> {
                 answer
             }
             Some(("outcome", name)) => {
-                let mut outcome = Outcome::from_name(name).unwrap_or(Outcome::Untold);
+                let mut outcome = Outcome::from_name(name).unwrap_or_else(|| {
+                    self.log.push(format!("the script knows an outcome that nobody else does: `{name}`"));
+                    Outcome::Complains
+                });
                 let silent = self.is_silent(scenario);
                 if untold(outcome, silent, self.refused) {
                     outcome = Outcome::Untold;
