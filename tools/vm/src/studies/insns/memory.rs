@@ -112,7 +112,7 @@ fn is_ours(name: &str) -> bool {
 /// Reads what the guest says: disk, driver, pages.
 fn parse(text: &str) -> Result<(&str, &str, f64)> {
     let parsed = match text.split(' ').collect::<Vec<_>>()[..] {
-        [disk, driver, count] => count.parse::<u32>().ok().map(|count| (disk, driver, f64::from(count))),
+        [disk, driver, count] => count.parse::<i32>().ok().map(|count| (disk, driver, f64::from(count))),
         _ => None,
     };
     parsed.with_context(|| format!("the guest does not say how many pages there are: `{text}`"))
