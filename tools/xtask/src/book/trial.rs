@@ -20,15 +20,21 @@ use crate::lock;
 use crate::progress::say;
 
 /// Variables that decide what the commands of this program do; those that are typed decide for themselves.
-const SCRUBBED: [&str; 13] = [
+const SCRUBBED: [&str; 19] = [
+    "BUILD_EACH",
     "CHAPTER",
+    "DEVICES",
+    "DIR",
     "FILTER",
     "KERNEL",
+    "KIND",
+    "M",
     "MAKEFLAGS",
     "MAKELEVEL",
     "MFLAGS",
     "MODULE",
     "MUTANTS",
+    "NAME",
     "QUICK",
     "RUN",
     "SEED",
