@@ -144,6 +144,7 @@ impl Target {
         let name = match objdir.file_name().and_then(|name| name.to_str()) {
             Some("o-debug") => "debug",
             Some("o-um") => "um",
+            Some("o-traced") => "traced",
             _ => "plain",
         };
         let host = Host {

@@ -227,7 +227,8 @@ mod tests {
 
     #[test]
     fn an_injection_may_meet_an_interrupt_that_goes_only_where_a_script_injects() {
-        let complaint = "[    1.0] WARNING: kernel/irq/manage.c:2751 at __irq_set_irqchip_state+0x9c/0xb0, CPU#0: sh/99";
+        let complaint =
+            "[    1.0] WARNING: kernel/irq/manage.c:2751 at __irq_set_irqchip_state+0x9c/0xb0, CPU#0: sh/99";
         let other = "[    1.0] WARNING: kernel/irq/manage.c:1900 at free_irq+0x9c/0xb0, CPU#0: sh/99";
         let from = format!("[    1.0] {MAY_BE_INJECTED}");
         assert!(scan(&format!("{from}\n{complaint}\n")).is_empty());
