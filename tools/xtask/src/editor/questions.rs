@@ -91,6 +91,38 @@ pub const QUESTIONS: &[Question] = &[
     },
 ];
 
+/// Those about a new virtio driver outside of the tree.
+pub const NEW_DRIVER: &[Question] = &[
+    Question {
+        file: "my_driver.rs",
+        line: "let mut locked = queue.lock();",
+        name: "lock",
+        defined_in: "rust/kernel/virtio/queue.rs",
+        shows: "fn lock",
+    },
+    Question {
+        file: "my_driver.rs",
+        line: "parts.device_writable(bytes)",
+        name: "device_writable",
+        defined_in: "rust/kernel/virtio/parts.rs",
+        shows: "fn device_writable",
+    },
+    Question {
+        file: "my_driver.rs",
+        line: "bits::count(filled)",
+        name: "count",
+        defined_in: "logic/src/bits.rs",
+        shows: "fn count",
+    },
+    Question {
+        file: "my_driver.rs",
+        line: "pr_info!(",
+        name: "pr_info",
+        defined_in: "rust/kernel/print.rs",
+        shows: "pr_info",
+    },
+];
+
 /// Where a name is, as the protocol counts: lines and UTF-16 units from 0.
 pub fn position(text: &str, part: &str, name: &str) -> Option<Value> {
     let (number, line) = text.lines().enumerate().find(|(_, line)| line.contains(part))?;
@@ -116,6 +148,10 @@ mod tests {
         for question in QUESTIONS {
             let text = std::fs::read_to_string(repo.join(question.file)).unwrap();
             assert!(position(&text, question.line, question.name).is_some(), "{}", question.title());
+        }
+        let template = std::fs::read_to_string(repo.join("tools/templates/virtio/__name__.rs")).unwrap();
+        for question in NEW_DRIVER {
+            assert!(position(&template, question.line, question.name).is_some(), "{}", question.title());
         }
     }
 }

@@ -11,9 +11,11 @@ use crate::progress::{Step, output, say};
 use crate::project::{Project, remove_dir, variable};
 use crate::toolchain::which;
 
-/// The crate that is built when there is none, and the version that a rustc of Debian can build.
+/// The crate that is built when there is none.
 const CRATE: &str = "ra_ap_rust-analyzer";
-const VERSION: &str = "0.0.349";
+
+/// Its versions, each with the oldest Rust 1.x that can build it. They understand the Rust of their time.
+const VERSIONS: [(u32, &str); 3] = [(95, "0.0.340"), (91, "0.0.330"), (85, "0.0.273")];
 
 /// Crates that it consists of, for the progress bar.
 const CRATES: u64 = 260;
@@ -29,7 +31,9 @@ pub fn ensure(project: &Project) -> Result<PathBuf> {
         version(&path).with_context(|| format!("RUST_ANALYZER={named}"))?;
         return Ok(path);
     }
-    let root = project.cache.join("tools").join(format!("rust-analyzer-{VERSION}"));
+    let rust = output(cargo::program().arg("--version"))?;
+    let wanted = fitting(&rust).with_context(|| format!("no {CRATE} is known for {}", rust.trim()))?;
+    let root = project.cache.join("tools").join(format!("rust-analyzer-{wanted}"));
     let built = root.join("bin/rust-analyzer");
     // A toolchain manager has a stand-in that only says what is missing.
     let present = which("rust-analyzer").into_iter().chain([built.clone()]).find(|path| version(path).is_ok());
@@ -47,7 +51,7 @@ pub fn ensure(project: &Project) -> Result<PathBuf> {
     }
     .run(
         cargo::program()
-            .args(["install", "--locked", CRATE, "--version", VERSION, "--root"])
+            .args(["install", "--locked", CRATE, "--version", wanted, "--root"])
             .arg(&root)
             .env("CARGO_TARGET_DIR", &target),
     )
@@ -56,6 +60,25 @@ pub fn ensure(project: &Project) -> Result<PathBuf> {
     Ok(built)
 }
 
+/// The newest version that a cargo, by what it says of itself, can build.
+fn fitting(cargo: &str) -> Option<&'static str> {
+    let minor: u32 = cargo.strip_prefix("cargo 1.")?.split('.').next()?.parse().ok()?;
+    VERSIONS.iter().find(|(oldest, _)| *oldest <= minor).map(|(_, version)| *version)
+}
+
 fn version(path: &std::path::Path) -> Result<String> {
     Ok(output(Command::new(path).arg("--version"))?.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_that_can_be_built_is_taken() {
+        assert_eq!(fitting("cargo 1.95.0 (f2d3ce0bd 2026-03-21)"), Some("0.0.340"));
+        assert_eq!(fitting("cargo 1.94.1"), Some("0.0.330"));
+        assert_eq!(fitting("cargo 1.85.0"), Some("0.0.273"));
+        assert_eq!(fitting("cargo 1.84.0"), None);
+    }
 }
