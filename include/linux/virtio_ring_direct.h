@@ -8,13 +8,15 @@
 struct scatterlist;
 struct virtqueue;
 
-int virtqueue_add_sgs_direct(struct virtqueue *_vq,
-			     struct scatterlist *sgs[],
-			     unsigned int total_sg,
-			     unsigned int out_sgs,
-			     unsigned int in_sgs,
-			     void *data,
-			     bool direct,
-			     gfp_t gfp);
+int virtqueue_add_sgs_direct(struct virtqueue *_vq, struct scatterlist *sgs[],
+			     unsigned int total_sg, unsigned int out_sgs,
+			     unsigned int in_sgs, void *data);
+
+int virtqueue_add_sgs_indirect(struct virtqueue *_vq,
+			       struct scatterlist *sgs[],
+			       unsigned int total_sg, unsigned int out_sgs,
+			       unsigned int in_sgs, void *data, gfp_t gfp);
+
+void *virtqueue_get_buf_direct(struct virtqueue *_vq, unsigned int *len);
 
 #endif /* _LINUX_VIRTIO_RING_DIRECT_H */

@@ -98,9 +98,9 @@ impl<'a, H: Handler<A>, A: Access> LockedVirtqueue<'a, H, A> {
 
     /// Takes a buffer that the device has used (C: `virtqueue_get_buf`).
     ///
-    /// A buffer that does not come back whole, because the device has changed the descriptors of
-    /// the ring, is not one that the device has used. It breaks the queue, and comes back like all
-    /// that are left, by [`Handler::detached`].
+    /// On a split ring, a buffer comes back as it was added, whatever the device has written into
+    /// the descriptors. In order, one that does not come back whole is not one that the device has
+    /// used: it breaks the queue, and comes back like all that are left, by [`Handler::detached`].
     #[inline]
     pub fn pop(&mut self) -> Option<Used<H::Token>> {
         self.ring.get_mut()?.pop()

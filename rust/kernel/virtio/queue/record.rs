@@ -2,10 +2,11 @@
 
 //! The record of the buffers that a ring has.
 //!
-//! C keeps the tokens too, but finds the end of a buffer in a split ring by flags that the device
-//! can write. So what C frees can be more or less than what was added, and then nothing that C
-//! says about this ring is good any more. The record is out of reach for the device. It tells
-//! whether a buffer came back whole, and which buffers the ring has when C cannot.
+//! C keeps the tokens too, but where it takes buffers out of a split ring at the end, or in order,
+//! it finds the end of a buffer by flags that the device can write. So what C frees can be more or
+//! less than what was added, and then nothing that C says about this ring is good any more. The
+//! record is out of reach for the device. It tells whether a buffer came back whole, and which
+//! buffers the ring has when C cannot.
 
 use crate::prelude::*;
 use core::ptr::NonNull;

@@ -361,8 +361,8 @@ impl<T: Token> Ring<T> {
     /// # Safety
     ///
     /// - `vq` must be the ring that operations work on.
-    /// - The lists must be terminated, have `entries` entries, and be as many as `lists` says, at
-    ///   least one.
+    /// - The lists must be terminated, not be null, have `entries` entries, and be as many as
+    ///   `lists` says, at least one.
     /// - They must describe memory that stays valid and untouched until `data` comes out of the
     ///   ring, or this function has failed.
     #[inline(always)]
@@ -376,20 +376,36 @@ impl<T: Token> Ring<T> {
         let before = unsafe { (*vq.as_ptr()).num_free };
         let is_direct = self.is_direct(lists.entries, before);
 
-        // SAFETY: By the requirements of this function. By the type invariant `vq` is live, and
-        // `&mut self` serializes the call. There is a slot, so that `next` is not null.
-        let ret = unsafe {
-            bindings::virtqueue_add_sgs_direct(
-                vq.as_ptr(),
-                lists.lists,
-                // CAST: At most `MAX_INDIRECT`, or the size of the ring.
-                lists.entries as u32,
-                lists.out,
-                lists.input,
-                self.record.next(),
-                is_direct,
-                bindings::GFP_ATOMIC,
-            )
+        // CAST: At most `MAX_INDIRECT`, or the size of the ring.
+        let entries = lists.entries as u32;
+        let slot = self.record.next();
+
+        let ret = if is_direct {
+            // SAFETY: By the requirements of this function. By the type invariant `vq` is live, and
+            // `&mut self` serializes the call. There is a slot, so that it is not null.
+            unsafe {
+                bindings::virtqueue_add_sgs_direct(
+                    vq.as_ptr(),
+                    lists.lists,
+                    entries,
+                    lists.out,
+                    lists.input,
+                    slot,
+                )
+            }
+        } else {
+            // SAFETY: As above.
+            unsafe {
+                bindings::virtqueue_add_sgs_indirect(
+                    vq.as_ptr(),
+                    lists.lists,
+                    entries,
+                    lists.out,
+                    lists.input,
+                    slot,
+                    bindings::GFP_ATOMIC,
+                )
+            }
         };
 
         if ret != 0 {
@@ -442,12 +458,9 @@ impl<T: Token> Ring<T> {
         // SAFETY: By the type invariant `vq` is live, and nobody else changes the number.
         let before = unsafe { (*vq.as_ptr()).num_free };
 
-        // `virtqueue_get_buf` without the detour.
-        //
-        // SAFETY: By the type invariant `vq` is live, and `&mut self` serializes the call.
-        let data = unsafe {
-            bindings::virtqueue_get_buf_ctx(vq.as_ptr(), len.as_mut_ptr(), core::ptr::null_mut())
-        };
+        // SAFETY: By the type invariant `vq` is live, and `&mut self` serializes the call. No
+        // buffer was added with a context.
+        let data = unsafe { bindings::virtqueue_get_buf_direct(vq.as_ptr(), len.as_mut_ptr()) };
         let Some(data) = NonNull::new(data) else {
             // SAFETY: As above. While there is a ring, so is the state of the device.
             unsafe { DeviceState::accuse_if_broken(vq.as_ptr()) };

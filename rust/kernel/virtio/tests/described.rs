@@ -21,13 +21,19 @@ use crate::{
     prelude::*, //
 };
 
-/// A device that takes buffers with more parts than its ring has descriptors, and sees what was
-/// mapped for it.
+/// The features of a device that takes buffers with more parts than its ring has descriptors, and
+/// reaches all memory.
+const DIRECT: &[u32] = &[bindings::VIRTIO_RING_F_INDIRECT_DESC];
+
+/// The same where memory is mapped.
+const MAPPED: &[u32] = &[
+    bindings::VIRTIO_RING_F_INDIRECT_DESC,
+    bindings::VIRTIO_F_ACCESS_PLATFORM,
+];
+
+/// A device that sees what was mapped for it.
 fn setup() -> Result<Setup> {
-    Setup::with(MODERN.with_features(&[
-        bindings::VIRTIO_RING_F_INDIRECT_DESC,
-        bindings::VIRTIO_F_ACCESS_PLATFORM,
-    ]))
+    Setup::with(MODERN.with_features(MAPPED))
 }
 
 /// Memory with `len` bytes of data.
@@ -62,57 +68,66 @@ fn described(len: usize, device_writable: bool) -> Result<Described<RingBox<Memo
     .map_err(|err| err.error)
 }
 
+/// Sends a buffer with `entries` bytes of data, one in each segment, to the device and back.
+fn goes_round(mut setup: Setup, entries: usize, device_writable: bool) -> Result {
+    let mappings = setup.session.device().mappings();
+    let buffer = described(entries, device_writable)?;
+
+    // Nothing has happened to the ring yet.
+    ensure_eq!(setup.session.device().mappings(), mappings);
+    ensure!(setup.queue.lock().add_described(buffer).is_ok());
+
+    let chain = setup.session.device().pop(0)?.ok_or(ENOENT)?;
+    let (readable, writable) = lens(&chain)?;
+    let (first, second) = if device_writable {
+        (1, entries + 1)
+    } else {
+        (entries + 1, 1)
+    };
+
+    ensure_eq!(
+        (entries, readable.len(), writable.len()),
+        (entries, first, second)
+    );
+    if device_writable {
+        let answer = KVec::from_elem(7u8, entries + 2, GFP_KERNEL)?;
+
+        ensure_eq!(chain.write(&answer) as usize, entries + 2);
+    } else {
+        let read = chain.read()?;
+
+        ensure_eq!(read[..3], *b"hdr");
+        ensure!(read[3..]
+            .iter()
+            .enumerate()
+            .all(|(at, &byte)| byte == at as u8));
+    }
+
+    let memory = setup.take_back(&chain)?;
+
+    if device_writable {
+        ensure!(memory.kmalloc.iter().all(|&byte| byte == 7));
+        ensure_eq!(*memory.answer, [7, 7]);
+    }
+    setup.session.remove_device();
+    ensure_eq!((entries, setup.session.device().mappings()), (entries, 0));
+    Ok(())
+}
+
 #[kunit_tests(rust_virtio_described)]
 mod cases {
     use super::*;
 
     #[test]
     fn a_described_buffer_of_any_length_goes_round() -> Result {
-        // None, those that fit into the token, and one to three chunks of a list.
-        for entries in [0, 1, 2, 3, 127, 128, 129, 300] {
-            for device_writable in [false, true] {
-                let mut setup = setup()?;
-                let mappings = setup.session.device().mappings();
-                let buffer = described(entries, device_writable)?;
+        for bits in [DIRECT, MAPPED] {
+            // None, those that fit into the token, and one to three chunks of a list.
+            for entries in [0, 1, 2, 3, 127, 128, 129, 300] {
+                for device_writable in [false, true] {
+                    let setup = Setup::with(MODERN.with_features(bits))?;
 
-                // Nothing has happened to the ring yet.
-                ensure_eq!(setup.session.device().mappings(), mappings);
-                ensure!(setup.queue.lock().add_described(buffer).is_ok());
-
-                let chain = setup.session.device().pop(0)?.ok_or(ENOENT)?;
-                let (readable, writable) = lens(&chain)?;
-                let (first, second) = if device_writable {
-                    (1, entries + 1)
-                } else {
-                    (entries + 1, 1)
-                };
-
-                ensure_eq!(
-                    (entries, readable.len(), writable.len()),
-                    (entries, first, second)
-                );
-                if device_writable {
-                    let answer = KVec::from_elem(7u8, entries + 2, GFP_KERNEL)?;
-
-                    ensure_eq!(chain.write(&answer) as usize, entries + 2);
-                } else {
-                    let read = chain.read()?;
-
-                    ensure_eq!(read[..3], *b"hdr");
-                    ensure!(read[3..]
-                        .iter()
-                        .enumerate()
-                        .all(|(at, &byte)| byte == at as u8));
+                    goes_round(setup, entries, device_writable)?;
                 }
-
-                let memory = setup.take_back(&chain)?;
-
-                if device_writable {
-                    ensure!(memory.kmalloc.iter().all(|&byte| byte == 7));
-                    ensure_eq!(*memory.answer, [7, 7]);
-                }
-                setup.session.remove_device();
-                ensure_eq!((entries, setup.session.device().mappings()), (entries, 0));
             }
         }
         Ok(())

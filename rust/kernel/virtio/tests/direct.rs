@@ -144,6 +144,64 @@ mod cases {
     }
 
     #[test]
+    fn both_kinds_come_back_in_any_order() -> Result {
+        for &(name, bits) in RINGS {
+            if bits.contains(&bindings::VIRTIO_F_IN_ORDER) {
+                continue;
+            }
+            for size in [8, 256] {
+                let mut session = set_up(bits, size)?;
+                let queue = session.queue(0)?;
+
+                // All of them, the last one first; then some, and others after those.
+                for round in [0, 1000] {
+                    let count = fill(&session, &queue, round)?;
+                    let mut chains = KVec::new();
+
+                    while let Some(chain) = session.device().pop(0)? {
+                        chains.push(chain, GFP_KERNEL)?;
+                    }
+                    for (id, chain) in chains.iter().enumerate().rev() {
+                        // CAST: At most 256.
+                        let id = round + id as u32;
+
+                        session.device().push(0, chain, 1)?;
+                        ensure_eq!((name, pop(&queue)), (name, Some((id, 1, false))));
+                    }
+                    ensure_eq!((name, chains.len()), (name, count as usize));
+                    ensure_eq!((name, queue.lock().num_free()), (name, size.into()));
+                }
+                session.remove_device();
+                ensure_eq!((name, session.device().mappings()), (name, 0));
+                ensure_eq!((name, session.device().bad_unmaps()), (name, 0));
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn both_kinds_come_back_at_the_end() -> Result {
+        for &(name, bits) in RINGS {
+            for (size, count) in [(8, 7), (256, 208)] {
+                let mut session = set_up(bits, size)?;
+                let queue = session.queue(0)?;
+
+                // The ring goes round before it is filled.
+                for id in 0..5 {
+                    add(&session, &queue, id)?;
+                    ensure_eq!((name, turn(&session, &queue)?.0), (name, id));
+                }
+                ensure_eq!((name, fill(&session, &queue, 5)?), (name, count));
+                session.remove_device();
+                ensure_eq!((name, session.buffers()), (name, 0));
+                ensure_eq!((name, session.device().mappings()), (name, 0));
+                ensure_eq!((name, session.device().bad_unmaps()), (name, 0));
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
     fn a_ring_that_has_run_empty_does_without_tables_again() -> Result {
         for &(name, bits) in RINGS {
             let session = set_up(bits, 8)?;

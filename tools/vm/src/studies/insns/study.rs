@@ -73,7 +73,7 @@ pub fn takes_spin_lock(name: &str) -> bool {
 
 /// Whether a function adds a buffer to a ring.
 pub fn adds_buffer(name: &str) -> bool {
-    matches!(name, "virtqueue_add_sgs" | "virtqueue_add_sgs_direct")
+    matches!(name, "virtqueue_add_sgs" | "virtqueue_add_sgs_direct" | "virtqueue_add_sgs_indirect")
 }
 
 /// Whether a function tells a device of new buffers.
