@@ -29,9 +29,7 @@ use kernel::{
 use super::{
     desc::{
         self,
-        RxDone,
-        RX_LENGTH_WORD,
-        RX_STATUS_WORD, //
+        RxDone, //
     },
     mac::{
         is_within_64k,
@@ -249,7 +247,7 @@ impl<'bound> RxRing<'bound> {
         if index == self.next_to_use {
             return None;
         }
-        let status = self.descriptors.read(index, RX_STATUS_WORD).ok()?;
+        let (_, status) = self.descriptors.read_second_half(index).ok()?;
 
         if !RxDone::is_done(status) {
             return None;
@@ -257,7 +255,7 @@ impl<'bound> RxRing<'bound> {
         // The rest, and the packet, come before the card says so.
         dma_mb(Read);
 
-        let length = self.descriptors.read(index, RX_LENGTH_WORD).ok()?;
+        let (length, status) = self.descriptors.read_second_half(index).ok()?;
 
         Some(RxDone::from_words(length, status))
     }
