@@ -26,7 +26,6 @@ use crate::{
         Bound,
         Device, //
     },
-    error::to_result,
     page::Page,
     prelude::*,
     transmute::{
@@ -129,6 +128,7 @@ unsafe impl<T: AsBytes + FromBytes> Memory for KBox<T> {
 // mapping. Its owner has the only safe access.
 #[cfg(not(CONFIG_HIGHMEM))]
 unsafe impl Memory for Page {
+    #[inline]
     fn bytes(&mut self) -> NonNull<[u8]> {
         // SAFETY: The page is valid.
         let place = unsafe { bindings::page_address(self.as_ptr()) };
@@ -172,6 +172,7 @@ impl<'a, D: Direction> Region<'a, D> {
     /// - The `len` bytes at `place` must be in the linear mapping and contiguous.
     /// - They must stay valid until the result is dropped, or for ever if that is forgotten. Until
     ///   then nobody may write to them, or read them unless the device only reads.
+    #[inline]
     pub unsafe fn map_single(
         dev: &'a Device<Bound>,
         place: NonNull<u8>,
@@ -208,6 +209,7 @@ impl<'a, D: Direction> Region<'a, D> {
     ///
     /// As for [`map_single`](Self::map_single), for the `len` bytes from `offset` in the pages that
     /// begin with `page`; they can be in high memory.
+    #[inline]
     pub unsafe fn map_page(
         dev: &'a Device<Bound>,
         page: *mut bindings::page,
@@ -231,7 +233,9 @@ impl<'a, D: Direction> Region<'a, D> {
     #[inline]
     unsafe fn new(dev: &'a Device<Bound>, address: DmaAddress, len: u32) -> Result<Self> {
         // SAFETY: The device is bound, and the address as required of this function.
-        to_result(unsafe { bindings::dma_mapping_error(dev.as_raw(), address) })?;
+        if unsafe { bindings::dma_mapping_error(dev.as_raw(), address) } != 0 {
+            return Err(ENOMEM);
+        }
         // INVARIANT: It was mapped, by the requirement of this function.
         Ok(Self {
             dev,

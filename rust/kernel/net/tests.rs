@@ -30,6 +30,8 @@ mod ethtool;
 #[cfg(all(CONFIG_HAS_DMA, not(CONFIG_HIGHMEM)))]
 mod hostile;
 mod lifecycle;
+#[cfg(all(CONFIG_HAS_DMA, not(CONFIG_HIGHMEM)))]
+mod mapped;
 mod packets;
 mod peer;
 mod receive;

@@ -42,7 +42,15 @@ use crate::{
 use core::{
     cell::UnsafeCell,
     marker::PhantomData,
-    mem::MaybeUninit, //
+    mem::{
+        ManuallyDrop,
+        MaybeUninit, //
+    },
+    ops::{
+        Deref,
+        DerefMut, //
+    },
+    ptr::NonNull, //
 };
 
 /// What both ends have.
@@ -141,6 +149,20 @@ pub fn queue<T>(count: usize, flags: Flags) -> Result<(Producer<T>, Consumer<T>)
 }
 
 impl<T> Producer<T> {
+    /// Returns a free place, if there is one.
+    #[inline]
+    pub fn vacancy(&mut self) -> Option<Vacancy<'_, T>> {
+        let places = &*self.0;
+        let put = places.put.load(Relaxed);
+
+        // Pairs with the release in `Front::free`: the place is free.
+        if put.wrapping_sub(places.taken.load(Acquire)) >= places.places.len() {
+            return None;
+        }
+        // INVARIANT: The place is free, and as the producer is borrowed exclusively, it stays so.
+        Some(Vacancy { places, put })
+    }
+
     /// Puts a value in.
     ///
     /// # Errors
@@ -148,22 +170,119 @@ impl<T> Producer<T> {
     /// The value comes back if the queue is full.
     #[inline]
     pub fn push(&mut self, value: T) -> Result<(), T> {
-        let places = &*self.0;
-        let put = places.put.load(Relaxed);
-
-        // Pairs with the release in `pop`: the place is free.
-        if put.wrapping_sub(places.taken.load(Acquire)) >= places.places.len() {
-            return Err(value);
+        match self.vacancy() {
+            Some(vacancy) => {
+                vacancy.fill(value).publish();
+                Ok(())
+            }
+            None => Err(value),
         }
+    }
+}
 
+/// A free place.
+///
+/// # Invariants
+///
+/// `put` is the counter of the same name, its place belongs to the producer, which is borrowed
+/// exclusively, and holds no value.
+pub struct Vacancy<'a, T> {
+    places: &'a Places<T>,
+    put: usize,
+}
+
+impl<'a, T> Vacancy<'a, T> {
+    /// Puts a value into the place, where it can still be changed: it is not in the queue yet.
+    #[inline]
+    pub fn fill(self, value: T) -> Filled<'a, T> {
+        let Self { places, put } = self;
         let place = places.place(put);
 
-        // SAFETY: By the type invariants, the place is the producer's, and this is the only one,
-        // which is borrowed exclusively.
-        unsafe { (*place).write(value) };
-        // INVARIANT: The place holds a value. Pairs with the acquire in `front`.
-        places.put.store(put.wrapping_add(1), Release);
-        Ok(())
+        // SAFETY: By the type invariant, the place is the producer's, which is borrowed
+        // exclusively.
+        let value = unsafe { (*place).write(value) };
+
+        // INVARIANT: The value was written above.
+        Filled {
+            places,
+            put,
+            value: NonNull::from(value),
+        }
+    }
+}
+
+/// A place with a value that is not in the queue yet. If this is dropped, so is the value.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::{
+///     prelude::*,
+///     sync::spsc, //
+/// };
+///
+/// let (mut producer, mut consumer) = spsc::queue(2, GFP_KERNEL)?;
+/// let mut filled = producer.vacancy().ok_or(EINVAL)?.fill([0; 100]);
+///
+/// // Large values need not be moved.
+/// filled[7] = 1;
+/// assert!(consumer.front().is_none());
+/// filled.publish();
+///
+/// let mut front = consumer.front_mut().ok_or(EINVAL)?;
+///
+/// front[7] += 1;
+/// assert_eq!(front[7], 2);
+/// front.remove();
+/// assert!(consumer.front().is_none());
+/// # Ok::<(), Error>(())
+/// ```
+///
+/// # Invariants
+///
+/// `put` is the counter of the same name, its place belongs to the producer, which is borrowed
+/// exclusively, and `value` points to the value that it holds.
+pub struct Filled<'a, T> {
+    places: &'a Places<T>,
+    put: usize,
+    value: NonNull<T>,
+}
+
+impl<T> Filled<'_, T> {
+    /// Puts the value into the queue.
+    #[inline]
+    pub fn publish(self) {
+        let this = ManuallyDrop::new(self);
+
+        // INVARIANT: The place holds a value. Pairs with the acquire in `Consumer::next`.
+        this.places.put.store(this.put.wrapping_add(1), Release);
+    }
+}
+
+impl<T> Deref for Filled<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: By the type invariant, it points to a value, which only this has.
+        unsafe { self.value.as_ref() }
+    }
+}
+
+impl<T> DerefMut for Filled<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: By the type invariant, it points to a value, which only this has.
+        unsafe { self.value.as_mut() }
+    }
+}
+
+impl<T> Drop for Filled<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant, it points to a value, which nobody uses after this: it is
+        // not in the queue.
+        unsafe { self.value.drop_in_place() };
     }
 }
 
@@ -173,7 +292,7 @@ impl<T> Consumer<T> {
     fn next(&self) -> Option<usize> {
         let taken = self.0.taken.load(Relaxed);
 
-        // Pairs with the release in `push`: the place holds the value.
+        // Pairs with the release in `Filled::publish`: the place holds the value.
         (self.0.put.load(Acquire) != taken).then_some(taken)
     }
 
@@ -187,18 +306,84 @@ impl<T> Consumer<T> {
         Some(unsafe { (*place).assume_init_ref() })
     }
 
+    /// The next value, where it is. It stays in the queue until it is [removed](Front::remove).
+    #[inline]
+    pub fn front_mut(&mut self) -> Option<Front<'_, T>> {
+        let taken = self.next()?;
+        let places = &*self.0;
+        let place = places.place(taken);
+
+        // INVARIANT: By the type invariants, the place holds a value, which is the consumer's. This
+        // is the only one, which is borrowed exclusively.
+        Some(Front {
+            places,
+            taken,
+            // SAFETY: It points to one of the places.
+            value: unsafe { NonNull::new_unchecked(place.cast::<T>()) },
+        })
+    }
+
     /// Takes the next value out.
     #[inline]
     pub fn pop(&mut self) -> Option<T> {
-        let taken = self.next()?;
-        let place = self.0.place(taken);
-        // SAFETY: By the type invariants, the place holds a value, which is the consumer's. This is
-        // the only one, which is borrowed exclusively. The value is not in the place after this.
-        let value = unsafe { (*place).assume_init_read() };
+        self.front_mut().map(Front::take)
+    }
+}
 
-        // INVARIANT: The place is the producer's again. Pairs with the acquire in `push`.
-        self.0.taken.store(taken.wrapping_add(1), Release);
-        Some(value)
+/// The next value, in its place.
+///
+/// # Invariants
+///
+/// `taken` is the counter of the same name, its place belongs to the consumer, which is borrowed
+/// exclusively, and `value` points to the value that it holds.
+pub struct Front<'a, T> {
+    places: &'a Places<T>,
+    taken: usize,
+    value: NonNull<T>,
+}
+
+impl<T> Front<'_, T> {
+    /// Takes the value out.
+    #[inline]
+    pub fn take(self) -> T {
+        // SAFETY: By the type invariant, it points to a value. That is not in the place after this.
+        let value = unsafe { self.value.read() };
+
+        self.free();
+        value
+    }
+
+    /// Takes the value out and drops it.
+    #[inline]
+    pub fn remove(self) {
+        // SAFETY: By the type invariant, it points to a value. That is not in the place after this.
+        unsafe { self.value.drop_in_place() };
+        self.free();
+    }
+
+    /// Gives the place, in which there is no value any more, to the producer.
+    #[inline]
+    fn free(self) {
+        // INVARIANT: The place is the producer's again. Pairs with the acquire in `vacancy`.
+        self.places.taken.store(self.taken.wrapping_add(1), Release);
+    }
+}
+
+impl<T> Deref for Front<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: By the type invariant, it points to a value, which only this has.
+        unsafe { self.value.as_ref() }
+    }
+}
+
+impl<T> DerefMut for Front<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: By the type invariant, it points to a value, which only this has.
+        unsafe { self.value.as_mut() }
     }
 }
 

@@ -17,6 +17,7 @@ use crate::{
 };
 use core::{
     marker::PhantomData,
+    mem::MaybeUninit,
     ptr::NonNull, //
 };
 
@@ -40,6 +41,7 @@ impl Polled {
         Self(work, NotThreadSafe)
     }
 
+    #[inline]
     pub(in crate::net) fn into_raw(self) -> c_int {
         self.0
     }
@@ -81,6 +83,7 @@ impl<'a> Poll<'a> {
         }
     }
 
+    #[inline]
     fn dev(&self) -> *mut bindings::net_device {
         // SAFETY: By the type invariant, it is valid.
         unsafe { (*self.napi.as_ptr()).dev }
@@ -121,6 +124,37 @@ impl<'a> Poll<'a> {
 
         // SAFETY: It is new, and belongs to the caller.
         NonNull::new(skb).map(|skb| unsafe { SkBuff::from_raw(skb) })
+    }
+
+    /// Makes a packet of so many bytes, which `fill` writes; it returns what it was given when it
+    /// has done so.
+    ///
+    /// # Errors
+    ///
+    /// - [`ENOMEM`] if there is no memory.
+    /// - [`EINVAL`] if `fill` returns anything else than what it was given.
+    /// - What `fill` returns.
+    #[inline]
+    pub fn alloc_skb_with(
+        &self,
+        unit: &Unit<'a>,
+        length: usize,
+        fill: impl FnOnce(&mut [MaybeUninit<u8>]) -> Result<&mut [u8]>,
+    ) -> Result<SkBuff> {
+        let skb = self.alloc_skb(unit, length).ok_or(ENOMEM)?;
+        // CAST: It was made with this length, of 32 bits.
+        //
+        // SAFETY: The packet is new, and was made with this room.
+        let tail = unsafe { bindings::skb_put(skb.as_raw(), length as c_uint) };
+        let tail = tail.cast::<MaybeUninit<u8>>();
+        // SAFETY: As above. Nobody else has the packet.
+        let room = unsafe { core::slice::from_raw_parts_mut(tail, length) };
+        let filled = fill(room)?;
+
+        if !core::ptr::eq(filled.as_ptr().cast(), tail) || filled.len() != length {
+            return Err(EINVAL);
+        }
+        Ok(skb)
     }
 
     /// Makes a packet of a fragment that holds `length` bytes of data, in C `napi_build_skb()`.

@@ -42,8 +42,15 @@ impl SkBuff {
     /// The number of bytes in the linear part, which come first.
     #[inline]
     pub fn headlen(&self) -> usize {
+        // SAFETY: By the type invariant, the packet is valid.
+        let len = unsafe { (*self.as_raw()).len };
+        // SAFETY: As above.
+        let data_len = unsafe { (*self.as_raw()).data_len };
+
         // The fragments are part of the whole.
-        self.len().wrapping_sub(self.data_len())
+        //
+        // CAST: 32 bits fit.
+        len.wrapping_sub(data_len) as usize
     }
 
     /// Whether there are no fragments.

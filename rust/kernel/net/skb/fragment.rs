@@ -19,7 +19,10 @@ pub const HEADROOM: usize = bindings::SKB_HEADROOM as usize;
 #[inline]
 const fn data_align(length: usize) -> usize {
     // CAST: 32 bits fit.
-    length.next_multiple_of(bindings::SMP_CACHE_BYTES as usize)
+    let mask = bindings::SMP_CACHE_BYTES as usize - 1;
+
+    // Lengths are those of pages.
+    length.wrapping_add(mask) & !mask
 }
 
 /// A piece of memory that can become the linear part of a packet, in C `netdev_alloc_frag()`.
@@ -46,7 +49,8 @@ impl Fragment {
     /// How much memory it takes for so many bytes of data.
     #[inline]
     const fn size(length: usize) -> usize {
-        data_align(HEADROOM + length) + data_align(size_of::<bindings::skb_shared_info>())
+        data_align(HEADROOM.wrapping_add(length))
+            .wrapping_add(data_align(size_of::<bindings::skb_shared_info>()))
     }
 
     /// Makes a fragment for `length` bytes of data; they are not initialized.
@@ -124,12 +128,14 @@ impl Fragment {
 // SAFETY: The data is in the linear mapping, stays where it is, and belongs to this. Bytes can have
 // any value.
 unsafe impl crate::dma::streaming::Memory for Fragment {
+    #[inline]
     fn bytes(&mut self) -> NonNull<[u8]> {
         NonNull::slice_from_raw_parts(self.data(), self.length)
     }
 }
 
 impl Drop for Fragment {
+    #[inline]
     fn drop(&mut self) {
         // SAFETY: By the type invariant, it belongs to this.
         unsafe { bindings::skb_free_frag(self.memory.as_ptr().cast()) };

@@ -110,10 +110,9 @@ impl SkBuff {
     /// The number of fragments.
     #[inline]
     pub fn nr_frags(&self) -> usize {
-        // SAFETY: By the type invariant, the packet is valid.
-        let count = unsafe { (*self.shinfo()).nr_frags };
-
-        usize::from(count).min(MAX_SKB_FRAGS)
+        // SAFETY: By the type invariant, the packet is valid, so there are no more than
+        // `MAX_SKB_FRAGS`.
+        usize::from(unsafe { (*self.shinfo()).nr_frags })
     }
 
     /// The fragments.

@@ -6,10 +6,7 @@
 //! [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h),
 //! [`include/linux/dma-mapping.h`](srctree/include/linux/dma-mapping.h)
 
-use super::{
-    SkBuff,
-    MAX_SKB_FRAGS, //
-};
+use super::SkBuff;
 use crate::{
     device::{
         self,
@@ -20,9 +17,6 @@ use crate::{
 };
 use core::mem::ManuallyDrop;
 
-/// How many parts a packet can have: the linear one, and fragments.
-const MAX_PARTS: usize = MAX_SKB_FRAGS + 1;
-
 /// How many parts take no further memory. Packets that were not merged hardly have more.
 const INLINE: usize = 3;
 
@@ -32,7 +26,7 @@ pub struct Part {
     /// Where it is.
     pub address: DmaAddress,
     /// The number of bytes.
-    pub length: usize,
+    pub length: u32,
 }
 
 /// Why a packet could not be mapped, and the packet.
@@ -49,55 +43,26 @@ impl From<MapError> for Error {
     }
 }
 
-/// Where the parts of a packet are mapped, by their number.
-struct Addresses {
-    first: [DmaAddress; INLINE],
-    more: KVec<DmaAddress>,
-}
-
-impl Addresses {
-    /// Makes room for as many as there are parts.
-    fn new(count: usize) -> Result<Self> {
-        Ok(Self {
-            first: [0; INLINE],
-            more: KVec::with_capacity(count.saturating_sub(INLINE), GFP_ATOMIC | __GFP_NOWARN)?,
-        })
-    }
-
-    /// Sets the next one, which is that of this number.
-    #[inline]
-    fn set(&mut self, number: usize, address: DmaAddress) -> Result {
-        match self.first.get_mut(number) {
-            Some(slot) => *slot = address,
-            None => self.more.push(address, GFP_ATOMIC)?,
-        }
-        Ok(())
-    }
-
-    #[inline]
-    fn at(&self, number: usize) -> Option<DmaAddress> {
-        match self.first.get(number) {
-            Some(address) => Some(*address),
-            None => self.more.get(number.checked_sub(INLINE)?).copied(),
-        }
-    }
-}
-
 /// A packet that is mapped for a card to read: the packet stays, and does not change, until the
 /// card cannot reach it any more.
 ///
 /// Each part is mapped once, and can be described to the card in as many pieces as it needs. When
 /// this is dropped, the packet is unmapped, and then freed.
 ///
+/// A ring that has a place for this need not move it: the packet comes into the place with nothing
+/// mapped, is mapped there [head](Self::map_head) first and then [fragment](Self::map_frag) by
+/// fragment, and is [taken out](Self::take_from) of it again.
+///
 /// # Invariants
 ///
-/// The first `mapped` parts of `skb` are mapped for `dev`, except for those without data, and
-/// `addresses` has where.
+/// - The first `mapped` parts of `skb` are mapped for `dev`, except for those without data.
+/// - `first` has where the first ones of them are, and `more` the others.
 pub struct MappedSkb<'a> {
     skb: ManuallyDrop<SkBuff>,
     dev: &'a device::Device<Bound>,
-    addresses: Addresses,
     mapped: usize,
+    first: [DmaAddress; INLINE],
+    more: Option<KVec<DmaAddress>>,
 }
 
 impl SkBuff {
@@ -121,77 +86,173 @@ impl SkBuff {
     /// The packet comes back, with the reason: see [`MapError`].
     #[inline]
     pub fn map(self, dev: &device::Device<Bound>) -> Result<MappedSkb<'_>, MapError> {
-        let count = self.nr_frags() + 1;
-        let addresses = match Addresses::new(count) {
-            Ok(addresses) => addresses,
-            Err(error) => return Err(MapError { error, skb: self }),
-        };
-        // INVARIANT: Nothing is mapped.
-        let mut mapped = MappedSkb {
-            skb: ManuallyDrop::new(self),
-            dev,
-            addresses,
-            mapped: 0,
-        };
+        let mut mapped = MappedSkb::new(self, dev);
+        let mut result = mapped.map_head();
 
-        match mapped.map_parts(count) {
-            Ok(()) => Ok(mapped),
-            Err(error) => Err(MapError {
-                error,
-                skb: mapped.unmap(),
-            }),
+        while result.is_ok() {
+            match mapped.map_frag() {
+                Some(part) => result = part,
+                None => return Ok(mapped),
+            }
         }
+        Err(MapError {
+            error: result.err().unwrap_or(ENOMEM),
+            skb: mapped.unmap(),
+        })
     }
 }
 
-impl MappedSkb<'_> {
+impl<'a> MappedSkb<'a> {
+    /// Takes a packet to be mapped for the card `dev`, part by part. Nothing of it is mapped yet.
     #[inline]
-    fn map_parts(&mut self, count: usize) -> Result {
-        for number in 0..count {
-            let address = self.map_part(number)?;
-
-            if let Err(error) = self.addresses.set(number, address) {
-                self.unmap_part(number, address);
-                return Err(error);
-            }
-            // INVARIANT: It was mapped above.
-            self.mapped = number + 1;
+    pub fn new(skb: SkBuff, dev: &'a device::Device<Bound>) -> Self {
+        // INVARIANT: Nothing is mapped.
+        Self {
+            skb: ManuallyDrop::new(skb),
+            dev,
+            mapped: 0,
+            first: [0; INLINE],
+            more: None,
         }
-        Ok(())
     }
 
-    /// Maps a part, unless it has no data.
+    /// Maps the linear part, and returns where it is. It may have no data.
+    ///
+    /// # Context
+    ///
+    /// Any.
+    ///
+    /// # Errors
+    ///
+    /// - [`ENOMEM`] if the card cannot reach it.
+    /// - [`EBUSY`] if it is mapped.
     #[inline]
-    fn map_part(&self, number: usize) -> Result<DmaAddress> {
+    pub fn map_head(&mut self) -> Result<Part> {
+        if self.mapped != 0 {
+            return Err(EBUSY);
+        }
+
+        // CAST: A packet has no more bytes.
+        let length = self.skb.headlen() as u32;
         let mut address = 0;
-        let result = match number.checked_sub(1) {
-            None if self.skb.headlen() == 0 => 0,
+        let result = match length {
+            0 => 0,
             // SAFETY: The device is bound. The packet stays and does not change until it is
             // unmapped, or for ever.
-            None => unsafe {
+            _ => unsafe {
                 bindings::skb_dma_map_head(self.dev.as_raw(), self.skb.as_raw(), &mut address)
-            },
-            Some(number) => match self.skb.frags().nth(number) {
-                Some(frag) if !frag.is_empty() => {
-                    // SAFETY: As above.
-                    unsafe {
-                        bindings::skb_dma_map_frag(self.dev.as_raw(), frag.as_raw(), &mut address)
-                    }
-                }
-                _ => 0,
             },
         };
 
         if result != 0 {
             return Err(ENOMEM);
         }
-        Ok(address)
+        self.keep(address, length)
+    }
+
+    /// Maps the next fragment that has data, and returns where it is; none if all are mapped.
+    ///
+    /// # Context
+    ///
+    /// Any.
+    ///
+    /// # Errors
+    ///
+    /// - [`ENOMEM`] if there is no memory, or if the card cannot reach it.
+    /// - [`EINVAL`] if the linear part is not mapped, which comes first.
+    #[inline]
+    pub fn map_frag(&mut self) -> Option<Result<Part>> {
+        // Most packets have none, which is not to take a call.
+        if self.is_mapped() {
+            return None;
+        }
+        self.map_next_frag()
+    }
+
+    fn map_next_frag(&mut self) -> Option<Result<Part>> {
+        loop {
+            let Some(index) = self.mapped.checked_sub(1) else {
+                return Some(Err(EINVAL));
+            };
+            let frag = self.skb.frags().nth(index)?;
+            // CAST: A packet has no more bytes.
+            let length = frag.len() as u32;
+            let mut address = 0;
+            let result = match length {
+                0 => 0,
+                // SAFETY: As in `map_head`.
+                _ => unsafe {
+                    bindings::skb_dma_map_frag(self.dev.as_raw(), frag.as_raw(), &mut address)
+                },
+            };
+
+            if result != 0 {
+                return Some(Err(ENOMEM));
+            }
+            let kept = self.keep(address, length);
+
+            if length != 0 || kept.is_err() {
+                return Some(kept);
+            }
+        }
+    }
+
+    /// Keeps in mind where the next part is, which was mapped if it has data.
+    #[inline]
+    fn keep(&mut self, address: DmaAddress, length: u32) -> Result<Part> {
+        let number = self.mapped;
+
+        match self.first.get_mut(number) {
+            Some(slot) => *slot = address,
+            None => self.keep_more(address, length)?,
+        }
+        // INVARIANT: The caller has mapped it, and it was put into one of the places.
+        self.mapped = number.wrapping_add(1);
+        Ok(Part { address, length })
+    }
+
+    /// Keeps in mind where a part is that is not one of the first.
+    #[cold]
+    fn keep_more(&mut self, address: DmaAddress, length: u32) -> Result {
+        let flags = GFP_ATOMIC | __GFP_NOWARN;
+        let kept = match &mut self.more {
+            Some(more) => more.push(address, flags),
+            // There is room for all of them.
+            None => KVec::with_capacity(self.skb.nr_frags(), flags).and_then(|mut more| {
+                more.push(address, flags)?;
+                self.more = Some(more);
+                Ok(())
+            }),
+        };
+
+        if let Err(error) = kept {
+            // CAST: 32 bits fit.
+            self.unmap_part(address, length as usize);
+            return Err(error.into());
+        }
+        Ok(())
+    }
+
+    /// Whether all parts are mapped.
+    #[inline]
+    pub fn is_mapped(&self) -> bool {
+        self.mapped > self.skb.nr_frags()
     }
 
     #[inline]
-    fn unmap_part(&self, number: usize, address: DmaAddress) {
-        let length = self.skb.part_length(number).unwrap_or(0);
+    fn address(&self, number: usize) -> Option<DmaAddress> {
+        match self.first.get(number) {
+            Some(address) => Some(*address),
+            None => {
+                let number = number.checked_sub(INLINE)?;
 
+                self.more.as_ref()?.get(number).copied()
+            }
+        }
+    }
+
+    #[inline]
+    fn unmap_part(&self, address: DmaAddress, length: usize) {
         if length == 0 {
             return;
         }
@@ -199,14 +260,18 @@ impl MappedSkb<'_> {
         unsafe { bindings::skb_dma_unmap(self.dev.as_raw(), address, length) };
     }
 
-    #[inline]
+    #[inline(always)]
     fn unmap_parts(&mut self) {
         // INVARIANT: They are unmapped below.
         let mapped = core::mem::take(&mut self.mapped);
 
-        for number in 0..mapped.min(MAX_PARTS) {
-            if let Some(address) = self.addresses.at(number) {
-                self.unmap_part(number, address);
+        if mapped == 0 {
+            return;
+        }
+        self.unmap_part(self.first[0], self.skb.headlen());
+        for (number, frag) in (1..mapped).zip(self.skb.frags()) {
+            if let Some(address) = self.address(number) {
+                self.unmap_part(address, frag.len());
             }
         }
     }
@@ -217,12 +282,11 @@ impl MappedSkb<'_> {
         &self.skb
     }
 
-    /// The parts that have data, in their order.
+    /// The parts that have data and are mapped, in their order.
     #[inline]
     pub fn parts(&self) -> Parts<'_> {
         Parts {
-            skb: &self.skb,
-            addresses: &self.addresses,
+            mapped: self,
             next: 0,
         }
     }
@@ -232,18 +296,50 @@ impl MappedSkb<'_> {
     pub fn unmap(self) -> SkBuff {
         let mut this = ManuallyDrop::new(self);
 
-        this.unmap_parts();
         // SAFETY: It is not used after this.
-        let skb = unsafe { ManuallyDrop::take(&mut this.skb) };
-        let addresses = &raw mut this.addresses;
+        unsafe { this.take_apart() }
+    }
 
-        // SAFETY: It is not used after this.
-        unsafe { addresses.drop_in_place() };
-        skb
+    /// Unmaps the packet in a place, which the card must not read any more, and empties the place.
+    /// Returns none if there is no packet.
+    ///
+    /// This is what `place.take().map(MappedSkb::unmap)` does, without moving anything but the
+    /// packet.
+    // Once for each packet that is sent.
+    #[inline(always)]
+    pub fn take_from(place: &mut Option<Self>) -> Option<SkBuff> {
+        let this = place.as_mut()?;
+        // SAFETY: It is overwritten below, without being dropped.
+        let skb = unsafe { this.take_apart() };
+        let place = &raw mut *place;
+
+        // SAFETY: It is a reference, and there is nothing left in it that had to be dropped.
+        unsafe { place.write(None) };
+        Some(skb)
+    }
+
+    /// Unmaps the packet and frees what else there is.
+    ///
+    /// # Safety
+    ///
+    /// `self` must not be used after this, nor dropped.
+    #[inline(always)]
+    unsafe fn take_apart(&mut self) -> SkBuff {
+        self.unmap_parts();
+
+        let more = &raw mut self.more;
+
+        // SAFETY: By the requirement of this function, it is not used after this.
+        unsafe { more.drop_in_place() };
+        // SAFETY: By the requirement of this function, it is not used after this.
+        unsafe { ManuallyDrop::take(&mut self.skb) }
     }
 }
 
 impl Drop for MappedSkb<'_> {
+    // What was sent is taken apart.
+    #[cold]
+    #[inline(never)]
     fn drop(&mut self) {
         self.unmap_parts();
         // SAFETY: It is not used after this.
@@ -253,8 +349,7 @@ impl Drop for MappedSkb<'_> {
 
 /// The parts of a mapped packet.
 pub struct Parts<'a> {
-    skb: &'a SkBuff,
-    addresses: &'a Addresses,
+    mapped: &'a MappedSkb<'a>,
     next: usize,
 }
 
@@ -263,14 +358,19 @@ impl Iterator for Parts<'_> {
 
     #[inline]
     fn next(&mut self) -> Option<Part> {
-        loop {
-            let length = self.skb.part_length(self.next)?;
-            let address = self.addresses.at(self.next)?;
+        while self.next < self.mapped.mapped {
+            let length = self.mapped.skb.part_length(self.next)?;
+            let address = self.mapped.address(self.next)?;
 
             self.next += 1;
             if length != 0 {
-                return Some(Part { address, length });
+                return Some(Part {
+                    address,
+                    // CAST: A packet has no more bytes.
+                    length: length as u32,
+                });
             }
         }
+        None
     }
 }

@@ -56,11 +56,12 @@ pub struct Tso {
 ///
 /// What the card adds the sum of the segment to; so it is not complemented.
 fn pseudo_checksum(addresses: &[u8], protocol: u8) -> u16 {
+    // Carries of the upper halves are added at the end, as they would have been at once.
     let words = addresses
-        .chunks_exact(2)
-        .map(|word| u32::from(u16::from_be_bytes([word[0], word[1]])));
-    // No overflow: there are 16 words at most.
-    let mut sum = words.sum::<u32>() + u32::from(protocol);
+        .chunks_exact(4)
+        .map(|word| u64::from(u32::from_be_bytes([word[0], word[1], word[2], word[3]])));
+    // No overflow: there are 8 words at most.
+    let mut sum = words.sum::<u64>() + u64::from(protocol);
 
     while sum > 0xffff {
         sum = (sum & 0xffff) + (sum >> 16);

@@ -102,4 +102,59 @@ mod cases {
         assert_eq!(count.load(Relaxed), 0);
         Ok(())
     }
+
+    #[test]
+    fn a_value_is_changed_where_it_is_by_one_end_at_a_time() -> Result {
+        let count = Arc::new(Atomic::new(0), GFP_KERNEL)?;
+        let (mut producer, mut consumer) = queue(2, GFP_KERNEL)?;
+
+        // Around the end of the places.
+        for number in 0..5 {
+            let vacancy = producer.vacancy().ok_or(EINVAL)?;
+            let mut filled = vacancy.fill(Counted::new(0, &count));
+
+            filled.number = number;
+            assert!(consumer.front_mut().is_none());
+            filled.publish();
+
+            let mut front = consumer.front_mut().ok_or(EINVAL)?;
+
+            assert_eq!(front.number, number);
+            front.number += 10;
+            // It stays, as it was not removed.
+            assert_eq!(
+                consumer.front().map(|value| value.number),
+                Some(number + 10)
+            );
+            assert_eq!(count.load(Relaxed), 1);
+            if number % 2 == 0 {
+                consumer.front_mut().ok_or(EINVAL)?.remove();
+            } else {
+                assert_eq!(consumer.pop().map(|value| value.number), Some(number + 10));
+            }
+            assert_eq!(count.load(Relaxed), 0);
+        }
+        assert!(consumer.front_mut().is_none());
+        Ok(())
+    }
+
+    #[test]
+    fn a_value_that_is_not_published_goes_and_its_place_is_free() -> Result {
+        let count = Arc::new(Atomic::new(0), GFP_KERNEL)?;
+        let (mut producer, consumer) = queue(2, GFP_KERNEL)?;
+
+        for number in 0..5 {
+            let vacancy = producer.vacancy().ok_or(EINVAL)?;
+            let filled = vacancy.fill(Counted::new(number, &count));
+
+            assert_eq!(count.load(Relaxed), 1);
+            drop(filled);
+            assert_eq!(count.load(Relaxed), 0);
+            assert!(consumer.front().is_none());
+        }
+        assert!(producer.push(Counted::new(5, &count)).is_ok());
+        assert!(producer.push(Counted::new(6, &count)).is_ok());
+        assert!(producer.vacancy().is_none());
+        Ok(())
+    }
 }

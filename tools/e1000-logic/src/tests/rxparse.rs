@@ -237,3 +237,38 @@ fn buffers_are_as_large_as_cs() {
         assert_eq!(buffer_size(frame, 4096), size, "{frame}");
     }
 }
+
+/// What is decided at once is what would be decided anyway, and changes nothing.
+#[test]
+fn a_whole_packet_is_what_comes_out_of_the_long_way() {
+    let chains = [end(64), part(64), end(0), part(0)].map(|first| {
+        let mut chain = Chain::default();
+
+        chain.next(&RULES, &first);
+        chain
+    });
+
+    for chain in chains {
+        for bits in 0..8 {
+            let (all, keep_fcs) = (bits & 1 != 0, bits & 2 != 0);
+            let rules = Rules { all, keep_fcs, max_buffers: if bits & 4 != 0 { 1 } else { 17 }, ..RULES };
+
+            for length in (0..80).chain(2040..2060).chain([u16::MAX]) {
+                for status in [0, rx_status::EOP] {
+                    for errors in [0, rx_error::CE, rx_error::TCPE] {
+                        let done = done(length, status, errors);
+                        let mut after = chain;
+                        let verdict = after.next(&rules, &done);
+
+                        if let Some(packet) = chain.whole(&rules, &done) {
+                            assert_eq!(verdict, Verdict::End { in_buffer: length, packet });
+                            assert_eq!(after, chain);
+                        } else if chain == Chain::default() {
+                            assert!(!matches!(verdict, Verdict::End { .. }));
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -4,7 +4,8 @@ use crate::{
     desc::{tx_cmd, Context},
     ring::Size,
     txplan::{
-        checksum_context, tso_context, wire_bytes, Errata, Headers, Offload, Packet, Plan, MAX_BYTES, MAX_SEGMENTS,
+        checksum_context, last, tso_context, wire_bytes, Errata, Headers, Offload, Packet, Plan, MAX_BYTES,
+        MAX_SEGMENTS,
     },
 };
 
@@ -66,11 +67,17 @@ fn a_packet_never_takes_more_descriptors_than_were_counted() {
                         let needed = plan.needed(head, frags.into_iter());
 
                         assert!(contexts + taken <= needed as usize, "{mss} {head} {frag}");
+                        assert!(needed <= plan.at_most(head + frags.iter().sum::<u32>(), 3), "{mss} {head} {frag}");
                     }
                     let needed = plan.needed(head, [].into_iter());
                     let taken = plan.head(head).count() + usize::from(mss != 0);
 
                     assert!(taken <= needed as usize, "{mss} {linear} {errata:?} {head}");
+                    assert!(needed <= plan.at_most(head, 0), "{mss} {linear} {errata:?} {head}");
+                    if plan.is_plain() && head <= MAX_BYTES {
+                        assert_eq!(plan.head(head).count(), 1);
+                        assert_eq!(plan.frag(head, true).count(), 1);
+                    }
                 }
             }
         }
@@ -217,7 +224,11 @@ fn the_context_of_a_checksum_is_where_the_stack_says() {
 
 #[test]
 fn commands_are_cs_for_each_offload() {
-    let fields = |offload: Offload| (offload.fields(), offload.last(true));
+    let fields = |offload: Offload| {
+        let (lower, upper) = offload.fields();
+
+        ((lower, upper), lower & tx_cmd::IFCS | last(true))
+    };
 
     assert_eq!(fields(Offload::default()), ((0x0200_0000, 0), 0x8b00_0000));
     assert_eq!(
@@ -230,7 +241,7 @@ fn commands_are_cs_for_each_offload() {
     );
     assert_eq!(fields(Offload { tso: true, ..Offload::default() }), ((0x2610_0000, 0x0200), 0x8b00_0000));
     assert_eq!(fields(Offload { no_fcs: true, ..Offload::default() }), ((0, 0), 0x8900_0000));
-    assert_eq!(Offload::default().last(false), 0x0b00_0000);
+    assert_eq!(last(false), 0x0900_0000);
 }
 
 #[test]

@@ -12,20 +12,37 @@ pub const BYTES: usize = size_of::<Words>();
 
 const _: () = assert!(BYTES == 16);
 
-/// The word of a receive descriptor that holds length and checksum.
-pub const RX_LENGTH_WORD: usize = 2;
-/// The word of a receive descriptor that holds status, errors and VLAN tag: what the card writes
-/// last.
-pub const RX_STATUS_WORD: usize = 3;
-/// The word of a transmit descriptor that holds the status.
-pub const TX_STATUS_WORD: usize = 3;
+/// Two words that follow each other in memory.
+#[inline]
+pub const fn half(first: u32, second: u32) -> u64 {
+    if cfg!(target_endian = "little") {
+        first as u64 | (second as u64) << 32
+    } else {
+        (first as u64) << 32 | second as u64
+    }
+}
+
+/// The words of [`half`].
+#[inline]
+pub const fn words_of_half(half: u64) -> (u32, u32) {
+    // CAST: The halves are meant.
+    let (low, high) = (half as u32, (half >> 32) as u32);
+
+    if cfg!(target_endian = "little") {
+        (low, high)
+    } else {
+        (high, low)
+    }
+}
 
 /// Puts the bytes of a word into the order of memory.
+#[inline]
 const fn le(value: u32) -> u32 {
     value.to_le()
 }
 
 /// The two words of an address.
+#[inline]
 const fn address(value: u64) -> (u32, u32) {
     // CAST: The halves are meant.
     (le(value as u32), le((value >> 32) as u32))
@@ -78,11 +95,13 @@ pub struct RxDone {
 
 impl RxDone {
     /// Whether a status word belongs to a descriptor that the card is done with.
+    #[inline]
     pub const fn is_done(status_word: u32) -> bool {
         u32::from_le(status_word) & rx_status::DD as u32 != 0
     }
 
     /// Decodes the words of a descriptor that [is done](Self::is_done).
+    #[inline]
     pub const fn from_words(length_word: u32, status_word: u32) -> Self {
         let [l0, l1, _, _] = u32::from_le(length_word).to_le_bytes();
         let [status, errors, s0, s1] = u32::from_le(status_word).to_le_bytes();
@@ -96,17 +115,20 @@ impl RxDone {
     }
 
     /// Whether all bits of [`rx_status`] in `bits` are set.
+    #[inline]
     pub const fn has(&self, bits: u8) -> bool {
         self.status & bits == bits
     }
 
     /// Whether the frame as a whole is bad.
+    #[inline]
     pub const fn is_bad_frame(&self) -> bool {
         self.errors & rx_error::FRAME != 0
     }
 }
 
 /// Returns a receive descriptor for a buffer.
+#[inline]
 pub const fn rx(buffer: u64) -> Words {
     let (low, high) = address(buffer);
 
@@ -153,6 +175,7 @@ pub mod tx_popts {
 pub const TX_STATUS_DD: u32 = 1 << 0;
 
 /// Whether a status word belongs to a transmit descriptor that the card is done with.
+#[inline]
 pub const fn tx_is_done(status_word: u32) -> bool {
     u32::from_le(status_word) & TX_STATUS_DD != 0
 }
@@ -160,10 +183,23 @@ pub const fn tx_is_done(status_word: u32) -> bool {
 /// Returns a legacy or data descriptor: which one, `lower` says.
 ///
 /// `length` is what the field of a legacy descriptor holds, 16 bits.
+#[inline]
 pub const fn tx(buffer: u64, length: u16, lower: u32, upper: u32) -> Words {
     let (low, high) = address(buffer);
 
-    [low, high, le(lower | length as u32), le(upper)]
+    [low, high, tx_lower(length, lower), tx_upper(upper)]
+}
+
+/// Returns the third word of such a descriptor.
+#[inline]
+pub const fn tx_lower(length: u16, lower: u32) -> u32 {
+    le(lower | length as u32)
+}
+
+/// Returns its fourth word.
+#[inline]
+pub const fn tx_upper(upper: u32) -> u32 {
+    le(upper)
 }
 
 /// What a context descriptor says of the packets that follow (3.3.6).
@@ -196,6 +232,7 @@ pub const MAX_PAYLEN: u32 = (1 << 20) - 1;
 
 impl Context {
     /// Returns the descriptor.
+    #[inline]
     pub const fn to_words(self) -> Words {
         let [e0, e1] = self.ipcse.to_le_bytes();
         let [t0, t1] = self.tucse.to_le_bytes();

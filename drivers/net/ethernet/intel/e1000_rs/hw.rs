@@ -117,6 +117,11 @@ impl Registers for Hw<'_> {
     fn write(&self, offset: usize, value: u32) {
         self.write(offset, value);
     }
+
+    #[inline(always)]
+    fn write_known<const OFFSET: usize>(&self, value: u32) {
+        self.write_known::<OFFSET>(value);
+    }
 }
 
 impl Wires for Hw<'_> {
@@ -210,10 +215,22 @@ impl<'bound> Hw<'bound> {
         let _ = (&self.bar).try_write32(value, offset);
     }
 
+    /// Writes a register that is named where this is called, which takes no look at its offset.
+    #[inline(always)]
+    pub(crate) fn write_known<const OFFSET: usize>(&self, value: u32) {
+        (&self.bar).write32(value, OFFSET);
+    }
+
+    /// Reads a register that is named where this is called.
+    #[inline(always)]
+    pub(crate) fn read_known<const OFFSET: usize>(&self) -> u32 {
+        (&self.bar).read32(OFFSET)
+    }
+
     /// Waits until what was written is there (C: `E1000_WRITE_FLUSH`).
     #[inline]
     pub(crate) fn flush(&self) {
-        self.read(regs::STATUS);
+        self.read_known::<{ regs::STATUS }>();
     }
 
     /// Clears and sets bits of a register. May be called in any context.
@@ -226,14 +243,14 @@ impl<'bound> Hw<'bound> {
     /// Switches interrupts on.
     #[inline]
     pub(crate) fn irq_enable(&self) {
-        self.write(regs::IMS, icr::ENABLE);
+        self.write_known::<{ regs::IMS }>(icr::ENABLE);
         self.flush();
     }
 
     /// Switches interrupts off. A handler may still be running.
     #[inline]
     pub(crate) fn irq_disable(&self) {
-        self.write(regs::IMC, icr::ALL);
+        self.write_known::<{ regs::IMC }>(icr::ALL);
         self.flush();
     }
 

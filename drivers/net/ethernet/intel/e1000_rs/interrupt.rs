@@ -58,7 +58,7 @@ impl<'bound> Adapter<'bound> {
     /// Handles an interrupt (C: `e1000_intr`). Returns whether it was ours.
     #[inline]
     fn interrupt(&self) -> bool {
-        let causes = self.hw.read(regs::ICR);
+        let causes = self.hw.read_known::<{ regs::ICR }>();
 
         if causes == 0 {
             return false;
@@ -112,7 +112,7 @@ impl<'bound> Adapter<'bound> {
                 traffic(tx_packets, tx_bytes),
                 traffic(rx_packets, rx_bytes),
             ) {
-                self.hw.write(regs::ITR, value);
+                self.hw.write_known::<{ regs::ITR }>(value);
             }
         }
         drop(throttle);

@@ -5,6 +5,11 @@
 //! a card made of software.
 
 use kernel::{
+    dma::streaming::{
+        FromDevice,
+        Mapping,
+        Memory, //
+    },
     net::{
         napi::{
             Poll,
@@ -64,6 +69,25 @@ pub(crate) struct Received {
     pub(crate) csum_bad: u32,
 }
 
+impl Received {
+    // There are never so many that any of these wraps.
+    #[inline]
+    fn count_packet(&mut self, bytes: u32) {
+        self.packets = self.packets.wrapping_add(1);
+        self.bytes = self.bytes.wrapping_add(bytes);
+    }
+
+    #[inline]
+    fn count_failed(&mut self, more: u32) {
+        self.alloc_failed = self.alloc_failed.wrapping_add(more);
+    }
+
+    #[inline]
+    fn count_dropped(&mut self, more: u32) {
+        self.dropped = self.dropped.wrapping_add(more);
+    }
+}
+
 /// What the stack is told of a packet.
 #[derive(Clone, Copy)]
 struct Metadata {
@@ -80,16 +104,7 @@ impl RxRing<'_> {
         poll: &mut Poll<'_>,
         settings: Settings,
     ) -> Received {
-        let rules = Rules {
-            buffer: self.buffer_size,
-            max_packet: MAX_JUMBO_FRAME,
-            max_buffers: match self.buffers {
-                Buffers::Small(_) => 1,
-                Buffers::Large(_) => MAX_SKB_FRAGS as u16,
-            },
-            all: settings.all,
-            keep_fcs: settings.keep_fcs,
-        };
+        let rules = self.rules(settings);
         let size = self.size();
         let mut received = Received::default();
         let mut cleaned = 0;
@@ -99,99 +114,127 @@ impl RxRing<'_> {
                 break;
             };
 
-            self.receive_buffer(poll, unit, &rules, settings.copybreak, &done, &mut received);
+            match self.receive_buffer(poll, unit, rules, settings, done, &mut received) {
+                Ok(None) => (),
+                Ok(Some(bytes)) => received.count_packet(bytes),
+                Err(_) => {
+                    self.top = None;
+                    received.count_failed(1);
+                    received.count_dropped(1);
+                }
+            }
             self.next_to_clean = size.next(self.next_to_clean);
             cleaned += 1;
-            if cleaned == RX_BUFFER_WRITE {
+            if cleaned >= RX_BUFFER_WRITE {
                 cleaned = 0;
-                received.alloc_failed += self.refill(registers);
+                received.count_failed(self.refill(registers));
             }
         }
-        received.alloc_failed += self.refill(registers);
+        received.count_failed(self.refill(registers));
+        if settings.keep_fcs {
+            // As C counts: without the check sequence, even where it is kept.
+            let fcs = received.packets.wrapping_mul(rxparse::FCS_BYTES.into());
+
+            received.bytes = received.bytes.wrapping_sub(fcs);
+        }
         received
     }
 
-    /// Does with the next buffer what the card, and the rules, say.
+    /// What is accepted.
+    #[inline]
+    fn rules(&self, settings: Settings) -> Rules {
+        Rules {
+            buffer: self.buffer_size,
+            max_packet: MAX_JUMBO_FRAME,
+            max_buffers: match self.buffers {
+                Buffers::Small(_) => 1,
+                Buffers::Large(_) => MAX_SKB_FRAGS as u16,
+            },
+            all: settings.all,
+            keep_fcs: settings.keep_fcs,
+        }
+    }
+
+    /// Does with the next buffer what the card, and the rules, say. Returns how many bytes the
+    /// packet has, if one was passed on.
     #[inline]
     fn receive_buffer<'p>(
         &mut self,
         poll: &Poll<'p>,
         unit: Unit<'p>,
-        rules: &Rules,
-        copybreak: u32,
-        done: &RxDone,
+        rules: Rules,
+        settings: Settings,
+        done: RxDone,
         received: &mut Received,
-    ) {
-        match self.chain.next(rules, done) {
+    ) -> Result<Option<u32>> {
+        // Nearly all packets are in one buffer.
+        let Some(packet) = self.chain.whole(&rules, &done) else {
+            return self.receive_part(poll, unit, settings, done, received);
+        };
+        let skb = if u32::from(done.length) <= settings.copybreak {
+            self.copy(poll, &unit, packet)?
+        } else if let Buffers::Small(_) = self.buffers {
+            self.build(poll, &unit, packet)?
+        } else {
+            return self.receive_part(poll, unit, settings, done, received);
+        };
+
+        pass(poll, unit, skb, Metadata::new(&done, received));
+        Ok(Some(packet))
+    }
+
+    /// Does so with a buffer that is part of a packet, or whose packet is lost.
+    #[inline(never)]
+    fn receive_part<'p>(
+        &mut self,
+        poll: &Poll<'p>,
+        unit: Unit<'p>,
+        settings: Settings,
+        done: RxDone,
+        received: &mut Received,
+    ) -> Result<Option<u32>> {
+        let rules = self.rules(settings);
+
+        match self.chain.next(&rules, &done) {
             Verdict::Drop(reason) => {
                 self.top = None;
-                received.dropped += u32::from(reason.is_loss());
+                received.count_dropped(reason.is_loss().into());
+                Ok(None)
             }
             Verdict::Part(bytes) => {
-                if self.add_page(poll, &unit, bytes).is_err() {
-                    self.top = None;
-                    self.chain.abandon(done);
-                    received.alloc_failed += 1;
-                    received.dropped += 1;
-                }
+                self.add_page(poll, &unit, bytes)
+                    .inspect_err(|_| self.chain.abandon(&done))?;
+                Ok(None)
             }
             Verdict::End { in_buffer, packet } => {
-                let metadata = Metadata::new(done, received);
-                let copies = self.top.is_none() && u32::from(in_buffer) <= copybreak;
-                let result = match &self.buffers {
-                    _ if copies => self
-                        .copy(poll, &unit, packet)
-                        .map(|skb| pass(poll, unit, skb, metadata)),
-                    Buffers::Small(_) => self
-                        .build(poll, &unit, packet)
-                        .map(|skb| pass(poll, unit, skb, metadata)),
-                    Buffers::Large(_) => self
-                        .add_page(poll, &unit, in_buffer)
-                        .and_then(|()| self.pass_pages(poll, unit, packet, metadata)),
-                };
+                let metadata = Metadata::new(&done, received);
 
-                match result {
-                    Ok(()) => {
-                        received.packets += 1;
-                        // As C counts: without the check sequence, even where it is kept.
-                        let fcs = if rules.keep_fcs {
-                            rxparse::FCS_BYTES
-                        } else {
-                            0
-                        };
+                if self.top.is_none() && u32::from(in_buffer) <= settings.copybreak {
+                    let skb = self.copy(poll, &unit, packet)?;
 
-                        received.bytes = received.bytes.wrapping_add(packet - u32::from(fcs));
-                    }
-                    Err(_) => {
-                        self.top = None;
-                        received.alloc_failed += 1;
-                        received.dropped += 1;
-                    }
+                    pass(poll, unit, skb, metadata);
+                } else {
+                    self.add_page(poll, &unit, in_buffer)?;
+                    self.pass_pages(poll, unit, packet, metadata)?;
                 }
+                Ok(Some(packet))
             }
         }
     }
 
     /// Copies a small packet, so that the buffer stays where it is (C: `e1000_copybreak`).
-    #[inline]
+    // Once for each packet of most kinds of traffic that has small ones.
+    #[inline(always)]
     fn copy<'p>(&mut self, poll: &Poll<'p>, unit: &Unit<'p>, packet: u32) -> Result<SkBuff> {
         let index = usize::from(self.next_to_clean);
         let len = usize::try_from(packet)?;
-        let mut skb = poll.alloc_skb(unit, len).ok_or(ENOMEM)?;
-        let view = match &mut self.buffers {
-            Buffers::Small(places) => places
-                .get_mut(index)
-                .and_then(Option::as_mut)
-                .ok_or(EINVAL)?
-                .sync_for_cpu(len)?,
-            Buffers::Large(places) => places
-                .get_mut(index)
-                .and_then(Option::as_mut)
-                .ok_or(EINVAL)?
-                .sync_for_cpu(len)?,
+
+        let (skb, address) = match &mut self.buffers {
+            Buffers::Small(places) => copy_from(poll, unit, places.get_mut(index), len)?,
+            Buffers::Large(places) => copy_from(poll, unit, places.get_mut(index), len)?,
         };
 
-        skb.put_with(len, |room| view.copy_to_uninit(0, room))?;
+        self.keep_buffer(address);
         Ok(skb)
     }
 
@@ -255,11 +298,11 @@ impl Metadata {
         let checksum = match Checksum::from_done(done) {
             Checksum::Unknown => ReceivedChecksum::None,
             Checksum::Good => {
-                received.csum_good += 1;
+                received.csum_good = received.csum_good.wrapping_add(1);
                 ReceivedChecksum::Unnecessary
             }
             Checksum::Bad => {
-                received.csum_bad += 1;
+                received.csum_bad = received.csum_bad.wrapping_add(1);
                 ReceivedChecksum::None
             }
         };
@@ -271,10 +314,29 @@ impl Metadata {
     }
 }
 
+/// Makes a packet of the first bytes of a buffer; returns also where that is.
+#[inline]
+fn copy_from<'p, M: Memory>(
+    poll: &Poll<'p>,
+    unit: &Unit<'p>,
+    place: Option<&mut Option<Mapping<'_, M, FromDevice>>>,
+    len: usize,
+) -> Result<(SkBuff, u64)> {
+    let buffer = place.and_then(Option::as_mut).ok_or(EINVAL)?;
+    let address = buffer.dma_address();
+    let view = buffer.sync_for_cpu(len)?;
+    let skb = poll.alloc_skb_with(unit, len, |room| view.copy_to_uninit(0, room))?;
+
+    Ok((skb, address))
+}
+
 /// Passes on a packet that is in one piece.
 #[inline]
 fn pass<'p>(poll: &Poll<'p>, unit: Unit<'p>, mut skb: SkBuff, metadata: Metadata) {
-    skb.set_checksum(metadata.checksum);
+    // A new one says nothing of checksums.
+    if metadata.checksum != ReceivedChecksum::None {
+        skb.set_checksum(metadata.checksum);
+    }
     if let Some(tag) = metadata.vlan {
         skb.set_vlan_tag(VlanProtocol::Ctag, tag);
     }

@@ -9,6 +9,12 @@
 pub trait Registers {
     /// Writes the register at an offset. What was written to memory before is seen before this.
     fn write(&self, offset: usize, value: u32);
+
+    /// The same for one that is named where this is called.
+    #[inline]
+    fn write_known<const OFFSET: usize>(&self, value: u32) {
+        self.write(OFFSET, value);
+    }
 }
 
 /// The bytes of the memory BAR that registers are in.

@@ -71,19 +71,27 @@ impl Size {
     /// be given back (C: `E1000_DESC_UNUSED`).
     #[inline]
     pub const fn unused(self, to_clean: u16, to_use: u16) -> u16 {
-        self.0 - 1 - self.used(to_clean, to_use)
+        // It is less than the size, which is not zero.
+        self.0
+            .wrapping_sub(1)
+            .wrapping_sub(self.used(to_clean, to_use))
     }
 
     /// How many descriptors the card has.
     #[inline]
     pub const fn used(self, to_clean: u16, to_use: u16) -> u16 {
-        // Out of range is taken into it, so nothing here can overflow.
-        let (clean, fill) = (to_clean % self.0, to_use % self.0);
-
-        if fill >= clean {
-            fill - clean
+        let distance = to_use.wrapping_sub(to_clean);
+        let used = if to_use >= to_clean {
+            distance
         } else {
-            self.0 - clean + fill
+            distance.wrapping_add(self.0)
+        };
+
+        // An index that is out of range does not take the result out of it.
+        if used >= self.0 {
+            0
+        } else {
+            used
         }
     }
 

@@ -9,14 +9,17 @@ use kernel::{
     },
     dma::Coherent,
     io::{
-        io_read,
-        io_write, //
+        io_project,
+        Io,
+        IoBase,
+        SysMem, //
     },
     prelude::*, //
 };
 
 use super::{
     desc::{
+        self,
         Words,
         BYTES, //
     },
@@ -27,12 +30,14 @@ use super::{
     ring::Size, //
 };
 
-/// The words of a descriptor.
-const WORDS: usize = BYTES / size_of::<u32>();
+/// A descriptor in memory: its halves.
+type Halves = [u64; 2];
+
+const _: () = assert!(size_of::<Halves>() == BYTES);
 
 /// The descriptors.
 pub(crate) struct Descriptors {
-    memory: Coherent<[u32]>,
+    memory: Coherent<[Halves]>,
     size: Size,
 }
 
@@ -43,8 +48,7 @@ impl Descriptors {
     ///
     /// - [`ENOMEM`]: there is none, or none that the card can use.
     pub(crate) fn new(dev: &device::Device<Bound>, mac: Mac, size: Size) -> Result<Self> {
-        let memory =
-            Coherent::<u32>::zeroed_slice(dev, size.bytes() / size_of::<u32>(), GFP_KERNEL)?;
+        let memory = Coherent::<Halves>::zeroed_slice(dev, size.bytes() / BYTES, GFP_KERNEL)?;
 
         // Memory of this size is aligned to a power of two that is not less.
         if mac.has_64k_erratum() && !is_within_64k(memory.dma_address(), size.bytes()) {
@@ -75,20 +79,36 @@ impl Descriptors {
         u32::from(self.size.count()) * BYTES as u32
     }
 
+    /// The memory, for the CPU.
+    #[inline]
+    fn cpu(&self) -> SysMem<'_, [Halves]> {
+        (&self.memory).as_view().as_sys_mem()
+    }
+
     /// Writes a descriptor. The card must not have it.
     #[inline]
     pub(crate) fn write(&self, index: u16, words: Words) -> Result {
-        let start = usize::from(index) * WORDS;
+        let [first, second, third, fourth] = words;
+        let descriptor = io_project!(self.cpu(), [try: usize::from(index)]);
 
-        for (i, word) in words.into_iter().enumerate() {
-            io_write!(&self.memory, [try: start + i], word);
-        }
+        io_project!(descriptor, [build: 0]).copy_write(desc::half(first, second));
+        io_project!(descriptor, [build: 1]).copy_write(desc::half(third, fourth));
         Ok(())
     }
 
-    /// Reads a word of a descriptor.
+    /// Writes the second half of a descriptor. The card must not have it.
     #[inline]
-    pub(crate) fn read(&self, index: u16, word: usize) -> Result<u32> {
-        Ok(io_read!(&self.memory, [try: usize::from(index) * WORDS + word]))
+    pub(crate) fn write_second_half(&self, index: u16, third: u32, fourth: u32) -> Result {
+        io_project!(self.cpu(), [try: usize::from(index)][build: 1])
+            .copy_write(desc::half(third, fourth));
+        Ok(())
+    }
+
+    /// Reads the words of the second half of a descriptor.
+    #[inline]
+    pub(crate) fn read_second_half(&self, index: u16) -> Result<(u32, u32)> {
+        let half = io_project!(self.cpu(), [try: usize::from(index)][build: 1]).copy_read();
+
+        Ok(desc::words_of_half(half))
     }
 }

@@ -9,7 +9,8 @@ use kernel::{
     },
     dma::streaming::{
         FromDevice,
-        Mapping, //
+        Mapping,
+        Memory, //
     },
     net::{
         napi::PageSkb,
@@ -29,9 +30,7 @@ use kernel::{
 use super::{
     desc::{
         self,
-        RxDone,
-        RX_LENGTH_WORD,
-        RX_STATUS_WORD, //
+        RxDone, //
     },
     mac::{
         is_within_64k,
@@ -74,6 +73,9 @@ pub(crate) struct RxRing<'bound> {
     /// The size that they have.
     pub(crate) buffer_size: u16,
     next_to_use: u16,
+    /// The descriptors from `next_to_use` up to this one, without it, have buffers and are written.
+    /// The card gets them with the next refill.
+    prepared: u16,
     pub(crate) next_to_clean: u16,
     pub(crate) chain: Chain,
     /// What has been received of a packet that takes several buffers.
@@ -122,6 +124,7 @@ impl<'bound> RxRing<'bound> {
                 frame_buffer_size: buffer_size,
                 buffer_size,
                 next_to_use: 0,
+                prepared: 0,
                 next_to_clean: 0,
                 chain: Chain::default(),
                 top: None,
@@ -157,49 +160,16 @@ impl<'bound> RxRing<'bound> {
         self.top = None;
         self.chain = Chain::default();
         self.next_to_use = 0;
+        self.prepared = 0;
         self.next_to_clean = 0;
         registers.write(regs::RDH, 0);
         registers.write(regs::RDT, 0);
     }
 
     /// How many descriptors there are.
+    #[inline]
     pub(crate) fn size(&self) -> Size {
         self.descriptors.size()
-    }
-
-    /// Gets a buffer for a descriptor, unless it has one, and returns where it is.
-    fn fill(&mut self, index: u16) -> Result<u64> {
-        let index = usize::from(index);
-        let dev = self.dev;
-        let address = match &mut self.buffers {
-            Buffers::Small(places) => {
-                let place = places.get_mut(index).ok_or(EINVAL)?;
-
-                if place.is_none() {
-                    let fragment = Fragment::new(self.buffer_size.into())?;
-
-                    *place = Some(Mapping::new(dev, fragment, FromDevice)?);
-                }
-                place.as_ref().map(Mapping::dma_address)
-            }
-            Buffers::Large(places) => {
-                let place = places.get_mut(index).ok_or(EINVAL)?;
-
-                if place.is_none() {
-                    let page = Page::alloc_page(GFP_ATOMIC | __GFP_NOWARN)?;
-
-                    *place = Some(Mapping::new(dev, page, FromDevice)?);
-                }
-                place.as_ref().map(Mapping::dma_address)
-            }
-        };
-        let address = address.ok_or(EINVAL)?;
-
-        if self.mac.has_64k_erratum() && !is_within_64k(address, self.buffer_size.into()) {
-            self.clear(index);
-            return Err(ENOMEM);
-        }
-        Ok(address)
     }
 
     fn clear(&mut self, index: usize) {
@@ -213,30 +183,68 @@ impl<'bound> RxRing<'bound> {
         }
     }
 
+    /// Prepares the descriptor that is next to be cleaned, whose buffer, at `address`, stays. If
+    /// others before it are not prepared, this is left to the next refill.
+    #[inline]
+    pub(crate) fn keep_buffer(&mut self, address: u64) {
+        let index = self.next_to_clean;
+
+        if self.prepared == index && self.descriptors.write(index, desc::rx(address)).is_ok() {
+            self.prepared = self.size().next(index);
+        }
+    }
+
     /// Gives buffers to the card, as many as it can have. Returns how many could not be had.
+    #[inline]
     pub(crate) fn refill<R: Registers>(&mut self, registers: &R) -> u32 {
         let size = self.size();
-        let before = self.next_to_use;
-        let mut failed = 0;
+        let clean = self.next_to_clean;
+        // All are, or none, and then the card has none either.
+        let failed = if self.prepared != clean || self.next_to_use == clean {
+            self.prepare()
+        } else {
+            false
+        };
+        // One always stays unused.
+        let next = if self.prepared == clean && !failed {
+            size.previous(clean)
+        } else {
+            self.prepared
+        };
 
-        for _ in 0..size.unused(self.next_to_clean, self.next_to_use) {
-            let index = self.next_to_use;
-            let written = self
-                .fill(index)
-                .and_then(|address| self.descriptors.write(index, desc::rx(address)));
-
-            if written.is_err() {
-                // Those that the card has will do until the next time.
-                failed = 1;
-                break;
-            }
-            self.next_to_use = size.next(index);
-        }
-        if self.next_to_use != before {
+        if next != self.next_to_use {
+            self.next_to_use = next;
             // The card has those up to this one, without it. What has been written before is seen
             // before this.
-            registers.write(regs::RDT, size.previous(self.next_to_use).into());
+            registers.write_known::<{ regs::RDT }>(size.previous(next).into());
         }
+        // Those that the card has will do until the next time.
+        failed.into()
+    }
+
+    /// Gets buffers for all descriptors that the card is done with and that have none, and writes
+    /// the descriptors that are not written. Returns whether one could not be had.
+    fn prepare(&mut self) -> bool {
+        let size = self.size();
+        let source = Source {
+            dev: self.dev,
+            mac: self.mac,
+            bytes: self.buffer_size,
+        };
+        let filler = Filler {
+            descriptors: &self.descriptors,
+            index: self.prepared,
+            count: match size.used(self.prepared, self.next_to_clean) {
+                0 => size.count(),
+                count => count,
+            },
+        };
+        let (prepared, failed) = match &mut self.buffers {
+            Buffers::Small(places) => filler.fill(places, || source.small()),
+            Buffers::Large(places) => filler.fill(places, || source.large()),
+        };
+
+        self.prepared = prepared;
         failed
     }
 
@@ -249,7 +257,7 @@ impl<'bound> RxRing<'bound> {
         if index == self.next_to_use {
             return None;
         }
-        let status = self.descriptors.read(index, RX_STATUS_WORD).ok()?;
+        let (_, status) = self.descriptors.read_second_half(index).ok()?;
 
         if !RxDone::is_done(status) {
             return None;
@@ -257,8 +265,81 @@ impl<'bound> RxRing<'bound> {
         // The rest, and the packet, come before the card says so.
         dma_mb(Read);
 
-        let length = self.descriptors.read(index, RX_LENGTH_WORD).ok()?;
+        let (length, status) = self.descriptors.read_second_half(index).ok()?;
 
         Some(RxDone::from_words(length, status))
+    }
+}
+
+/// Where buffers come from.
+struct Source<'bound> {
+    dev: &'bound device::Device<Bound>,
+    mac: Mac,
+    /// The size of a buffer.
+    bytes: u16,
+}
+
+impl<'bound> Source<'bound> {
+    /// Gets a buffer that packets fit into.
+    #[inline]
+    fn small(&self) -> Result<Small<'bound>> {
+        self.map(Fragment::new(self.bytes.into())?)
+    }
+
+    /// Gets a buffer that packets take several of.
+    fn large(&self) -> Result<Large<'bound>> {
+        self.map(Page::alloc_page(GFP_ATOMIC | __GFP_NOWARN)?)
+    }
+
+    #[inline]
+    fn map<M: Memory>(&self, memory: M) -> Result<Mapping<'bound, M, FromDevice>> {
+        let buffer = Mapping::new(self.dev, memory, FromDevice)?;
+
+        if self.mac.has_64k_erratum() && !is_within_64k(buffer.dma_address(), self.bytes.into()) {
+            return Err(ENOMEM);
+        }
+        Ok(buffer)
+    }
+}
+
+/// Who writes the descriptors of buffers.
+struct Filler<'a> {
+    descriptors: &'a Descriptors,
+    /// The first one.
+    index: u16,
+    /// How many there are.
+    count: u16,
+}
+
+impl Filler<'_> {
+    /// Writes them, and gets buffers for those that have none. Returns the one after the last one,
+    /// and whether a buffer could not be had.
+    #[inline]
+    fn fill<'bound, M: Memory>(
+        self,
+        places: &mut [Option<Mapping<'bound, M, FromDevice>>],
+        mut get: impl FnMut() -> Result<Mapping<'bound, M, FromDevice>>,
+    ) -> (u16, bool) {
+        let size = self.descriptors.size();
+        let mut index = self.index;
+
+        for _ in 0..self.count {
+            let Some(place) = places.get_mut(usize::from(index)) else {
+                return (index, true);
+            };
+            let address = match place {
+                Some(buffer) => buffer.dma_address(),
+                None => match get() {
+                    Ok(buffer) => place.insert(buffer).dma_address(),
+                    Err(_) => return (index, true),
+                },
+            };
+
+            if self.descriptors.write(index, desc::rx(address)).is_err() {
+                return (index, true);
+            }
+            index = size.next(index);
+        }
+        (index, false)
     }
 }

@@ -42,6 +42,7 @@ pub enum Checksum {
 
 impl Checksum {
     /// What the card says (C: `e1000_rx_checksum`).
+    #[inline]
     pub const fn from_done(done: &RxDone) -> Self {
         if done.has(rx_status::IXSM) {
             Self::Unknown
@@ -56,6 +57,7 @@ impl Checksum {
 }
 
 /// The VLAN tag that was taken out of a packet.
+#[inline]
 pub const fn vlan(done: &RxDone) -> Option<u16> {
     if done.has(rx_status::VP) {
         Some(done.special & VLAN_MASK)
@@ -79,6 +81,7 @@ pub enum Drop {
 
 impl Drop {
     /// Whether a packet is lost that nobody has counted.
+    #[inline]
     pub const fn is_loss(self) -> bool {
         matches!(self, Self::Length | Self::Fragments)
     }
@@ -111,6 +114,29 @@ pub struct Chain {
 }
 
 impl Chain {
+    /// How many bytes are delivered of the next buffer, if it is a good packet by itself, as most
+    /// are. Otherwise, [`next`](Self::next) decides.
+    #[inline]
+    pub const fn whole(&self, rules: &Rules, done: &RxDone) -> Option<u32> {
+        let bad = done.is_bad_frame() && !rules.all;
+
+        if !done.has(rx_status::EOP) || self.buffers != 0 || self.discarding || bad {
+            return None;
+        }
+
+        let fcs = if rules.keep_fcs { 0 } else { FCS_BYTES };
+        // CAST: 16 bits fit.
+        let least = ETH_HEADER_BYTES.wrapping_add(fcs as u32);
+        // CAST: As above.
+        let length = done.length as u32;
+
+        if length < least || done.length > rules.buffer {
+            return None;
+        }
+        // CAST: As above.
+        Some(length.wrapping_sub(fcs as u32))
+    }
+
     /// Decides on the next buffer.
     pub fn next(&mut self, rules: &Rules, done: &RxDone) -> Verdict {
         let ends = done.has(rx_status::EOP);

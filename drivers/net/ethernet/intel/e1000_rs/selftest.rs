@@ -39,9 +39,7 @@ use super::{
     desc::{
         self,
         tx_cmd,
-        RxDone,
-        RX_LENGTH_WORD,
-        RX_STATUS_WORD, //
+        RxDone, //
     },
     eeprom,
     filter::HashBits,
@@ -515,13 +513,12 @@ fn check_frame(
     buffer: &mut Mapping<'_, KVec<u8>, FromDevice>,
     bytes: usize,
 ) -> Result<(), u64> {
-    let status = ring.read(index, RX_STATUS_WORD).map_err(|_| 13u64)?;
+    let (length, status) = ring.read_second_half(index).map_err(|_| 13u64)?;
 
     if !RxDone::is_done(status) {
         return Err(13);
     }
 
-    let length = ring.read(index, RX_LENGTH_WORD).map_err(|_| 13u64)?;
     let done = RxDone::from_words(length, status);
 
     // The check sequence comes after it.

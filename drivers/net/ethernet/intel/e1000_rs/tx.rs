@@ -13,8 +13,10 @@ use kernel::{
         skb::{
             Busy,
             DropReason,
-            MapError,
+            MappedSkb,
+            PartialChecksum,
             SkBuff,
+            Tso,
             MAX_SKB_FRAGS, //
         }, //
     },
@@ -33,7 +35,6 @@ use kernel::{
 
 use super::{
     adapter::Adapter,
-    desc::Context,
     hw::Hw,
     regs,
     ring::{
@@ -45,6 +46,7 @@ use super::{
         Cleaner,
         Filler,
         Pushed,
+        Request,
         TxRing, //
     },
     txplan::{
@@ -63,8 +65,9 @@ use super::{
 /// The queue is stopped when fewer descriptors are free.
 const STOP_BELOW: u32 = stop_below(MAX_SKB_FRAGS as u16) as u32;
 
-/// The Ethernet type of IPv4.
-const ETH_P_IP: u16 = 0x0800;
+/// Head must not come up to tail: so many descriptors stay free besides.
+const GAP: u32 = 2;
+
 /// The protocol number of TCP.
 const IPPROTO_TCP: u8 = 6;
 
@@ -134,8 +137,7 @@ impl<'bound> Tx<'bound> {
     /// NAPI run.
     pub(crate) fn empty(&self, hw: &Hw<'_>) {
         if let (Some(mut filler), Some(mut cleaner)) = (self.filler.take(), self.cleaner.take()) {
-            while cleaner.take().is_some() {}
-            cleaner.reset();
+            cleaner.empty();
             filler.reset();
             let _ = self.cleaner.put_back(cleaner);
             let _ = self.filler.put_back(filler);
@@ -173,13 +175,14 @@ impl<'bound> Tx<'bound> {
     }
 }
 
-/// What a packet needs of the card.
-struct Request {
-    plan: Plan,
-    context: Option<Context>,
-    offload: Offload,
-    /// Packets and bytes on the wire.
-    counts: (u16, u32),
+/// Whether there is room for a packet.
+enum Room {
+    /// There is.
+    Enough,
+    /// There will be, and the queue is stopped until then.
+    Later,
+    /// There never is. It would wait for ever, and all others behind it.
+    Never,
 }
 
 impl<'bound> Adapter<'bound> {
@@ -193,12 +196,13 @@ impl<'bound> Adapter<'bound> {
     ) -> Result<(), Busy> {
         // The card pads too, but not rightly on all buses.
         if skb.pad().is_err() {
-            self.drop_unsent(skb);
+            self.drop_unsent(Some(skb));
             return Ok(());
         }
+        let checksum = skb.partial_checksum();
         let packet = Packet {
             mss: skb.gso_size(),
-            partial_checksum: skb.partial_checksum().is_some(),
+            partial_checksum: checksum.is_some(),
             linear: skb.is_linear(),
         };
         let errata = Errata {
@@ -206,122 +210,159 @@ impl<'bound> Adapter<'bound> {
             last_tso: self.tx.last_tso.load(Relaxed),
         };
         let plan = Plan::new(packet, errata);
-        let head = u32::try_from(skb.headlen()).unwrap_or(u32::MAX);
-        let frags = skb
-            .frags()
-            .map(|frag| u32::try_from(frag.len()).unwrap_or(u32::MAX));
-        // Head must not come up to tail.
-        let needed = plan.needed(head, frags).saturating_add(2);
+        let len = u32::try_from(skb.len()).unwrap_or(u32::MAX);
+        // CAST: There are few.
+        let most = plan.at_most(len, skb.nr_frags() as u32);
 
-        if needed > self.tx.most.load(Relaxed) {
-            // It would wait for ever, and all others behind it.
-            self.drop_unsent(skb);
-            return Ok(());
-        }
-        if xmit.maybe_stop(needed, needed, || self.tx.unused()) {
-            self.tx.kick(&self.hw);
-            return Err(skb.busy());
-        }
-
-        let Ok(request) = Self::prepare(&mut skb, plan, head) else {
-            self.drop_unsent(skb);
-            return Ok(());
-        };
-        let bytes = u32::try_from(skb.len()).unwrap_or(u32::MAX);
-
-        skb.tx_timestamp();
-        let mapped = match skb.map(dev.parent()) {
-            Ok(mapped) => mapped,
-            Err(MapError { skb, .. }) => {
-                dev_err!(self.pdev, "TX DMA map failed\n");
-                self.drop_unsent(skb);
-                return Ok(());
+        if self.tx.unused() < most.wrapping_add(GAP) {
+            match self.room(xmit, &skb, packet, errata) {
+                Room::Enough => (),
+                Room::Never => {
+                    self.drop_unsent(Some(skb));
+                    return Ok(());
+                }
+                Room::Later => {
+                    self.tx.kick(&self.hw);
+                    return Err(skb.busy());
+                }
             }
-        };
-        let Some(mut filler) = self.tx.filler.take() else {
-            self.drop_unsent(mapped.unmap());
+        }
+
+        let Ok(request) = Self::prepare(&mut skb, plan, checksum) else {
+            self.drop_unsent(Some(skb));
             return Ok(());
         };
-        let pushed = filler.push(
-            mapped,
-            &request.plan,
-            request.context,
-            &request.offload,
-            request.counts,
-        );
+        skb.tx_timestamp();
+
+        let Some(mut filler) = self.tx.filler.take() else {
+            self.drop_unsent(Some(skb));
+            return Ok(());
+        };
+        let pushed = filler.push(skb, dev.parent(), &request);
 
         let _ = self.tx.filler.put_back(filler);
 
         let Pushed { descriptors, tail } = match pushed {
             Ok(pushed) => pushed,
-            Err(mapped) => {
-                self.drop_unsent(mapped.unmap());
+            Err(skb) => {
+                dev_err!(self.pdev, "TX DMA map failed\n");
+                self.drop_unsent(skb);
                 return Ok(());
             }
         };
 
         self.tx.unused.fetch_sub(u32::from(descriptors), Relaxed);
         self.tx.tail.store(tail.into(), Relaxed);
-        if request.offload.tso {
+        if request.tso {
             self.tx.last_tso.store(true, Relaxed);
-        } else if request.plan.pays_for_tso() {
+        } else if plan.pays_for_tso() {
             self.tx.last_tso.store(false, Relaxed);
         }
 
         // The next packet may be as large as any.
         xmit.maybe_stop(STOP_BELOW, STOP_BELOW, || self.tx.unused());
-        if xmit.sent(bytes) {
+        if xmit.sent(len) {
             // What has been written before is seen before this.
-            self.hw.write(regs::TDT, tail.into());
+            self.hw.write_known::<{ regs::TDT }>(tail.into());
         }
         Ok(())
     }
 
     /// Drops a packet that cannot be sent. Those before it may still have to be told to the card.
     #[cold]
-    fn drop_unsent(&self, skb: SkBuff) {
-        self.counts.tx_dropped.add(1);
-        skb.drop_with(DropReason::NOT_SPECIFIED);
+    fn drop_unsent(&self, skb: Option<SkBuff>) {
+        if let Some(skb) = skb {
+            self.counts.tx_dropped.add(1);
+            skb.drop_with(DropReason::NOT_SPECIFIED);
+        }
         self.tx.kick(&self.hw);
     }
 
+    /// Looks whether there is room for a packet, with all of its parts; stops the queue if not.
+    #[cold]
+    fn room(&self, xmit: &Xmit<'_>, skb: &SkBuff, packet: Packet, errata: Errata) -> Room {
+        let plan = Plan::new(packet, errata);
+        let head = u32::try_from(skb.headlen()).unwrap_or(u32::MAX);
+        let frags = skb
+            .frags()
+            .map(|frag| u32::try_from(frag.len()).unwrap_or(u32::MAX));
+        let needed = plan.needed(head, frags).saturating_add(GAP);
+
+        if needed > self.tx.most.load(Relaxed) {
+            return Room::Never;
+        }
+        if xmit.maybe_stop(needed, needed, || self.tx.unused()) {
+            return Room::Later;
+        }
+        Room::Enough
+    }
+
     /// Finds out what a packet needs. Headers are changed as segmentation needs them.
-    fn prepare(skb: &mut SkBuff, plan: Plan, head: u32) -> Result<Request> {
+    #[inline]
+    fn prepare(skb: &mut SkBuff, plan: Plan, checksum: Option<PartialChecksum>) -> Result<Request> {
         let len = u32::try_from(skb.len())?;
-        let mut offload = Offload {
+        let offload = Offload {
             vlan: skb.vlan_tag(),
             no_fcs: skb.no_fcs(),
-            ipv4: skb.vlan_get_protocol() == ETH_P_IP,
             ..Offload::default()
         };
-        let context = if let Some(tso) = skb.prepare_tso()? {
-            let headers = Headers {
-                network: u16::try_from(tso.ip_start)?,
-                transport: u16::try_from(tso.tcp_start)?,
-                len: u16::try_from(tso.header_length)?,
-                ipv4: !tso.is_v6,
-            };
 
-            offload.tso = true;
-            Some(tso_context(headers, len, tso.segment_size).ok_or(EINVAL)?)
-        } else if let Some(checksum) = skb.partial_checksum() {
-            let tcp = skb.ip_protocol() == Some(IPPROTO_TCP);
+        if let Some(tso) = skb.prepare_tso()? {
+            return Self::prepare_segments(skb, plan, offload, &tso);
+        }
 
-            offload.checksum = true;
-            let start = u32::try_from(checksum.start)?;
-            let offset = u16::try_from(checksum.offset)?;
+        let (context, fields) = match checksum {
+            Some(checksum) => {
+                let tcp = skb.ip_protocol() == Some(IPPROTO_TCP);
+                let start = u32::try_from(checksum.start)?;
+                let offset = u16::try_from(checksum.offset)?;
+                let context = checksum_context(start, offset, tcp).ok_or(EINVAL)?;
+                let offload = Offload {
+                    checksum: true,
+                    ..offload
+                };
 
-            Some(checksum_context(start, offset, tcp).ok_or(EINVAL)?)
-        } else {
-            None
+                (Some(context.to_words()), offload.fields())
+            }
+            None => (None, offload.fields()),
         };
-        let segments = skb.gso_segs().max(1);
 
         Ok(Request {
             plan,
             context,
-            offload,
-            counts: (segments, wire_bytes(len, head, segments)),
+            tso: false,
+            fields,
+            segments: 1,
+            wire_bytes: len,
+        })
+    }
+
+    /// Finds out what a packet needs that the card has to segment.
+    #[inline]
+    fn prepare_segments(skb: &SkBuff, plan: Plan, offload: Offload, tso: &Tso) -> Result<Request> {
+        let len = u32::try_from(skb.len())?;
+        let head = u32::try_from(skb.headlen())?;
+        let segments = skb.gso_segs().max(1);
+        let headers = Headers {
+            network: u16::try_from(tso.ip_start)?,
+            transport: u16::try_from(tso.tcp_start)?,
+            len: u16::try_from(tso.header_length)?,
+            ipv4: !tso.is_v6,
+        };
+        let context = tso_context(headers, len, tso.segment_size).ok_or(EINVAL)?;
+        let offload = Offload {
+            tso: true,
+            ipv4: headers.ipv4,
+            ..offload
+        };
+
+        Ok(Request {
+            plan,
+            context: Some(context.to_words()),
+            tso: true,
+            fields: offload.fields(),
+            segments,
+            wire_bytes: wire_bytes(len, head, segments),
         })
     }
 
@@ -336,13 +377,20 @@ impl<'bound> Adapter<'bound> {
         let mut descriptors = 0u32;
         let mut all = true;
 
-        while let Some(sent) = cleaner.pop() {
-            packets += 1;
-            descriptors += u32::from(sent.descriptors);
-            bytes = bytes.wrapping_add(sent.bytes);
+        let mut last = None;
+
+        while let Some(mut sent) = cleaner.done() {
+            packets = packets.wrapping_add(1);
+            descriptors = descriptors.wrapping_add(sent.descriptors.into());
             segments = segments.wrapping_add(sent.segments.into());
             wire_bytes = wire_bytes.wrapping_add(sent.wire_bytes);
-            poll.consume(sent.skb.unmap());
+            last = Some(sent.last);
+            if let Some(skb) = MappedSkb::take_from(&mut sent.skb) {
+                // CAST: A packet has no more bytes.
+                bytes = bytes.wrapping_add(skb.len() as u32);
+                poll.consume(skb);
+            }
+            sent.remove();
             // Others send meanwhile.
             if descriptors >= u32::from(Size::MAX.count()) {
                 all = false;
@@ -350,7 +398,8 @@ impl<'bound> Adapter<'bound> {
             }
         }
 
-        if packets > 0 {
+        if let Some(last) = last {
+            cleaner.cleaned(last);
             // Pairs with the acquire in `Tx::unused`.
             self.tx.unused.fetch_add(descriptors, Release);
 

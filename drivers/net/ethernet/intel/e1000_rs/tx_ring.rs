@@ -10,7 +10,11 @@ use kernel::{
         self,
         Bound, //
     },
-    net::skb::MappedSkb,
+    dma::DmaAddress,
+    net::skb::{
+        MappedSkb,
+        SkBuff, //
+    },
     prelude::*,
     sync::{
         barrier::{
@@ -20,6 +24,7 @@ use kernel::{
         spsc::{
             self,
             Consumer,
+            Front,
             Producer, //
         },
         Arc, //
@@ -34,8 +39,7 @@ use super::{
     desc::{
         self,
         tx_is_done,
-        Context,
-        TX_STATUS_WORD, //
+        Words, //
     },
     hw::Hw,
     mac::Mac,
@@ -43,23 +47,39 @@ use super::{
     ring::Size,
     ring_dma::Descriptors,
     txplan::{
-        Offload,
+        self,
+        Pieces,
         Plan, //
     }, //
 };
 
-/// A packet that the card has.
+/// What a packet needs of the card.
+pub(crate) struct Request {
+    /// How it is cut up.
+    pub(crate) plan: Plan,
+    /// The descriptor that comes before it.
+    pub(crate) context: Option<Words>,
+    /// The card segments it.
+    pub(crate) tso: bool,
+    /// The commands and options of each of its descriptors.
+    pub(crate) fields: (u32, u32),
+    /// The packets on the wire.
+    pub(crate) segments: u16,
+    /// The bytes on the wire.
+    pub(crate) wire_bytes: u32,
+}
+
+/// A packet that the card has, or is about to get.
 pub(crate) struct Sent<'bound> {
-    pub(crate) skb: MappedSkb<'bound>,
+    /// The packet, until it is given up.
+    pub(crate) skb: Option<MappedSkb<'bound>>,
     /// Its last descriptor, and how many there are.
-    last: u16,
+    pub(crate) last: u16,
     pub(crate) descriptors: u16,
     /// The packets on the wire.
     pub(crate) segments: u16,
     /// The bytes on the wire.
     pub(crate) wire_bytes: u32,
-    /// The bytes of the packet, which the byte queue limits count.
-    pub(crate) bytes: u32,
     /// When it was given to the card.
     time: Jiffies,
 }
@@ -77,8 +97,8 @@ pub(crate) struct Filler<'bound> {
     descriptors: Arc<Descriptors>,
     packets: Producer<Sent<'bound>>,
     next_to_use: u16,
-    /// Interrupts may be delayed.
-    delay: bool,
+    /// The commands that the last descriptor of a packet has besides.
+    last: u32,
 }
 
 /// The side of NAPI.
@@ -112,7 +132,7 @@ impl<'bound> TxRing<'bound> {
                     descriptors: descriptors.clone(),
                     packets: producer,
                     next_to_use: 0,
-                    delay: false,
+                    last: txplan::last(false),
                 },
                 GFP_KERNEL,
             )?,
@@ -134,7 +154,7 @@ impl<'bound> Filler<'bound> {
     pub(crate) fn program(&mut self, hw: &Hw<'_>, delay: bool) {
         let address = self.descriptors.dma_address();
 
-        self.delay = delay;
+        self.last = txplan::last(delay);
         hw.write(regs::TDLEN, self.descriptors.register_bytes());
         // CAST: The halves are meant.
         hw.write(regs::TDBAH, (address >> 32) as u32);
@@ -148,93 +168,46 @@ impl<'bound> Filler<'bound> {
         self.next_to_use = 0;
     }
 
-    /// Writes the descriptors of a packet. There is room for them.
+    /// Maps a packet and writes its descriptors, for which there is room.
     ///
     /// # Errors
     ///
-    /// None that can happen; the ring is as before.
+    /// The packet comes back if it cannot be mapped; the ring is as before.
     #[inline]
     pub(crate) fn push(
         &mut self,
-        skb: MappedSkb<'bound>,
-        plan: &Plan,
-        context: Option<Context>,
-        offload: &Offload,
-        counts: (u16, u32),
-    ) -> Result<Pushed, MappedSkb<'bound>> {
-        let size = self.descriptors.size();
-        let mut index = self.next_to_use;
-        let mut taken = 0u16;
-        let mut last = index;
-
-        if let Some(context) = context {
-            if self.descriptors.write(index, context.to_words()).is_err() {
-                return Err(skb);
-            }
-            index = size.next(index);
-            taken += 1;
-        }
-
-        let (lower, upper) = offload.fields();
-        let parts = skb.parts().count();
-        // The last descriptor is written when it is known to be the last one.
-        let mut pending: Option<(u16, u64, u16)> = None;
-
-        for (i, part) in skb.parts().enumerate() {
-            let Ok(length) = u32::try_from(part.length) else {
-                return Err(skb);
-            };
-            let pieces = if i == 0 {
-                plan.head(length)
-            } else {
-                plan.frag(length, i + 1 == parts)
-            };
-
-            for (offset, len) in pieces {
-                let address = part.address.wrapping_add(offset.into());
-
-                if let Some((at, address, len)) = pending.replace((index, address, len)) {
-                    if self
-                        .descriptors
-                        .write(at, desc::tx(address, len, lower, upper))
-                        .is_err()
-                    {
-                        return Err(skb);
-                    }
-                }
-                last = index;
-                index = size.next(index);
-                taken += 1;
-            }
-        }
-
-        let Some((at, address, len)) = pending else {
-            return Err(skb);
+        skb: SkBuff,
+        dev: &'bound device::Device<Bound>,
+        request: &Request,
+    ) -> Result<Pushed, Option<SkBuff>> {
+        let Some(place) = self.packets.vacancy() else {
+            return Err(Some(skb));
         };
-        let lower = lower | offload.last(self.delay);
-
-        if self
-            .descriptors
-            .write(at, desc::tx(address, len, lower, upper))
-            .is_err()
-        {
-            return Err(skb);
-        }
-
-        let (segments, wire_bytes) = counts;
-        let bytes = u32::try_from(skb.skb().len()).unwrap_or(u32::MAX);
-        let sent = Sent {
-            skb,
-            last,
-            descriptors: taken,
-            segments,
-            wire_bytes,
-            bytes,
+        // The packet stays where it is from here on.
+        let mut sent = place.fill(Sent {
+            skb: Some(MappedSkb::new(skb, dev)),
+            last: 0,
+            descriptors: 0,
+            segments: request.segments,
+            wire_bytes: request.wire_bytes,
             time: jiffies::now(),
+        });
+        let mut writer = Writer::new(&self.descriptors, self.next_to_use, request.fields);
+        let written = match &mut sent.skb {
+            Some(skb) => writer.packet(skb, request, self.last),
+            None => Err(EINVAL),
         };
 
+        if written.is_err() {
+            return Err(MappedSkb::take_from(&mut sent.skb));
+        }
+
+        let Writer { index, taken, .. } = writer;
+
+        sent.last = writer.last;
+        sent.descriptors = taken;
         // Whoever takes it out sees its descriptors as they were written above.
-        self.packets.push(sent).map_err(|sent| sent.skb)?;
+        sent.publish();
         self.next_to_use = index;
         Ok(Pushed {
             descriptors: taken,
@@ -243,32 +216,135 @@ impl<'bound> Filler<'bound> {
     }
 }
 
-impl<'bound> Cleaner<'bound> {
-    /// Takes the next packet out, if the card is done with it.
+/// Who writes the descriptors of a packet.
+struct Writer<'a> {
+    descriptors: &'a Descriptors,
+    /// The next one.
+    index: u16,
+    /// The last one, and the bytes that it covers.
+    last: u16,
+    bytes: u16,
+    /// How many were written.
+    taken: u16,
+    /// The commands and options of each.
+    lower: u32,
+    upper: u32,
+}
+
+impl<'a> Writer<'a> {
     #[inline]
-    pub(crate) fn pop(&mut self) -> Option<Sent<'bound>> {
-        let last = self.packets.front()?.last;
-        let status = self.descriptors.read(last, TX_STATUS_WORD).ok()?;
+    fn new(descriptors: &'a Descriptors, index: u16, fields: (u32, u32)) -> Self {
+        let (lower, upper) = fields;
+
+        Self {
+            descriptors,
+            index,
+            last: index,
+            bytes: 0,
+            taken: 0,
+            lower,
+            upper,
+        }
+    }
+
+    /// Maps a packet, and writes all of its descriptors. `last`: what the last one has besides.
+    #[inline]
+    fn packet(&mut self, skb: &mut MappedSkb<'_>, request: &Request, last: u32) -> Result {
+        let plan = &request.plan;
+        let is_plain = plan.is_plain();
+
+        if let Some(words) = request.context {
+            self.descriptors.write(self.index, words)?;
+            self.advance();
+        }
+
+        let head = skb.map_head()?;
+
+        if is_plain && head.length <= txplan::MAX_BYTES {
+            self.piece(head.address, head.length)?;
+        } else {
+            self.pieces(head.address, plan.head(head.length))?;
+        }
+        while let Some(part) = skb.map_frag() {
+            let part = part?;
+
+            if is_plain && part.length <= txplan::MAX_BYTES {
+                self.piece(part.address, part.length)?;
+            } else {
+                self.pieces(part.address, plan.frag(part.length, skb.is_mapped()))?;
+            }
+        }
+        if self.bytes == 0 {
+            return Err(EINVAL);
+        }
+        // Which one is the last is known only now.
+        self.descriptors.write_second_half(
+            self.last,
+            desc::tx_lower(self.bytes, self.lower | last),
+            desc::tx_upper(self.upper),
+        )
+    }
+
+    /// Writes the descriptors of a part that takes several, or is to be cut.
+    fn pieces(&mut self, address: DmaAddress, pieces: Pieces) -> Result {
+        for (offset, bytes) in pieces {
+            self.piece(address.wrapping_add(offset.into()), bytes.into())?;
+        }
+        Ok(())
+    }
+
+    /// Writes a descriptor of up to [`txplan::MAX_BYTES`], unless there are none.
+    #[inline]
+    fn piece(&mut self, address: DmaAddress, bytes: u32) -> Result {
+        // The linear part can be empty.
+        if bytes == 0 {
+            return Ok(());
+        }
+        // CAST: See above.
+        self.bytes = bytes as u16;
+        self.descriptors.write(
+            self.index,
+            desc::tx(address, self.bytes, self.lower, self.upper),
+        )?;
+        self.advance();
+        Ok(())
+    }
+
+    /// One was written.
+    #[inline]
+    fn advance(&mut self) {
+        self.last = self.index;
+        self.index = self.descriptors.size().next(self.index);
+        self.taken = self.taken.wrapping_add(1);
+    }
+}
+
+impl<'bound> Cleaner<'bound> {
+    /// The next packet, if the card is done with it.
+    #[inline]
+    pub(crate) fn done(&mut self) -> Option<Front<'_, Sent<'bound>>> {
+        let sent = self.packets.front_mut()?;
+        let (_, status) = self.descriptors.read_second_half(sent.last).ok()?;
 
         if !tx_is_done(status) {
             return None;
         }
         // What the card has done comes before it says so.
         dma_mb(Read);
-        self.take()
-    }
-
-    /// Takes the next packet out, whether the card has sent it or not.
-    #[inline]
-    pub(crate) fn take(&mut self) -> Option<Sent<'bound>> {
-        let sent = self.packets.pop()?;
-
-        self.next_to_clean = self.descriptors.size().next(sent.last);
         Some(sent)
     }
 
-    /// Starts over, after the ring was emptied.
-    pub(crate) fn reset(&mut self) {
+    /// Remembers the last descriptor of the last packet that was taken out.
+    #[inline]
+    pub(crate) fn cleaned(&mut self, last: u16) {
+        self.next_to_clean = self.descriptors.size().next(last);
+    }
+
+    /// Throws away all packets. The card does not use the ring, which starts over.
+    pub(crate) fn empty(&mut self) {
+        while let Some(sent) = self.packets.front_mut() {
+            sent.remove();
+        }
         self.next_to_clean = 0;
     }
 
@@ -285,7 +361,7 @@ impl<'bound> Cleaner<'bound> {
             last: sent.last,
             time: sent.time,
             now,
-            status: self.descriptors.read(sent.last, TX_STATUS_WORD).ok()? & 0xff,
+            status: self.descriptors.read_second_half(sent.last).ok()?.1 & 0xff,
         })
     }
 }

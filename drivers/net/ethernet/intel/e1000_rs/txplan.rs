@@ -12,6 +12,9 @@ use super::desc::{
 /// The most bytes that a descriptor covers.
 pub const MAX_BYTES: u32 = 1 << 12;
 
+/// Four segments of this size, and not of a smaller one, take what a descriptor covers.
+const SMALL_MSS: u16 = (MAX_BYTES / 4) as u16;
+
 /// The most payload that is segmented at once, if headers take no more than 255 bytes.
 pub const TSO_MAX_SIZE: u32 = MAX_PAYLEN;
 
@@ -51,42 +54,56 @@ pub struct Errata {
 pub struct Plan {
     packet: Packet,
     errata: Errata,
+    /// The most bytes that a descriptor covers, of this packet.
     max_bytes: u32,
+    /// The power of two that is not greater, by which descriptors are counted.
+    power: u32,
 }
 
 impl Plan {
     /// Plans for a packet.
+    #[inline]
     pub const fn new(packet: Packet, errata: Errata) -> Self {
-        // The card fetches only what there is room for, and expects no more than four segments in
-        // a buffer.
-        let limit = packet.mss as u32 * 4;
-        let max_bytes = if packet.mss != 0 && limit < MAX_BYTES {
-            limit
-        } else {
-            MAX_BYTES
+        let (max_bytes, power) = match packet.mss {
+            1..SMALL_MSS => Self::of_small_segments(packet.mss),
+            _ => (MAX_BYTES, MAX_BYTES.ilog2()),
         };
 
         Self {
             packet,
             errata,
             max_bytes,
+            power,
         }
     }
 
+    /// The most bytes of a descriptor, and the power of two, for segments that are small.
+    #[cold]
+    const fn of_small_segments(mss: u16) -> (u32, u32) {
+        // The card fetches only what there is room for, and expects no more than four segments in
+        // a buffer.
+        let limit = mss as u32 * 4;
+
+        (limit, limit.ilog2())
+    }
+
     /// Whether the packet pays for the last one having been segmented.
+    #[inline]
     pub const fn pays_for_tso(&self) -> bool {
         self.packet.linear && self.errata.last_tso && self.packet.mss == 0
     }
 
     /// The descriptors that a part with `len` bytes takes at most.
+    #[inline]
     const fn count(&self, len: u32) -> u32 {
-        // As C counts, with the power of two that is not greater.
-        let power = self.max_bytes.ilog2();
+        // A descriptor covers several bytes, so this does not wrap.
+        let rest = len & !(u32::MAX << self.power);
 
-        (len >> power) + (len & ((1 << power) - 1) != 0) as u32
+        (len >> self.power).wrapping_add((rest != 0) as u32)
     }
 
     /// The descriptors that the packet takes at most (C: `count` in `e1000_xmit_frame`).
+    #[inline]
     pub fn needed(&self, head: u32, frags: impl Iterator<Item = u32>) -> u32 {
         let context = self.packet.mss != 0 || self.packet.partial_checksum;
         let extra = 1
@@ -94,12 +111,30 @@ impl Plan {
             + u32::from(self.pays_for_tso())
             + u32::from(self.errata.pcix && head > PCIX_FIRST_BYTES);
 
-        frags.fold(extra.saturating_add(self.count(head)), |sum, frag| {
-            sum.saturating_add(self.count(frag))
+        // The length of a packet has 32 bits, so neither does the sum wrap.
+        frags.fold(extra.wrapping_add(self.count(head)), |sum, frag| {
+            sum.wrapping_add(self.count(frag))
         })
     }
 
+    /// The descriptors that the packet takes at most, if nobody looks at its parts: as many as its
+    /// bytes take, and one more for each part and for whatever else there can be.
+    #[inline]
+    pub const fn at_most(&self, len: u32, frags: u32) -> u32 {
+        // The context, the two workarounds, and the linear part.
+        const OTHERS: u32 = 1 + 1 + 2 + 1;
+
+        (len >> self.power).wrapping_add(frags).wrapping_add(OTHERS)
+    }
+
+    /// Whether a part of no more than [`MAX_BYTES`] is one piece.
+    #[inline]
+    pub const fn is_plain(&self) -> bool {
+        self.packet.mss == 0 && !self.errata.pcix && !self.pays_for_tso()
+    }
+
     /// Cuts up the linear part.
+    #[inline]
     pub const fn head(&self, len: u32) -> Pieces {
         Pieces {
             offset: 0,
@@ -116,6 +151,7 @@ impl Plan {
     }
 
     /// Cuts up a fragment; `last` is the last one.
+    #[inline]
     pub const fn frag(&self, len: u32, last: bool) -> Pieces {
         Pieces {
             offset: 0,
@@ -146,6 +182,7 @@ pub struct Pieces {
 impl Iterator for Pieces {
     type Item = (u32, u16);
 
+    #[inline]
     fn next(&mut self) -> Option<(u32, u16)> {
         if self.left == 0 {
             return None;
@@ -163,8 +200,9 @@ impl Iterator for Pieces {
 
         let offset = self.offset;
 
-        self.offset += len;
-        self.left -= len;
+        // It is no more than was left.
+        self.offset = offset.wrapping_add(len);
+        self.left = self.left.wrapping_sub(len);
         // CAST: It is at most `MAX_BYTES`.
         Some((offset, len as u16))
     }
@@ -189,6 +227,7 @@ const IP_CHECK: u16 = 10;
 const TCP_CHECK: u16 = 16;
 
 /// The context of segmentation (C: `e1000_tso`). `None`: the headers are too far in for the card.
+#[inline]
 pub fn tso_context(headers: Headers, packet_len: u32, mss: u16) -> Option<Context> {
     let paylen = packet_len.checked_sub(headers.len.into())?;
     let byte = |value: u16| u8::try_from(value).ok();
@@ -216,6 +255,7 @@ pub fn tso_context(headers: Headers, packet_len: u32, mss: u16) -> Option<Contex
 
 /// The context of a checksum (C: `e1000_tx_csum`): what is summed starts at `start`, and goes
 /// `offset` bytes later. `None`: this is too far in for the card.
+#[inline]
 pub fn checksum_context(start: u32, offset: u16, tcp: bool) -> Option<Context> {
     let at = start.checked_add(offset.into())?;
 
@@ -244,6 +284,7 @@ pub struct Offload {
 
 impl Offload {
     /// The commands of each data descriptor, and the options of it (C: `e1000_tx_queue`).
+    #[inline]
     pub const fn fields(&self) -> (u32, u32) {
         let mut lower = self.fcs();
         let mut upper = 0;
@@ -265,13 +306,7 @@ impl Offload {
         (lower, upper)
     }
 
-    /// What the last descriptor has besides. `delay`: its interrupt may come later.
-    pub const fn last(&self, delay: bool) -> u32 {
-        let delay = if delay { tx_cmd::IDE } else { 0 };
-
-        tx_cmd::EOP | tx_cmd::RS | self.fcs() | delay
-    }
-
+    #[inline]
     const fn fcs(&self) -> u32 {
         if self.no_fcs {
             0
@@ -281,8 +316,17 @@ impl Offload {
     }
 }
 
+/// What the last descriptor has besides. `delay`: its interrupt may come later.
+#[inline]
+pub const fn last(delay: bool) -> u32 {
+    let delay = if delay { tx_cmd::IDE } else { 0 };
+
+    tx_cmd::EOP | tx_cmd::RS | delay
+}
+
 /// The bytes that go over the wire for a packet: each segment has the headers again, which C takes
 /// to be the linear part.
+#[inline]
 pub const fn wire_bytes(len: u32, head: u32, segments: u16) -> u32 {
     let more = (segments as u32).saturating_sub(1);
 
