@@ -52,6 +52,10 @@ const SCRUBBED: &[&str] = &[
     "W",
 ];
 
+/// What kbuild must be told for modules of user-mode Linux: its loader knows no global offset table, which Rust code
+/// there would use for data.
+pub const UM_MODULES: &str = "RUSTFLAGS_MODULE=-Zdirect-access-external-data=yes";
+
 /// One configuration of the kernel, built in an object directory of its own.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Variant {
@@ -171,8 +175,7 @@ impl Workshop {
             .arg(assign("BINDGEN", &bindgen.path.display()))
             .arg(format!("-j{}", self.project.jobs));
         if variant.arch() == "um" {
-            // Its module loader knows no global offset table, which Rust code there would use for data.
-            command.arg("RUSTFLAGS_MODULE=-Zdirect-access-external-data=yes");
+            command.arg(UM_MODULES);
         }
         if *ccache {
             command.arg(assign("CC", &format!("ccache {clang}")));
