@@ -14,7 +14,7 @@ use super::blocks::{self, Block, Mark, Prompt};
 use super::compare::Comparer;
 use super::dialogue::Dialogue;
 use crate::environment;
-use crate::kernel::Workshop;
+use crate::kernel::{Variant, Workshop, build};
 use crate::lock;
 use crate::progress::say;
 use crate::project::{Project, create_dir, name_for, remove_dir};
@@ -91,7 +91,7 @@ impl Chapter {
     }
 }
 
-/// What is needed to try chapters.
+/// What is needed to try chapters; the kernel for user-mode Linux has been built.
 pub struct Trial<'a> {
     workshop: &'a Workshop,
     choice: Choice,
@@ -199,6 +199,7 @@ impl Shell {
                 .env("LC_ALL", "C.UTF-8")
                 .env("TERM", "dumb")
                 .env(lock::HOLDER, std::process::id().to_string())
+                .env(build::FRESH, Variant::Um.name())
                 .envs(trial.environment.iter().map(|(name, value)| (name, value)));
         })?;
         Ok(Self { dialogue, comparer: Comparer::new(&places)?, _home: home })

@@ -120,7 +120,7 @@ pub struct Workshop {
     pub tree: Tree,
     /// Whether only a part of the overlay is in the tree, so that options of `tests/config` may be missing.
     is_partial: bool,
-    _lock: BuildLock,
+    lock: BuildLock,
 }
 
 impl Workshop {
@@ -139,7 +139,7 @@ impl Workshop {
         if Overlay::new(&project.repo, &tree.root).apply()? {
             say(&format!("overlay applied to {}", tree.root.display()));
         }
-        Ok(Self { project, toolchain, tree, is_partial: false, _lock: lock })
+        Ok(Self { project, toolchain, tree, is_partial: false, lock })
     }
 
     /// The same with a tree that has a part of the overlay as files, and its objects in it.
