@@ -4,7 +4,7 @@
 #
 # Variables: RUSTC= BINDGEN= LLVM= QEMU= name tools, ACCEL=kvm|tcg the accelerator, JOBS= the parallel jobs,
 # BUILD= the build directory, KDIR= an unpacked Linux 7.3.y tree, KERNEL=plain|debug|traced the kernel of run, parity,
-# shell, ko and kernel, MODULE= and RUN= what debug looks at, CHAPTER= and QUICK=1 what check-book runs, FILTER= the
+# shell, ko and kernel (um, too, for the last three), MODULE= and RUN= what debug looks at, CHAPTER= and QUICK=1 what check-book runs, FILTER= the
 # KUnit suites, SYMBOL= what bindings shows, BUILD_EACH=1 whether patches builds steps of the series, SOAK_LOOPS= and
 # SOAK_SECONDS= how long soak goes on, BOOTS= how often each kernel is booted by boots, QUICK=1 BENCH_PAIRS=
 # BENCH_SECONDS= how much is measured by bench, FUZZ_SECONDS= SEED= CUTS= MUTANTS= those of fuzz, powercut and mutants,

@@ -18,7 +18,18 @@ reload() {
 	load "$module" "$@" && echo "$module loaded from $found_file"
 }
 
-alias poweroff='sync; reboot -f'
+# User-mode Linux starts again on a reboot; QEMU is told to exit then.
+if grep -q '^vendor_id.*User Mode Linux' /proc/cpuinfo; then
+	IS_UML=1
+	alias poweroff='sync; poweroff -f'
+else
+	IS_UML=
+	alias poweroff='sync; reboot -f'
+fi
+# Busybox would take its own before these.
+for tool in /sbin/*; do
+	alias "${tool##*/}=$tool"
+done
 PS1='guest# '
 if [ -n "$MODULES" ]; then
 	DRIVER=${MODULES%%,*}
@@ -32,11 +43,23 @@ END
 fi
 cat <<END
 
-The host's build tree is /mnt/obj, tests/guest is /mnt/guest; both are read live. The disk keeps its data.
+The host's build tree is /mnt/obj, tests/guest is /mnt/guest; both are read live.
 
   reload MODULE       load a module, or replace it by what was built last: $DRIVER, or virtio_blk for the C driver;
-                      the one that is loaded first takes the disk; e1000_rs or e1000 for the network card
+END
+if [ "$IS_UML" ]; then
+	cat <<END
+                      the one that is loaded first takes the disk; rust_virtio_rng for the entropy device
+  lsblk, fio, mkfs.ext4, blkdiscard and others are there; dmesg shows what the kernel says
+  poweroff            leave
+
+END
+else
+	cat <<END
+                      the one that is loaded first takes the disk, which keeps its data; e1000_rs or e1000 for the
+                      network card
   lsblk, fio, mkfs.ext4, blkdiscard and others are there; dmesg shows what the kernel says
   poweroff            leave; so does Ctrl-A X
 
 END
+fi

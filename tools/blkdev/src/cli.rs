@@ -3,7 +3,7 @@
 //! The program: one device on one socket, for one driver.
 
 use std::io::{Write, stdin, stdout};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::Arc;
 use std::thread;
@@ -11,15 +11,19 @@ use std::thread;
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
 use vhost::vhost_user::{Error as VhostError, Listener};
-use vhost_user_backend::{Error, VhostUserDaemon};
+use vhost_user_backend::{Error, VhostUserBackend, VhostUserDaemon, VringRwLock};
 use vm_memory::{GuestMemoryAtomic, GuestMemoryMmap};
 
 use crate::backend::{Backend, Reply};
 use crate::device::Device;
+use crate::entropy::Entropy;
 use crate::options::Options;
 
 /// What is said when the socket can be connected to.
 pub const READY: &str = "ready";
+
+/// The option that asks for an entropy device.
+pub const ENTROPY: &str = "--entropy";
 
 /// The command line.
 #[derive(Debug, Args)]
@@ -27,6 +31,9 @@ pub struct Cli {
     /// The socket to make
     #[arg(long)]
     pub socket: PathBuf,
+    /// Be an entropy device, which the other options say nothing about
+    #[arg(long)]
+    pub entropy: bool,
     /// The device
     #[command(flatten)]
     pub options: Options,
@@ -39,13 +46,29 @@ pub struct Cli {
 ///
 /// The device cannot be made, or the connection breaks.
 pub fn run(cli: &Cli) -> Result<()> {
-    let device = Device::new(&cli.options)?;
-    let mut listener =
-        Listener::new(&cli.socket, true).with_context(|| format!("cannot listen on {}", cli.socket.display()))?;
     let memory = GuestMemoryAtomic::new(GuestMemoryMmap::new());
-    let backend = Backend::new(device, cli.options.queues, memory.clone());
-    let mut daemon = VhostUserDaemon::new("blkdev".into(), Arc::clone(&backend), memory).map_err(error)?;
-    thread::spawn(move || listen_to_commands(&backend));
+    if cli.entropy {
+        let backend = Arc::new(Entropy::new(memory.clone()));
+        return serve(&cli.socket, &backend, memory, |line| Err(anyhow!("unknown command `{line}`")));
+    }
+    let backend = Backend::new(Device::new(&cli.options)?, cli.options.queues, memory.clone());
+    let commanded = Arc::clone(&backend);
+    serve(&cli.socket, &backend, memory, move |line| commanded.command(line))
+}
+
+/// Serves the one driver that connects to the socket.
+fn serve<B>(
+    socket: &Path,
+    backend: &Arc<B>,
+    memory: GuestMemoryAtomic<GuestMemoryMmap>,
+    command: impl Fn(&str) -> Result<Reply> + Send + 'static,
+) -> Result<()>
+where
+    B: VhostUserBackend<Vring = VringRwLock, Bitmap = ()> + 'static,
+{
+    let mut listener = Listener::new(socket, true).with_context(|| format!("cannot listen on {}", socket.display()))?;
+    let mut daemon = VhostUserDaemon::new("blkdev".into(), Arc::clone(backend), memory).map_err(error)?;
+    thread::spawn(move || listen_to_commands(command));
     say(READY)?;
     daemon.start(&mut listener).map_err(error)?;
     match daemon.wait() {
@@ -60,9 +83,9 @@ fn error(error: Error) -> anyhow::Error {
     anyhow!("{error}")
 }
 
-fn listen_to_commands(backend: &Arc<Backend>) {
+fn listen_to_commands(command: impl Fn(&str) -> Result<Reply>) {
     for line in stdin().lines().map_while(Result::ok) {
-        let (answer, is_gone) = match backend.command(&line) {
+        let (answer, is_gone) = match command(&line) {
             Ok(Reply { answer, is_gone }) if answer.is_empty() => ("ok".to_owned(), is_gone),
             Ok(Reply { answer, is_gone }) => (format!("ok {answer}"), is_gone),
             Err(error) => (format!("error {error:#}").replace('\n', " "), false),

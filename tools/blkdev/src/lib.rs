@@ -15,6 +15,7 @@
 //! | [`fault`], [`lie`], [`conduct`], [`chaos`] | misbehaviour: of requests, of rings, of the device, and at random |
 //! | [`command`] | what a test may ask for while the device runs |
 //! | [`backend`], `serve`, [`ring`], [`notify`] | rings, and changes of the configuration |
+//! | [`entropy`] | another device, which only gives random bytes |
 //! | [`cli`] | the program |
 
 pub mod backend;
@@ -25,6 +26,7 @@ pub mod command;
 pub mod conduct;
 pub mod config;
 pub mod device;
+pub mod entropy;
 pub mod fault;
 pub mod features;
 pub mod lie;

@@ -34,6 +34,7 @@ pub use studies::{bench, boots, insns, kunit};
 /// User-mode Linux, and what is done in it.
 pub mod uml {
     pub use crate::machine::uml::DEVICE_COMMAND;
+    pub use crate::runner::shell::uml as shell;
     pub use crate::runner::uml::{run, test, test_one};
     pub use crate::scenario::uml::{Scenario, all};
     pub use crate::studies::{hostile, powercut};

@@ -7,7 +7,7 @@
 //! | [`session`] | a machine that is listened to |
 //! | [`report`] | how a boot is shown |
 //! | [`bare`] | a machine that does what its kernel was told, and goes off |
-//! | [`mod@shell`] | the interactive machine |
+//! | [`mod@shell`] | the interactive machine, in QEMU or in user-mode Linux |
 //! | [`mod@debug`] | a machine with a debugger |
 //! | [`uml`] | boots in user-mode Linux, with test devices that do what QEMU's cannot |
 //! | `threads` | several machines at a time |
@@ -237,7 +237,7 @@ impl<'a> Runner<'a> {
 /// The directories of the host that a guest sees.
 pub(crate) fn shares(host: &Host, kernel: &Kernel, outside: Option<&Outside>) -> Vec<(&'static str, PathBuf)> {
     let mut shares = vec![("objdir", kernel.objdir.clone()), ("guest", host.guest_dir())];
-    shares.extend(outside.map(|outside| ("modules", outside.dir.clone())));
+    shares.extend(outside.map(|outside| ("outside", outside.dir.clone())));
     shares
 }
 

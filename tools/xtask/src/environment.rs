@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result};
 
-use crate::kernel::{Variant, objdir};
+use crate::kernel::{UM_MODULES, Variant, objdir};
 use crate::project::Project;
 use crate::toolchain::Toolchain;
 use crate::{setup, source};
@@ -39,6 +39,7 @@ pub fn variables(project: &Project) -> Result<Vec<(&'static str, String)>> {
         ("KTRACED", dir(Variant::Traced)),
         ("KUM", dir(Variant::Um)),
         ("KMAKE", kmake(&toolchain)),
+        ("KMAKE_UM", format!("{} ARCH=um {UM_MODULES}", kmake(&toolchain))),
     ])
 }
 

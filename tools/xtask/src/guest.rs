@@ -51,18 +51,32 @@ pub fn kernel(project: &Project, tree: &Tree, variant: Variant) -> Kernel {
     }
 }
 
-/// The kernel that `KERNEL=` asks for; plain unless it says otherwise.
+/// The kernel that `KERNEL=` asks for, of those that run in QEMU; plain unless it says otherwise.
 ///
 /// # Errors
 ///
 /// It says something else.
 pub fn wanted() -> Result<Variant> {
-    match variable("KERNEL").as_deref() {
-        None | Some("plain") => Ok(Variant::Plain),
-        Some("debug") => Ok(Variant::Debug),
-        Some("traced") => Ok(Variant::Traced),
-        Some(other) => bail!("KERNEL={other}: there is plain, debug and traced"),
-    }
+    one_of(&[Variant::Plain, Variant::Debug, Variant::Traced], variable("KERNEL").as_deref())
+}
+
+/// The same, for what user-mode Linux can do, too.
+///
+/// # Errors
+///
+/// It says something else.
+pub fn wanted_or_um() -> Result<Variant> {
+    one_of(&[Variant::Plain, Variant::Debug, Variant::Traced, Variant::Um], variable("KERNEL").as_deref())
+}
+
+/// The kernel of that name; the first one if there is none.
+fn one_of(kernels: &[Variant], name: Option<&str>) -> Result<Variant> {
+    let Some(name) = name else { return Ok(kernels[0]) };
+    let found = kernels.iter().copied().find(|kernel| kernel.name() == name);
+    found.with_context(|| {
+        let names: Vec<_> = kernels.iter().map(|kernel| kernel.name()).collect();
+        format!("KERNEL={name}: there is {}", names.join(", "))
+    })
 }
 
 /// The devices that `DEVICES=` names, for machines beyond what they have.
@@ -111,8 +125,25 @@ pub fn parity(workshop: Workshop, kind: Kind) -> Result<bool> {
 /// The kernel cannot be built or no machine can be started.
 pub fn shell(workshop: Workshop) -> Result<()> {
     let _lock = GuestLock::take(&workshop.project, "shell")?;
-    let (host, kernel) = ready(workshop)?;
-    vm::shell(&host, &kernel, None, &devices())
+    let variant = wanted_or_um()?;
+    build::kernel(&workshop, variant)?;
+    let Workshop { project, tree, .. } = workshop;
+    open_shell(&host(&project), &kernel(&project, &tree, variant), variant, None)
+}
+
+/// Opens the interactive machine that a kernel is for.
+///
+/// # Errors
+///
+/// No machine can be started, or it cannot have what is asked for.
+pub fn open_shell(host: &Host, kernel: &Kernel, variant: Variant, outside: Option<&scenario::Outside>) -> Result<()> {
+    if variant != Variant::Um {
+        return vm::shell(host, kernel, outside, &devices());
+    }
+    if !devices().is_empty() {
+        bail!("DEVICES= are for QEMU, and KERNEL=um is none");
+    }
+    vm::uml::shell(host, kernel, outside)
 }
 
 /// The module that `make debug` stops before, if `MODULE=` does not say.
@@ -294,6 +325,14 @@ mod tests {
         let check = |module, then| check_target(&Target { module, then }).is_ok();
         assert!(check("virtio_blk_rs", None) && check("virtio-rng", Some("cat /dev/hwrng; echo")));
         assert!(!check("a b", None) && !check("x", Some("a\nb")));
+    }
+
+    #[test]
+    fn a_kernel_is_one_of_those_that_can_do_it() {
+        let both = [Variant::Debug, Variant::Um];
+        assert_eq!(one_of(&both, None).unwrap(), Variant::Debug);
+        assert_eq!(one_of(&both, Some("um")).unwrap(), Variant::Um);
+        assert_eq!(one_of(&both, Some("plain")).unwrap_err().to_string(), "KERNEL=plain: there is debug, um");
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub const HOLDER: &str = "BUILD_LOCK_HOLDER";
 /// Held while the build directory and the tree may change; released when dropped.
 #[derive(Debug)]
 pub struct BuildLock {
-    _files: Vec<File>,
+    files: Vec<File>,
 }
 
 impl BuildLock {
@@ -29,7 +29,7 @@ impl BuildLock {
         create_dir(&project.build)?;
         let is_of_holder = |pid: String| fs::read_to_string(path(project)).is_ok_and(|text| text.trim() == pid);
         if variable(HOLDER).is_some_and(is_of_holder) {
-            return Ok(Self { _files: Vec::new() });
+            return Ok(Self { files: Vec::new() });
         }
         let mut files = vec![lock(&path(project), &project.build)?];
         if let Some(kdir) = &project.kdir {
@@ -38,7 +38,12 @@ impl BuildLock {
             create_dir(&locks)?;
             files.push(lock(&locks.join(name_for(kdir)), kdir)?);
         }
-        Ok(Self { _files: files })
+        Ok(Self { files })
+    }
+
+    /// Whether it is held by the process that runs this one.
+    pub fn is_lent(&self) -> bool {
+        self.files.is_empty()
     }
 }
 

@@ -203,7 +203,7 @@ fn work_outside(command: &Command, workshop: Workshop, outside: &Outside) -> Res
         Command::Shell => outside::shell(workshop, outside)?,
         Command::RustAnalyzer => drop(rust_analyzer::write(&workshop, Some(outside))?),
         _ => {
-            let variant = guest::wanted()?;
+            let variant = guest::wanted_or_um()?;
             for module in outside::build(&workshop, outside, variant, Compiler::Rustc)?.modules {
                 say(&format!("built {}", outside.output(variant).join(module).display()));
             }
@@ -225,8 +225,8 @@ fn purpose(command: &Command) -> For {
 /// Carries out a command that needs the tools and the tree with the overlay.
 fn work(command: &Command, workshop: Workshop) -> Result<bool> {
     match command {
-        Command::Kernel => build::kernel(&workshop, guest::wanted()?)?,
-        Command::Ko => modules::rebuild(&workshop, guest::wanted()?)?,
+        Command::Kernel => build::kernel(&workshop, guest::wanted_or_um()?)?,
+        Command::Ko => modules::rebuild(&workshop, guest::wanted_or_um()?)?,
         Command::Run => return Ok(guest::run(workshop)?.success()),
         Command::RunNet => return Ok(guest::run_net(workshop)?.success()),
         Command::Shell => guest::shell(workshop)?,

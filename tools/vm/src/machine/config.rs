@@ -14,8 +14,8 @@ use crate::machine::{backend, plugin};
 /// Where the kernel's console goes, in the directory of a boot.
 pub const CONSOLE_LOG: &str = "console.log";
 
-/// Slots of the shared directories.
-const SHARES: [usize; 3] = [0x2, 0x3, 0x1];
+/// Slots of the shared directories. The first one, 0x1, is left to a disk that has no place.
+const SHARES: [usize; 3] = [0x2, 0x3, 0x1c];
 /// First slot of the root ports that wait for spare disks.
 const FIRST_PORT: usize = 0x4;
 /// Slot of the root port that the disks attached in turn share, the last one of those.
@@ -25,7 +25,7 @@ const FIRST_CARD: usize = 0xa;
 /// First slot of the disks present at boot. The slots from 0x1f on belong to the chipset.
 const FIRST_DISK: usize = 0x10;
 /// The last slot of other devices, the others of which are before it. Machines that have some have few disks.
-const LAST_OTHER: usize = 0x1c;
+const LAST_OTHER: usize = 0x1b;
 /// How many root ports, cards and disks fit between those.
 const MAX_PORTS: usize = FIRST_CARD - FIRST_PORT;
 const MAX_CARDS: usize = SHARED_PORT - FIRST_CARD;
@@ -459,7 +459,7 @@ mod tests {
     fn other_devices_have_slots_unless_they_say_where_they_are() {
         config(Machine::Q35, &[Disk::scratch("a", 1)], &Accel::Kvm, |c| {
             let args = c.args().join(" ");
-            let expected = "-device edu,addr=1c -device pvpanic-pci,addr=1b -device virtio-balloon-pci,bus=p";
+            let expected = "-device edu,addr=1b -device pvpanic-pci,addr=1a -device virtio-balloon-pci,bus=p";
             assert!(args.ends_with(expected), "{args}");
         });
     }

@@ -3,18 +3,19 @@
 //! A machine in user-mode Linux, and the processes that are its devices.
 
 use std::fs::File;
-use std::io::{self, Write};
-use std::os::fd::OwnedFd;
+use std::io::{self, IsTerminal, Write};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::sync::mpsc::Receiver;
 use std::thread::{self, JoinHandle};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use rustix::fs::{FileType, OFlags, fcntl_getfl, fcntl_setfl, fstat};
 
-use crate::machine::Guest;
 use crate::machine::qemu::{Child, read_lines};
+use crate::machine::{Console, Guest};
 
 mod device;
 
@@ -37,10 +38,12 @@ pub struct Config<'a> {
     pub objdir: &'a Path,
     /// Directory of the guest scripts.
     pub guest: &'a Path,
+    /// Directory of modules from outside of the kernel tree.
+    pub outside: Option<&'a Path>,
     /// What the guest's init is told.
     pub words: &'a [String],
-    /// Where the kernel's log goes.
-    pub console: &'a Path,
+    /// Who reads and writes the first console.
+    pub console: Console,
 }
 
 impl Config<'_> {
@@ -52,8 +55,13 @@ impl Config<'_> {
             format!("vmtest.objdir={}", self.objdir.display()),
             format!("vmtest.guest={}", self.guest.display()),
         ];
-        // The first console is the log, the second one the line to the guest script.
-        args.extend(["con=null", "con0=fd:1,fd:1", "con1=fd:0,fd:0", "vmtest.line=tty1"].map(str::to_owned));
+        args.extend(self.outside.map(|outside| format!("vmtest.outside={}", outside.display())));
+        let consoles: &[&str] = match self.console {
+            // The first console is the log, the second one the line to the guest script.
+            Console::Log(_) => &["con=null", "con0=fd:1,fd:1", "con1=fd:0,fd:0", "vmtest.line=tty1"],
+            Console::Terminal => &["con=null", "con0=fd:0,fd:1", "quiet"],
+        };
+        args.extend(consoles.iter().map(|word| (*word).to_owned()));
         // Two CPUs need the seccomp mode.
         args.extend(["ncpus=2", "seccomp=on", "panic=-1", "oops=panic"].map(str::to_owned));
         args.extend(["printk.devkmsg=on", "kunit.enable=0"].map(str::to_owned));
@@ -61,6 +69,30 @@ impl Config<'_> {
         args.extend(devices);
         args
     }
+}
+
+/// Runs a machine whose console is the user's terminal until the user leaves it, and returns how it ended.
+///
+/// # Errors
+///
+/// It cannot be started, or nobody could type.
+pub fn run_on_terminal(config: &Config<'_>, devices: &Devices) -> Result<ExitStatus> {
+    // It waits for input by a call that takes no files and no /dev/null, and would turn round for ever.
+    let kind = FileType::from_raw_mode(fstat(io::stdin())?.st_mode);
+    if !io::stdin().is_terminal() && !matches!(kind, FileType::Fifo | FileType::Socket) {
+        bail!("the standard input is neither a terminal nor a pipe");
+    }
+    let mut child = Child::spawn(config.linux, &config.args(devices.kernel_words()), |_| {})?;
+    let status = child.wait();
+    // It has made them nonblocking, for all who have them.
+    let _ = block(io::stdin());
+    let _ = block(io::stdout());
+    status
+}
+
+/// Lets who reads or writes a file wait.
+fn block(file: impl AsFd) -> io::Result<()> {
+    Ok(fcntl_setfl(&file, fcntl_getfl(&file)? - OFlags::NONBLOCK)?)
 }
 
 /// A machine in user-mode Linux.
@@ -74,14 +106,13 @@ pub struct UmlGuest {
 }
 
 impl UmlGuest {
-    /// Starts the kernel.
+    /// Starts the kernel, whose log goes to the file `log`.
     ///
     /// # Errors
     ///
     /// It cannot be started.
-    pub fn start(config: &Config<'_>, devices: Devices) -> Result<Self> {
-        let mut log =
-            File::create(config.console).with_context(|| format!("cannot write {}", config.console.display()))?;
+    pub fn start(config: &Config<'_>, log: &Path, devices: Devices) -> Result<Self> {
+        let mut log = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
         let errors = log.try_clone()?;
         // Not a file for the console, and not the same stream for both: each is polled for input.
         let (line, its_line) = UnixStream::pair()?;

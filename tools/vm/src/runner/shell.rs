@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The interactive machine: the console is the user's terminal, the build's modules are visible as they are built.
+//!
+//! In user-mode Linux it is there at once, and its devices are ours: a disk, and an entropy device.
 
 use std::fs;
 
@@ -9,8 +11,9 @@ use anyhow::{Context, Result, bail};
 use crate::machine::disk::{Attach, Backend, Disk};
 use crate::machine::nic::Card;
 use crate::machine::qemu::Child;
-use crate::machine::{Config, Console, Host, Kernel, Machine, accel, image};
-use crate::runner::shares;
+use crate::machine::{Config, Console, Host, Kernel, Machine, accel, image, uml};
+use crate::runner::uml::{link, program};
+use crate::runner::{boot_dir, shares};
 use crate::scenario::{Outside, Overrides, words_for_init};
 
 /// Runs the machine until the user leaves it. `outside` are modules from outside of the tree that it is about,
@@ -27,8 +30,7 @@ pub fn shell(host: &Host, kernel: &Kernel, outside: Option<&Outside>, devices: &
     for disk in &disks {
         disk.prepare(&host.work, &boot)?;
     }
-    let vars: Vec<_> = outside.map(|outside| ("modules", outside.names.join(","))).into_iter().collect();
-    let words = words_for_init("shell", &vars, &[("disks", "vda:".into())], &Overrides::default());
+    let words = words(outside, "vda:".into());
     let config = Config {
         machine: Machine::Q35,
         accel: &accel,
@@ -57,4 +59,39 @@ pub fn shell(host: &Host, kernel: &Kernel, outside: Option<&Outside>, devices: &
         bail!("QEMU ended with {status}");
     }
     Ok(())
+}
+
+/// Runs the machine in user-mode Linux until the user leaves it. `outside` are modules from outside of the tree that it
+/// is about.
+///
+/// # Errors
+///
+/// When the machine could not be started or fails.
+pub fn uml(host: &Host, kernel: &Kernel, outside: Option<&Outside>) -> Result<()> {
+    let boot = boot_dir(host, "shell-uml")?;
+    let device = |name, options: &str| uml::Device { name, options: options.to_owned() };
+    let devices = uml::Devices::start(&[device("disk", "--size 1G"), device("entropy", "--entropy")], &boot)?;
+    let modules = outside.map(|outside| link(&boot, "outside", &outside.dir)).transpose()?;
+    let config = uml::Config {
+        linux: &program(kernel)?,
+        initrd: &image::build(host, kernel)?,
+        memory: 512,
+        objdir: &kernel.objdir,
+        guest: &link(&boot, "guest", &host.guest_dir())?,
+        outside: modules.as_deref(),
+        words: &words(outside, devices.map()),
+        console: Console::Terminal,
+    };
+    println!("{} kernel, a program of this machine; `poweroff` leaves", kernel.name);
+    let status = uml::run_on_terminal(&config, &devices)?;
+    if !status.success() {
+        bail!("user-mode Linux ended with {status}");
+    }
+    Ok(())
+}
+
+/// What the guest's init is told.
+fn words(outside: Option<&Outside>, disks: String) -> Vec<String> {
+    let vars: Vec<_> = outside.map(|outside| ("modules", outside.names.join(","))).into_iter().collect();
+    words_for_init("shell", &vars, &[("disks", disks)], &Overrides::default())
 }

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::guest::ktap::Tally;
 use crate::machine::uml::{Config, Device, Devices, UmlGuest};
-use crate::machine::{CONSOLE_LOG, Host, Kernel, image};
+use crate::machine::{CONSOLE_LOG, Console, Host, Kernel, image};
 use crate::runner::report::Report;
 use crate::runner::session::{Limits, Session};
 use crate::runner::{Outcome, boot_dir, judge, side_by_side};
@@ -93,24 +93,35 @@ pub(crate) fn start(
     overrides: &Overrides,
     boot: &Path,
 ) -> Result<(UmlGuest, PathBuf)> {
+    let devices = Devices::start(what.devices, boot)?;
+    let words = words_for_init(what.script, what.vars, &[("disks", devices.map())], overrides);
+    let console = boot.join(CONSOLE_LOG);
+    let config = Config {
+        linux: &program(kernel)?,
+        initrd: &image::build(host, kernel)?,
+        memory: what.memory,
+        objdir: &kernel.objdir,
+        guest: &link(boot, "guest", &host.guest_dir())?,
+        outside: None,
+        words: &words,
+        console: Console::Log(console.clone()),
+    };
+    Ok((UmlGuest::start(&config, &console, devices)?, console))
+}
+
+/// The kernel, which is a program.
+pub(crate) fn program(kernel: &Kernel) -> Result<PathBuf> {
     let linux = kernel.objdir.join("linux");
     if !linux.is_file() {
         bail!("there is no kernel {}", linux.display());
     }
-    let devices = Devices::start(what.devices, boot)?;
-    let words = words_for_init(what.script, what.vars, &[("disks", devices.map())], overrides);
-    let console = boot.join(CONSOLE_LOG);
-    // The guest's first program reads the path as one word, and the checkout may be anywhere.
-    let guest = boot.join("guest");
-    symlink(host.guest_dir(), &guest).with_context(|| format!("cannot make {}", guest.display()))?;
-    let config = Config {
-        linux: &linux,
-        initrd: &image::build(host, kernel)?,
-        memory: what.memory,
-        objdir: &kernel.objdir,
-        guest: &guest,
-        words: &words,
-        console: &console,
-    };
-    Ok((UmlGuest::start(&config, devices)?, console))
+    Ok(linux)
+}
+
+/// Makes a link in `boot` to a directory of the host. The guest's first program reads its path as one word, and what it
+/// leads to may be anywhere.
+pub(crate) fn link(boot: &Path, name: &str, dir: &Path) -> Result<PathBuf> {
+    let link = boot.join(name);
+    symlink(dir, &link).with_context(|| format!("cannot make {}", link.display()))?;
+    Ok(link)
 }

@@ -73,7 +73,9 @@ pub fn quick(workshop: &Workshop) -> Result<Tally> {
 fn run(workshop: &Workshop, choice: Choice, files: &[PathBuf]) -> Result<Tally> {
     let chapters = files.iter().map(|file| Chapter::read(file)).collect::<Result<Vec<_>>>()?;
     let inputs: Vec<&str> = chapters.iter().flat_map(|chapter| chapter.inputs(choice)).collect();
-    for (variable, variant) in [("$KUM", Variant::Um), ("$KPLAIN", Variant::Plain), ("$KTRACED", Variant::Traced)] {
+    // What most chapters use is built in any case, so that their commands need not look.
+    build::kernel(workshop, Variant::Um)?;
+    for (variable, variant) in [("$KPLAIN", Variant::Plain), ("$KTRACED", Variant::Traced)] {
         if inputs.iter().any(|input| input.contains(variable)) {
             build::kernel(workshop, variant)?;
         }

@@ -8,16 +8,16 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use tempfile::TempDir;
 use vm::Tally;
 
 use super::blocks::{self, Block, Mark, Prompt};
 use super::compare::Comparer;
 use super::dialogue::Dialogue;
 use crate::environment;
-use crate::kernel::Workshop;
+use crate::kernel::{Variant, Workshop, build};
 use crate::lock;
 use crate::progress::say;
+use crate::project::{Project, create_dir, name_for, remove_dir};
 
 /// Variables that decide what the commands of this program do; those that are typed decide for themselves.
 const SCRUBBED: [&str; 19] = [
@@ -92,7 +92,7 @@ impl Chapter {
     }
 }
 
-/// What is needed to try chapters.
+/// What is needed to try chapters; the kernel for user-mode Linux has been built.
 pub struct Trial<'a> {
     workshop: &'a Workshop,
     choice: Choice,
@@ -157,18 +157,38 @@ impl<'a> Trial<'a> {
 struct Shell {
     dialogue: Dialogue,
     comparer: Comparer,
-    _home: TempDir,
+    _home: Home,
+}
+
+/// The home of whoever types: empty at the beginning, gone at the end. It is in the same place each time, so that what
+/// is built for a project in it is built in the same place, too.
+struct Home(PathBuf);
+
+impl Home {
+    fn make(project: &Project) -> Result<Self> {
+        let home = Self(project.cache.join("homes").join(name_for(&project.repo)));
+        remove_dir(&home.0)?;
+        create_dir(&home.0)?;
+        Ok(home)
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        // The next one begins with this.
+        let _ = remove_dir(&self.0);
+    }
 }
 
 impl Shell {
     fn start(trial: &Trial<'_>) -> Result<Self> {
         let project = &trial.workshop.project;
-        let home = tempfile::Builder::new().prefix("book-").tempdir().context("cannot make a temporary directory")?;
+        let home = Home::make(project)?;
         let places: [(&Path, _); 4] = [
+            (&home.0, "/home/you"),
             (&project.build, "BUILD"),
             (&project.repo, "/home/you/linux-virtio-rs"),
             (&project.cache, "/home/you/.cache/linux-virtio-rs"),
-            (home.path(), "/home/you"),
         ];
         let dialogue = Dialogue::start(&project.repo, |command| {
             for name in SCRUBBED {
@@ -176,10 +196,11 @@ impl Shell {
             }
             keep_caches(command, project.cache.parent().unwrap_or(&project.cache));
             command
-                .env("HOME", home.path())
+                .env("HOME", &home.0)
                 .env("LC_ALL", "C.UTF-8")
                 .env("TERM", "dumb")
                 .env(lock::HOLDER, std::process::id().to_string())
+                .env(build::FRESH, Variant::Um.name())
                 .envs(trial.environment.iter().map(|(name, value)| (name, value)));
         })?;
         Ok(Self { dialogue, comparer: Comparer::new(&places)?, _home: home })

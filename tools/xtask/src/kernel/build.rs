@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 
 use super::{Variant, Workshop, config};
 use crate::progress::Step;
-use crate::project::create_dir;
+use crate::project::{create_dir, variable};
 
 /// Space that one object directory needs.
 const NEEDED_BYTES: u64 = 2 << 30;
@@ -16,12 +16,19 @@ const NEEDED_BYTES: u64 = 2 << 30;
 /// Steps of a first build, for the progress bar of a build without a predecessor.
 const FIRST_BUILD_STEPS: u64 = 2200;
 
+/// The variable by which a process that holds the lock names the kernel that it has just built, for the commands that
+/// it runs: to find out that there is nothing to do takes seconds.
+pub const FRESH: &str = "FRESH_KERNEL";
+
 /// Configures a variant if need be and builds its kernel and all modules.
 ///
 /// # Errors
 ///
 /// The disk is too full, or configuring or compiling fails.
 pub fn kernel(workshop: &Workshop, variant: Variant) -> Result<()> {
+    if workshop.lock.is_lent() && variable(FRESH).is_some_and(|name| name == variant.name()) {
+        return Ok(());
+    }
     let objdir = workshop.objdir(variant);
     let is_first = !objdir.join("vmlinux").is_file();
     if is_first {

@@ -52,6 +52,10 @@ const SCRUBBED: &[&str] = &[
     "W",
 ];
 
+/// What kbuild must be told for modules of user-mode Linux: its loader knows no global offset table, which Rust code
+/// there would use for data.
+pub const UM_MODULES: &str = "RUSTFLAGS_MODULE=-Zdirect-access-external-data=yes";
+
 /// One configuration of the kernel, built in an object directory of its own.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Variant {
@@ -116,7 +120,7 @@ pub struct Workshop {
     pub tree: Tree,
     /// Whether only a part of the overlay is in the tree, so that options of `tests/config` may be missing.
     is_partial: bool,
-    _lock: BuildLock,
+    lock: BuildLock,
 }
 
 impl Workshop {
@@ -135,7 +139,7 @@ impl Workshop {
         if Overlay::new(&project.repo, &tree.root).apply()? {
             say(&format!("overlay applied to {}", tree.root.display()));
         }
-        Ok(Self { project, toolchain, tree, is_partial: false, _lock: lock })
+        Ok(Self { project, toolchain, tree, is_partial: false, lock })
     }
 
     /// The same with a tree that has a part of the overlay as files, and its objects in it.
@@ -171,8 +175,7 @@ impl Workshop {
             .arg(assign("BINDGEN", &bindgen.path.display()))
             .arg(format!("-j{}", self.project.jobs));
         if variant.arch() == "um" {
-            // Its module loader knows no global offset table, which Rust code there would use for data.
-            command.arg("RUSTFLAGS_MODULE=-Zdirect-access-external-data=yes");
+            command.arg(UM_MODULES);
         }
         if *ccache {
             command.arg(assign("CC", &format!("ccache {clang}")));

@@ -58,13 +58,13 @@ pub fn test(workshop: Workshop, outside: &Outside) -> Result<Tally> {
 /// Something cannot be built, or no machine can be started.
 pub fn shell(workshop: Workshop, outside: &Outside) -> Result<()> {
     let _lock = GuestLock::take(&workshop.project, "shell")?;
-    let variant = guest::wanted()?;
+    let variant = guest::wanted_or_um()?;
     kernel_build::kernel(&workshop, variant)?;
     let built = build(&workshop, outside, variant, Compiler::Rustc)?;
     let names = built.modules.iter().map(|module| name(module)).collect();
     let shown = scenario::Outside { dir: outside.output(variant), names };
     let (host, kernel) = hand_over(workshop, variant);
-    vm::shell(&host, &kernel, Some(&shown), &guest::devices())
+    guest::open_shell(&host, &kernel, variant, Some(&shown))
 }
 
 /// Lets go of the lock: modules may be built again while a guest runs.

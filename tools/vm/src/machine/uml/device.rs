@@ -11,7 +11,7 @@ use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use blkdev::cli::READY;
+use blkdev::cli::{ENTROPY, READY};
 use tempfile::TempDir;
 
 use super::DEVICE_COMMAND;
@@ -29,10 +29,20 @@ pub struct Device {
     pub options: String,
 }
 
+impl Device {
+    /// The number of its kind (virtio specification, section 5).
+    fn kind(&self) -> u32 {
+        let is_entropy = self.options.split_whitespace().any(|option| option == ENTROPY);
+        if is_entropy { 4 } else { 2 }
+    }
+}
+
 /// A running device.
 #[derive(Debug)]
 struct Process {
     name: &'static str,
+    /// The number of its kind (virtio specification, section 5).
+    kind: u32,
     socket: PathBuf,
     input: ChildStdin,
     output: Receiver<String>,
@@ -50,7 +60,8 @@ impl Process {
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(errors);
         })?;
         let (input, output) = child.pipes().context("a device has no pipes")?;
-        let mut process = Self { name: device.name, socket, input, output: read_lines(output), _child: child };
+        let mut process =
+            Self { name: device.name, kind: device.kind(), socket, input, output: read_lines(output), _child: child };
         let line = process.line();
         ensure!(line.is_ok_and(|line| line == READY), "the device {} does not start: {}", device.name, last_words(log));
         Ok(process)
@@ -90,8 +101,7 @@ impl Devices {
 
     /// The words by which the kernel finds the devices.
     pub fn kernel_words(&self) -> impl Iterator<Item = String> {
-        let virtio_block = 2;
-        self.processes.iter().map(move |p| format!("virtio_uml.device={}:{virtio_block}", p.socket.display()))
+        self.processes.iter().map(|p| format!("virtio_uml.device={}:{}", p.socket.display(), p.kind))
     }
 
     /// Tells guest scripts which device is which.
