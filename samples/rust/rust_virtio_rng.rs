@@ -5,6 +5,8 @@
 //! The smallest complete virtio driver. Reading `/sys/kernel/debug/rust_virtio_rng-N/random` asks
 //! the device for fresh bytes. To make use of it, start QEMU with `-device virtio-rng-pci`.
 
+#![deny(unsafe_code)]
+
 use kernel::{
     debugfs,
     device::Core,

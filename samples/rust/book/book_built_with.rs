@@ -2,6 +2,8 @@
 
 //! Says how the kernel was built that loads it.
 
+#![deny(unsafe_code)]
+
 use kernel::prelude::*;
 
 module! {

@@ -2,6 +2,8 @@
 
 //! What an interrupt and a process share: a timer counts, and the module reads what it has counted.
 
+#![deny(unsafe_code)]
+
 use kernel::{
     prelude::*,
     sync::{

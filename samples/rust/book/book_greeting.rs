@@ -2,6 +2,8 @@
 
 //! A module with a parameter that it checks, and a farewell.
 
+#![deny(unsafe_code)]
+
 use kernel::prelude::*;
 
 module! {

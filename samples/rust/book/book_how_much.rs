@@ -2,6 +2,8 @@
 
 //! How much memory each of the three allocators has in one piece.
 
+#![deny(unsafe_code)]
+
 use kernel::{
     alloc::{
         allocator::{

@@ -2,6 +2,8 @@
 
 //! A table of functions with one that may be missing, as a trait.
 
+#![deny(unsafe_code)]
+
 use kernel::{
     error::VTABLE_DEFAULT_ERROR,
     prelude::*, //

@@ -2,6 +2,8 @@
 
 //! Where Rust expects the fields of C's structures.
 
+#![deny(unsafe_code)]
+
 use core::mem::{
     offset_of,
     size_of, //

@@ -2,6 +2,8 @@
 
 //! A network device that swallows what is sent, and tells `ethtool` what it was.
 
+#![deny(unsafe_code)]
+
 use kernel::{
     device::{
         scope::Scope,

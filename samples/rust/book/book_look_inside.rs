@@ -2,6 +2,8 @@
 
 //! Something to look at with a debugger.
 
+#![deny(unsafe_code)]
+
 use kernel::{
     prelude::*,
     str::CString, //

@@ -2,6 +2,8 @@
 
 //! A disk without memory: all that can be read from a block is its number.
 
+#![deny(unsafe_code)]
+
 use kernel::{
     block::{
         blk_mq::{

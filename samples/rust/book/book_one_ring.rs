@@ -2,6 +2,8 @@
 
 //! A ring with indices that run on and wrap, as those of a virtqueue do.
 
+#![deny(unsafe_code)]
+
 use kernel::prelude::*;
 
 module! {

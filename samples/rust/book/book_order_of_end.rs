@@ -2,6 +2,8 @@
 
 //! A driver for the entropy device of virtio that does nothing with it, and says when it is called.
 
+#![deny(unsafe_code)]
+
 use kernel::{
     device::Core,
     prelude::*,

@@ -2,6 +2,8 @@
 
 //! A buffer of two parts for the entropy device of virtio, and how much of each it has filled.
 
+#![deny(unsafe_code)]
+
 use kernel::{
     device::Core,
     prelude::*,

@@ -2,6 +2,8 @@
 
 //! The first module.
 
+#![deny(unsafe_code)]
+
 use kernel::prelude::*;
 
 module! {
@@ -21,7 +23,9 @@ impl kernel::Module for Hello {
         let mut visitors = KVec::new();
 
         visitors.push("world", GFP_KERNEL)?;
-        pr_info!("hello, {}\n", visitors[0]);
+        for visitor in &visitors {
+            pr_info!("hello, {visitor}\n");
+        }
         Ok(Self { visitors })
     }
 }

@@ -2,6 +2,8 @@
 
 //! Sleeps where it must not.
 
+#![deny(unsafe_code)]
+
 use kernel::{
     prelude::*,
     sync::SpinLock,

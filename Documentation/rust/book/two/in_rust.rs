@@ -65,8 +65,10 @@ impl<T: Keeper> Kept<T> {
     ///
     /// As for [`keep`](Self::keep).
     unsafe extern "C" fn tell(member: *mut list_head) -> u32 {
-        // SAFETY: As for `keep`.
-        let this = unsafe { &*container_of!(member, Self, member) };
+        // SAFETY: `member` is in a `Kept<T>`, by the requirement of this function.
+        let this = unsafe { container_of!(member, Self, member) };
+        // SAFETY: Nobody else uses it.
+        let this = unsafe { &*this };
 
         this.value.tell()
     }

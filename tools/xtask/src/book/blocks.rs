@@ -3,7 +3,7 @@
 //!
 //! A block is a `code-block` of the language `console`. Its `class` says what becomes of it, see [`Mark`].
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 
 /// What becomes of a block.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -118,7 +118,22 @@ fn block(number: usize, inside: &[&str], indent: usize) -> Result<Block> {
     };
     block.mark = mark;
     block.turns = turns(number, content, indent)?;
+    if mark != Mark::ByHand {
+        can_be_run(number, &block.turns)?;
+    }
     Ok(block)
+}
+
+/// Whether a block comes to its end, and has something to compare or a status of a command: machines give none.
+fn can_be_run(number: usize, turns: &[Turn]) -> Result<()> {
+    if let Some(last) = turns.last() {
+        let leaves = last.prompt == Prompt::Host || last.input == "quit" || last.input.ends_with("poweroff");
+        ensure!(leaves, "{number}: the block ends in a machine that goes on");
+    }
+    let is_inside = turns.iter().any(|turn| turn.prompt != Prompt::Host);
+    let shows = turns.iter().flat_map(|turn| &turn.shown).any(|line| !matches!(line.trim(), "" | "..."));
+    ensure!(shows || !is_inside, "{number}: the block runs in a machine, but shows nothing of it");
+    Ok(())
 }
 
 fn turns(number: usize, content: &[&str], indent: usize) -> Result<Vec<Turn>> {
@@ -155,12 +170,14 @@ mod tests {
     #[test]
     fn a_block_is_a_dialogue_with_a_mark() {
         let text = "Text.\n\n.. code-block:: console\n   :class: slow llvm-22\n\n   $ make shell\n   hello\n\
-                    \x20    deep\n\n   guest# ls\n   a\n\nMore.\n";
+                    \x20    deep\n\n   guest# ls; poweroff\n   a\n\nMore.\n";
         let blocks = of(text).unwrap();
         assert_eq!(blocks.len(), 1);
         assert_eq!((blocks[0].line, blocks[0].mark, blocks[0].llvm), (3, Mark::Slow, Some(22)));
-        let expected =
-            [turn(Prompt::Host, "make shell", &["hello", "  deep", ""]), turn(Prompt::Guest, "ls", &["a", ""])];
+        let expected = [
+            turn(Prompt::Host, "make shell", &["hello", "  deep", ""]),
+            turn(Prompt::Guest, "ls; poweroff", &["a", ""]),
+        ];
         assert_eq!(blocks[0].turns, expected);
     }
 
@@ -186,6 +203,17 @@ mod tests {
             let text = format!("\n.. code-block:: console\n{class}\n   $ ls\n");
             assert!(of(&text).unwrap_err().to_string().starts_with("2: "), "{class}");
         }
+    }
+
+    #[test]
+    fn a_block_that_would_not_end_or_shows_nothing_is_found() {
+        let of = |mark: &str, content: &str| of(&format!(".. code-block:: console\n   :class: {mark}\n\n{content}"));
+        for content in ["   $ a\n   (gdb) continue\n   b\n", "   $ a\n   ...\n   guest# poweroff\n   ...\n"] {
+            assert!(of("slow", content).is_err(), "{content}");
+            of("by-hand", content).unwrap();
+        }
+        of("quick", "   $ cd a\n").unwrap();
+        of("quick", "   $ a\n   (gdb) p b\n   $1 = 2\n   (gdb) quit\n").unwrap();
     }
 
     #[test]

@@ -75,7 +75,8 @@ fn run(workshop: &Workshop, choice: Choice, files: &[PathBuf]) -> Result<Tally> 
     let inputs: Vec<&str> = chapters.iter().flat_map(|chapter| chapter.inputs(choice)).collect();
     // What most chapters use is built in any case, so that their commands need not look.
     build::kernel(workshop, Variant::Um)?;
-    for (variable, variant) in [("$KPLAIN", Variant::Plain), ("$KTRACED", Variant::Traced)] {
+    for (variable, variant) in [("$KPLAIN", Variant::Plain), ("$KDEBUG", Variant::Debug), ("$KTRACED", Variant::Traced)]
+    {
         if inputs.iter().any(|input| input.contains(variable)) {
             build::kernel(workshop, variant)?;
         }

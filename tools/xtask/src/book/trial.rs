@@ -184,7 +184,9 @@ impl Shell {
     fn start(trial: &Trial<'_>) -> Result<Self> {
         let project = &trial.workshop.project;
         let home = Home::make(project)?;
-        let places: [(&Path, _); 4] = [
+        let places: [(&Path, &str); 5] = [
+            // It may be elsewhere: KDIR= names one.
+            (&trial.workshop.tree.root, "BUILD/linux-7.3.4"),
             (&home.0, "/home/you"),
             (&project.build, "BUILD"),
             (&project.repo, "/home/you/linux-virtio-rs"),

@@ -12,6 +12,15 @@ use crate::kernel::Workshop;
 use crate::new_driver;
 use crate::overlay::our_files;
 
+/// Where the kernel's users are. What shows how Rust and C call each other needs the keyword.
+const PLACES: [&str; 5] = [
+    "drivers",
+    "samples",
+    "Documentation/rust/book/hello",
+    "Documentation/rust/book/sleeper",
+    "Documentation/rust/book/stages",
+];
+
 /// Looks for the keyword outside comments and strings.
 ///
 /// # Errors
@@ -20,9 +29,7 @@ use crate::overlay::our_files;
 pub fn check(workshop: &Workshop) -> Result<Findings> {
     let repo = &workshop.project.repo;
     let mut findings = Findings::new();
-    let is_driver = |file: &PathBuf| {
-        ["drivers", "samples", "Documentation/rust/book/stages"].iter().any(|dir| file.starts_with(dir))
-    };
+    let is_driver = |file: &PathBuf| PLACES.iter().any(|dir| file.starts_with(dir));
     let drivers = our_files(repo, &workshop.tree.root)?.into_iter().filter(is_driver).map(|file| repo.join(file));
     for path in drivers.chain(new_driver::sources(repo)?) {
         if path.extension().is_none_or(|extension| extension != "rs") {

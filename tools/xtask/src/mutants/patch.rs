@@ -24,7 +24,7 @@ use crate::kernel::Variant;
 /// Where the files are in the checkout.
 pub const DIR: &str = "tests/mutants";
 
-/// Where what is broken may be: nothing else is linked into the kernel tree.
+/// Where what is broken may be, but for tests: nothing else is linked into the kernel tree.
 const PLACES: [&str; 2] = ["rust/", "drivers/"];
 
 /// Who must notice.
@@ -102,6 +102,7 @@ impl Mutant {
             }
             if let Some(path) = line.strip_prefix("+++ b/") {
                 ensure!(PLACES.iter().any(|place| path.starts_with(place)), "{path} is not in the kernel tree");
+                ensure!(!path.contains("/tests/"), "{path} is a test: break what it is about");
                 file = Some(files.entry(PathBuf::from(path)).or_default());
                 continue;
             }
