@@ -100,15 +100,14 @@ bit() {
 	[ $(($2 >> $1 & 1)) -eq 1 ] && echo on || echo off
 }
 
-# combine COMBINATION: switches six features. Fragments need checksums, and segments need fragments.
+# combine COMBINATION: switches six features. Segments need fragments and checksums.
 combine() {
 	tx=$(bit 0 "$1") sg=$(bit 1 "$1") tso=$(bit 2 "$1") rx=$(bit 3 "$1") gso=$(bit 4 "$1") gro=$(bit 5 "$1")
 	echo "tx $tx sg $sg tso $tso rx $rx gso $gso gro $gro"
 	offload left tx "$tx" sg "$sg" tso "$tso" rx "$rx" gso "$gso" gro "$gro"
-	[ "$tx" = on ] || sg=off
-	[ $sg = on ] || tso=off
+	[ "$tx" = on ] && [ "$sg" = on ] || tso=off
 	is_switched left tx-checksumming "$tx"
-	is_switched left scatter-gather $sg
+	is_switched left scatter-gather "$sg"
 	is_switched left tcp-segmentation-offload "$tso"
 	is_switched left rx-checksumming "$rx"
 	is_switched left generic-receive-offload "$gro"

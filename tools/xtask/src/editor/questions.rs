@@ -42,7 +42,7 @@ pub const QUESTIONS: &[Question] = &[
     },
     Question {
         file: "drivers/net/ethernet/intel/e1000_rs/interrupt.rs",
-        line: "self.hw.read(regs::ICR)",
+        line: "self.hw.read_known::<{ regs::ICR }>();",
         name: "ICR",
         defined_in: "e1000_rs/regs.rs",
         shows: "ICR",
