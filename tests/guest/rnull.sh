@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# Upstream's Rust block driver: on the abstraction that must stay as it is, and, where the patches have moved it, on ours.
+# Upstream's Rust block driver: on the abstraction that must stay as it is or, where the patches have moved it, on ours.
 
 . /mnt/guest/lib.sh
 . /mnt/guest/modules.sh
