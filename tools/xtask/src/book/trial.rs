@@ -166,7 +166,7 @@ struct Home(PathBuf);
 
 impl Home {
     fn make(project: &Project) -> Result<Self> {
-        let home = Self(project.cache.join("homes").join(name_for(&project.repo)));
+        let home = Self(project.cache.join("homes").join(name_for(&project.build)));
         remove_dir(&home.0)?;
         create_dir(&home.0)?;
         Ok(home)

@@ -3,8 +3,8 @@
 //! A disk in memory, fourth stage: several CPUs use it at a time.
 //!
 //! It has a hardware queue for each CPU, and a lock for each part of the memory. A request notes
-//! how it went in data of its own, and the block layer ends it on the CPU that has issued it. How
-//! many requests each queue had is in `/sys/block/block_4/requests`.
+//! how it went in data of its own, and ends on the CPU that the block layer wants. How many
+//! requests each queue had is in `/sys/block/block_4/requests`.
 
 #![deny(unsafe_code)]
 
