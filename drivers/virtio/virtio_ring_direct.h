@@ -8,7 +8,8 @@
  * told apart for each buffer when it comes out.
  *
  * Split rings that do not go in order have functions of their own here, which
- * decide once for a buffer what virtio_ring.c asks for each part. They leave
+ * decide once for a buffer what virtio_ring.c asks for each part; those whose
+ * buffers are mapped are only emptied here. They leave
  * desc_state, desc_extra, the list of free descriptors and all indexes as those
  * of virtio_ring.c would, so that each can take back what the other has added.
  */

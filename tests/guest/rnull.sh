@@ -18,7 +18,7 @@ set_to() {
 }
 
 a_block_size_that_no_disk_has_is_refused() {
-	for size in 0 256 513 3072; do
+	for size in 0 256 513 3072 131072; do
 		refused set_to "$size" blocksize
 	done
 	set_to 512 blocksize
@@ -32,6 +32,8 @@ serves_fio() {
 	wait_for 10 [ -b /dev/rnullb0 ]
 	[ "$(cat /sys/block/rnullb0/queue/logical_block_size)" -eq 512 ]
 	[ "$(cat /sys/block/rnullb0/size)" -eq 131072 ]
+	echo none >/sys/block/rnullb0/queue/scheduler
+	[ "$(cat /sys/block/rnullb0/queue/nr_requests)" -eq 256 ]
 	refused set_to 4096 blocksize
 	fio --name=rnull --filename=/dev/rnullb0 --ioengine=io_uring --direct=1 --thread --rw=randrw --bs=4k \
 		--iodepth=32 --size=16m --output-format=terse --output=/tmp/fio.out

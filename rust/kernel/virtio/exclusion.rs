@@ -149,7 +149,7 @@ impl DeviceState {
         #[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
         // SAFETY: By the type invariant, the device is valid.
         if unsafe { super::fake::is_patient(self.vdev()) } {
-            return Delta::from_secs(3600);
+            return Delta::from_secs(60);
         }
         PATIENCE
     }

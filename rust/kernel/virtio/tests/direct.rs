@@ -153,24 +153,33 @@ mod cases {
                 let mut session = set_up(bits, size)?;
                 let queue = session.queue(0)?;
 
-                // All of them, the last one first; then some, and others after those.
-                for round in [0, 1000] {
-                    let count = fill(&session, &queue, round)?;
-                    let mut chains = KVec::new();
+                let mut held = KVec::new();
+                let mut next = 0;
 
-                    while let Some(chain) = session.device().pop(0)? {
-                        chains.push(chain, GFP_KERNEL)?;
+                // Every other one comes back, others take their place, and then all come back, the
+                // last one first.
+                for keeps in [true, false] {
+                    let count = fill(&session, &queue, next)?;
+                    let mut kept = KVec::new();
+
+                    ensure!(count > 0);
+                    for id in next..next + count {
+                        let chain = session.device().pop(0)?.ok_or(ENOENT)?;
+
+                        held.push((id, chain), GFP_KERNEL)?;
                     }
-                    for (id, chain) in chains.iter().enumerate().rev() {
-                        // CAST: At most 256.
-                        let id = round + id as u32;
-
-                        session.device().push(0, chain, 1)?;
+                    next += count;
+                    while let Some((id, chain)) = held.pop() {
+                        if keeps && id % 2 == 0 {
+                            kept.push((id, chain), GFP_KERNEL)?;
+                            continue;
+                        }
+                        session.device().push(0, &chain, 1)?;
                         ensure_eq!((name, pop(&queue)), (name, Some((id, 1, false))));
                     }
-                    ensure_eq!((name, chains.len()), (name, count as usize));
-                    ensure_eq!((name, queue.lock().num_free()), (name, size.into()));
+                    held = kept;
                 }
+                ensure_eq!((name, queue.lock().num_free()), (name, size.into()));
                 session.remove_device();
                 ensure_eq!((name, session.device().mappings()), (name, 0));
                 ensure_eq!((name, session.device().bad_unmaps()), (name, 0));
