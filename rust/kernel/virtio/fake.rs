@@ -231,7 +231,7 @@ unsafe fn from_vdev<'a>(vdev: *mut bindings::virtio_device) -> Option<&'a FakeDe
     Some(unsafe { ops::from_vdev(vdev) })
 }
 
-/// Whether a device is a software device whose users are waited for for long.
+/// Whether a device is a software device whose users are waited for longer than others.
 ///
 /// # Safety
 ///
