@@ -88,7 +88,7 @@ pub(crate) struct Knobs {
     pub(crate) ring_size: Atomic<u32>,
     /// Takes a while for what excludes each other, see [`Event::Clash`](super::Event::Clash).
     pub(crate) slow: Atomic<bool>,
-    /// Who uses the device has a minute before it is reset: the machine may stand still for a while.
+    /// Who uses the device has a minute before it is reset, should the machine stand still.
     pub(crate) patient: Atomic<bool>,
     /// Whether the device can be recovered. Cases about other things look at a broken device for
     /// as long as they like.

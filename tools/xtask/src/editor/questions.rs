@@ -95,7 +95,7 @@ pub const QUESTIONS: &[Question] = &[
 pub const NEW_DRIVER: &[Question] = &[
     Question {
         file: "my_driver.rs",
-        line: "let mut locked = queue.lock();",
+        line: "queue.lock();",
         name: "lock",
         defined_in: "rust/kernel/virtio/queue.rs",
         shows: "fn lock",
