@@ -26,6 +26,9 @@ use crate::rust_analyzer;
 /// unless it comes with the same compiler.
 const FORGIVEN: [&str; 3] = ["unresolved-proc-macro", "proc-macro-disabled", "inactive-code"];
 
+/// Errors about types, which the server does not always understand.
+const OF_TYPES: [&str; 2] = ["E0308", "E0614"];
+
 /// A project that an editor has opened.
 struct Opened<'a> {
     /// The folder.
@@ -47,7 +50,11 @@ pub fn check(workshop: &Workshop) -> Result<Tally> {
     let log = workshop.project.log("rust-analyzer")?;
     let root = &workshop.tree.root;
     let ours = our_files(&workshop.project.repo, root)?;
-    let files = ours.into_iter().filter(|file| file.extension().is_some_and(|extension| extension == "rs")).collect();
+    // Those below Documentation are projects of their own, which an editor opens by themselves.
+    let is_asked = |file: &PathBuf| {
+        file.extension().is_some_and(|extension| extension == "rs") && !file.starts_with("Documentation")
+    };
+    let files = ours.into_iter().filter(is_asked).collect();
     let description = rust_analyzer::write(workshop, None)?;
     let mut tally = Opened { root, description, files, questions: QUESTIONS }.ask(&program, &log)?;
 
@@ -158,12 +165,12 @@ fn complaints(client: &mut Client, tree: &Path, file: &Path) -> Result<Vec<Strin
     Ok(items.iter().filter(|item| is_error(item)).map(tell).collect())
 }
 
-/// Whether a complaint is an error, or about a file that is of no crate, which is none to the server. What it calls
-/// experimental is not asked for: it is about types, which it does not always understand.
+/// Whether a complaint is an error about names, or about a file that is of no crate, which is none to the server.
 fn is_error(item: &Value) -> bool {
     const ERROR: u64 = 1;
     let code = item["code"].as_str().unwrap_or_default();
-    item["severity"].as_u64() == Some(ERROR) && !FORGIVEN.contains(&code) || code == "unlinked-file"
+    let is_forgiven = FORGIVEN.contains(&code) || OF_TYPES.contains(&code);
+    item["severity"].as_u64() == Some(ERROR) && !is_forgiven || code == "unlinked-file"
 }
 
 #[cfg(test)]
