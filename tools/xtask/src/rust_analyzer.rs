@@ -24,6 +24,10 @@ const MODEL: &str = "rust_minimal";
 
 const FILE: &str = "rust-project.json";
 
+/// Directories of which the kernel crate has files as modules of its own, for tests: the server looks for none outside of
+/// what a crate is said to consist of.
+const SHARED: [&str; 1] = ["drivers/net/ethernet/intel/e1000_rs"];
+
 /// Writes the description, for the kernel tree or for a project `outside` of it with the whole kernel, says where, and
 /// returns the place.
 ///
@@ -39,6 +43,7 @@ pub fn write(workshop: &Workshop, outside: Option<&Outside>) -> Result<PathBuf> 
     let mut project = serde_json::from_str(&text).with_context(|| format!("{} is damaged", made.display()))?;
     let tree = &workshop.tree.root;
     add(&mut project, tree, &crate_roots(workshop)?)?;
+    include(&mut project, tree, &SHARED)?;
     if let Some(outside) = outside {
         add(&mut project, &outside.dir, &outside.crate_roots(makes)?.into_iter().collect())?;
     }
@@ -110,6 +115,16 @@ fn add(project: &mut Value, tree: &Path, roots: &BTreeSet<PathBuf>) -> Result<()
     Ok(())
 }
 
+/// Lets the kernel crate have files in more directories.
+fn include(project: &mut Value, tree: &Path, dirs: &[&str]) -> Result<()> {
+    let crates = project["crates"].as_array_mut().context("the kernel describes no crates")?;
+    let kernel = crates.iter_mut().find(|one| one["display_name"] == "kernel");
+    let included = kernel.and_then(|kernel| kernel["source"]["include_dirs"].as_array_mut());
+    let included = included.context("the kernel does not say where its crate is")?;
+    included.extend(dirs.iter().map(|dir| json!(tree.join(dir))));
+    Ok(())
+}
+
 /// Looks whether all that the description names is there: an editor would say nothing, and know nothing.
 fn verify(project: &Value) -> Result<()> {
     let crates = project["crates"].as_array().context("the kernel describes no crates")?;
@@ -143,6 +158,16 @@ mod tests {
         assert_eq!(crates[1]["display_name"], "ours");
         assert_eq!(crates[1]["root_module"], "/t/drivers/block/ours/ours.rs");
         assert_eq!(crates[1]["deps"], json!([1, 2]));
+    }
+
+    #[test]
+    fn the_kernel_crate_is_found_in_more_than_one_place() {
+        let mut project = json!({"crates": [
+            {"display_name": "kernel", "source": {"include_dirs": ["/t/rust/kernel"], "exclude_dirs": []}},
+        ]});
+        include(&mut project, Path::new("/t"), &["drivers/x"]).unwrap();
+        assert_eq!(project["crates"][0]["source"]["include_dirs"], json!(["/t/rust/kernel", "/t/drivers/x"]));
+        assert!(include(&mut json!({"crates": []}), Path::new("/t"), &["drivers/x"]).is_err());
     }
 
     #[test]
