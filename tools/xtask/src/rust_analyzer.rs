@@ -24,8 +24,8 @@ const MODEL: &str = "rust_minimal";
 
 const FILE: &str = "rust-project.json";
 
-/// Directories of which the kernel crate has files as modules of its own, for tests: the server looks for none outside of
-/// what a crate is said to consist of.
+/// Directories of which the kernel crate has files as modules of its own, for tests. The server does not look outside
+/// of what a crate is said to consist of.
 const SHARED: [&str; 1] = ["drivers/net/ethernet/intel/e1000_rs"];
 
 /// Writes the description, for the kernel tree or for a project `outside` of it with the whole kernel, says where, and
