@@ -207,6 +207,7 @@ static __always_inline int direct_add_ring(struct vring_virtqueue *vq,
 	return direct_publish(vq, total_sg, next, data, NULL);
 }
 
+/* The caller has seen that there is a descriptor, and that tables are known. */
 static int direct_add_table(struct vring_virtqueue *vq,
 			    struct scatterlist *sgs[], unsigned int total_sg,
 			    unsigned int out_sgs, unsigned int in_sgs,
@@ -223,9 +224,6 @@ static int direct_add_table(struct vring_virtqueue *vq,
 	}
 
 	LAST_ADD_TIME_UPDATE(vq);
-
-	if (unlikely(!vq->vq.num_free))
-		return direct_no_room(vq, out_sgs);
 
 	table = direct_make_table(vq, sgs, total_sg, out_sgs, in_sgs, gfp);
 	if (unlikely(!table)) {
@@ -304,9 +302,13 @@ int virtqueue_add_sgs_indirect(struct virtqueue *_vq,
 {
 	struct vring_virtqueue *vq = to_vvq(_vq);
 
-	if (direct_adds(vq) && virtqueue_use_indirect(vq, total_sg))
-		return direct_add_table(vq, sgs, total_sg, out_sgs, in_sgs,
-					data, gfp);
+	if (likely(direct_adds(vq))) {
+		if (virtqueue_use_indirect(vq, total_sg))
+			return direct_add_table(vq, sgs, total_sg, out_sgs,
+						in_sgs, data, gfp);
+		return direct_add_ring(vq, sgs, total_sg, out_sgs, in_sgs,
+				       data);
+	}
 
 	return virtqueue_add(_vq, sgs, total_sg, out_sgs, in_sgs, data, NULL,
 			     false, gfp, 0);

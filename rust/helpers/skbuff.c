@@ -79,11 +79,6 @@ __rust_helper void *rust_helper_skb_frag_address_safe(const skb_frag_t *frag)
 	return skb_frag_address_safe(frag);
 }
 
-__rust_helper __be16 rust_helper_vlan_get_protocol(const struct sk_buff *skb)
-{
-	return vlan_get_protocol(skb);
-}
-
 __rust_helper void rust_helper___vlan_hwaccel_put_tag(struct sk_buff *skb,
 						      __be16 vlan_proto,
 						      u16 vlan_tci)

@@ -36,13 +36,6 @@ impl SkBuff {
         u16::from_be(unsafe { bindings::skb_field_protocol(self.as_raw()) })
     }
 
-    /// The protocol, behind all VLAN tags; zero if these are not complete.
-    #[inline]
-    pub fn vlan_get_protocol(&self) -> u16 {
-        // SAFETY: By the type invariant, the packet is valid.
-        u16::from_be(unsafe { bindings::vlan_get_protocol(self.as_raw()) })
-    }
-
     /// The VLAN tag that the card has to insert, or that it has taken out: priority in the upper
     /// bits, number in the lower ones.
     #[inline]
