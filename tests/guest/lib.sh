@@ -121,18 +121,28 @@ host() {
 	esac
 }
 
-# wait_for SECONDS COMMAND...: until the command succeeds. What it does is not traced: that would be all that is left of
-# a case that fails.
+# uptime_seconds: for how long the machine has been up.
+uptime_seconds() {
+	read -r up _ </proc/uptime
+	echo "${up%.*}"
+}
+
+# wait_for SECONDS COMMAND...: until the command succeeds, for so many seconds without the time that the command takes,
+# as an emulated machine is slow, but for no more than five times as many in all. What it does is not traced: that would
+# be all that is left of a case that fails.
 wait_for() {
 	{
 		local traced=$-
 		set +x
 	} 2>/dev/null
 	tries=$(($1 * 20))
+	deadline=$(($(uptime_seconds) + 5 * $1))
 	shift
 	until "$@" >/dev/null; do
 		tries=$((tries - 1))
-		[ "$tries" -gt 0 ] || fail "waited in vain for: $*"
+		if [ "$tries" -le 0 ] || [ "$(uptime_seconds)" -gt "$deadline" ]; then
+			fail "waited in vain for: $*"
+		fi
 		sleep 0.05
 	done
 	case $traced in
