@@ -15,6 +15,7 @@ mod lists;
 mod maps;
 mod queues;
 mod ram;
+mod ram_data;
 mod removal;
 mod requests;
 mod scatterlist;

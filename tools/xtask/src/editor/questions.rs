@@ -76,14 +76,14 @@ pub const QUESTIONS: &[Question] = &[
         shows: "fn virtqueue_get_vring_size",
     },
     Question {
-        file: "rust/kernel/block/blk_mq/request.rs",
+        file: "rust/kernel/block/blk_mq/request/ending.rs",
         line: "bindings::blk_mq_end_request(",
         name: "blk_mq_end_request",
         defined_in: "rust/bindings/bindings_generated.rs",
         shows: "fn blk_mq_end_request",
     },
     Question {
-        file: "rust/kernel/block/blk_mq/request.rs",
+        file: "rust/kernel/block/blk_mq/request/ending.rs",
         line: "bindings::percpu_ref_get(",
         name: "percpu_ref_get",
         defined_in: "rust/bindings/bindings_helpers_generated.rs",

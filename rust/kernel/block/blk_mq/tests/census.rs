@@ -28,9 +28,9 @@ pub(super) struct Census {
     pub(super) ghosts: Atomic<i32>,
     /// How often a [`Home`] was found elsewhere than where it was made.
     pub(super) astray: Atomic<i32>,
-    /// How often [`Mode::Linger`](super::ram::Mode::Linger) has ended.
+    /// How often [`Mode::Linger`](super::ram_data::Mode::Linger) has ended.
     pub(super) lingered: Atomic<i32>,
-    /// Ends [`Mode::Linger`](super::ram::Mode::Linger).
+    /// Ends [`Mode::Linger`](super::ram_data::Mode::Linger).
     pub(super) go_on: Atomic<u32>,
     /// How many pieces of data can be made before it fails; negative for no limit.
     pub(super) hw_budget: Atomic<i32>,

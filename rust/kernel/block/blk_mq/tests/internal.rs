@@ -4,7 +4,7 @@
 
 use super::{
     census::Census,
-    ram::Mode,
+    ram_data::Mode,
     setup::{
         disk,
         new_disk,

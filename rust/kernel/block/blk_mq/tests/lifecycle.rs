@@ -13,10 +13,10 @@ use super::{
         OpenDisk,
         READ, //
     },
-    ram::{
+    ram::Ram,
+    ram_data::{
         Mode,
         QueueData,
-        Ram,
         SECTORS, //
     },
     setup::{

@@ -9,10 +9,8 @@ use super::{
         OpenDisk,
         READ, //
     },
-    ram::{
-        Mode,
-        Ram, //
-    },
+    ram::Ram,
+    ram_data::Mode,
     setup::{
         disk,
         new_disk,

@@ -14,7 +14,7 @@ use super::{
         READ,
         WRITE, //
     },
-    ram::Mode,
+    ram_data::Mode,
     setup::disk, //
 };
 use crate::{

@@ -13,7 +13,7 @@ use super::{
         READ,
         WRITE, //
     },
-    ram::{
+    ram_data::{
         Mode,
         SECTORS, //
     },

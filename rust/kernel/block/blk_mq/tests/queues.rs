@@ -14,10 +14,8 @@ use super::{
         POLLED,
         READ, //
     },
-    ram::{
-        Mode,
-        Ram, //
-    },
+    ram::Ram,
+    ram_data::Mode,
     setup::{
         disk,
         new_disk,

@@ -14,10 +14,10 @@ use super::{
         OpenDisk,
         READ, //
     },
-    ram::{
+    ram::Ram,
+    ram_data::{
         Mode,
         QueueData,
-        Ram,
         SECTORS, //
     },
     setup::{

@@ -15,10 +15,8 @@ use super::{
         READ,
         WRITE, //
     },
-    ram::{
-        Mode,
-        Ram, //
-    },
+    ram::Ram,
+    ram_data::Mode,
     setup::{
         disk,
         new_disk,

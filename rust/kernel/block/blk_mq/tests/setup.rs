@@ -4,9 +4,9 @@
 
 use super::{
     census::Census,
-    ram::{
+    ram::Ram,
+    ram_data::{
         QueueData,
-        Ram,
         SetData,
         SECTORS, //
     }, //

@@ -14,7 +14,7 @@ use super::{
         READ,
         WRITE, //
     },
-    ram::{
+    ram_data::{
         Mode,
         SECTORS, //
     },
