@@ -119,7 +119,7 @@ mod tests {
         let repo = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
         let all = || patch::all(repo).unwrap();
         assert_eq!(one(all(), "interrupt-stays").unwrap().name, "interrupt-stays");
-        assert_eq!(one(all(), "one-class").unwrap().name, "one-class-for-two-locks");
+        assert_eq!(one(all(), "one-class").unwrap().name, "one-class-for-all-locks");
         assert!(one(all(), "interrupt").is_err() && one(all(), "no-such").is_err());
     }
 
