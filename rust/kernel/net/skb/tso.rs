@@ -12,22 +12,28 @@ use crate::{
     prelude::*, //
 };
 
-/// Where in an IPv4 header the length of the packet is, 2 bytes.
+/// The length of an IPv4 header without options.
+const IPV4_LENGTH: usize = 20;
+/// Where in it the length of the packet is, 2 bytes.
 const IPV4_TOT_LEN: usize = 2;
-/// Where in an IPv4 header its checksum is, 2 bytes.
+/// Where in it its checksum is, 2 bytes.
 const IPV4_CHECK: usize = 10;
-/// Where in an IPv4 header the two addresses are.
+/// Where in it the two addresses are.
 const IPV4_ADDRESSES: core::ops::Range<usize> = 12..20;
-/// Where in an IPv6 header the length of what follows it is, 2 bytes.
+/// The length of an IPv6 header.
+const IPV6_LENGTH: usize = 40;
+/// Where in it the length of what follows it is, 2 bytes.
 const IPV6_PAYLOAD_LEN: usize = 4;
-/// Where in an IPv6 header the two addresses are.
+/// Where in it the two addresses are.
 const IPV6_ADDRESSES: core::ops::Range<usize> = 8..40;
-/// Where in a TCP header its own length is, in units of 4 bytes, in the upper bits.
-const TCP_DOFF: usize = 12;
-/// Where in a TCP header its checksum is, 2 bytes.
-const TCP_CHECK: usize = 16;
 /// The length of the shortest TCP header.
 const TCP_MIN_LENGTH: usize = 20;
+/// Where in a TCP header its own length is, in units of 4 bytes, in the upper bits.
+const TCP_DOFF: usize = 12;
+/// Where in it its checksum is, 2 bytes.
+const TCP_CHECK: usize = 16;
+/// The number of TCP among the protocols above IP.
+const TCP_PROTOCOL: u8 = 6;
 
 /// What a card must know in order to cut a packet into TCP segments.
 ///
@@ -52,39 +58,27 @@ pub struct Tso {
     pub segment_size: u16,
 }
 
-/// The sum of 16-bit words in network order, as the checksum of a pseudo header has it.
+/// The checksum of a pseudo header of TCP, without the length, as it is in memory.
 ///
 /// What the card adds the sum of the segment to; so it is not complemented.
-fn pseudo_checksum(addresses: &[u8], protocol: u8) -> u16 {
-    // Carries of the upper halves are added at the end, as they would have been at once.
+#[inline(always)]
+fn pseudo_checksum(addresses: &[u8]) -> [u8; 2] {
+    // The sum does not depend on the order of bytes, nor on how many are added at a time, if
+    // carries go to the other end.
     let words = addresses
         .chunks_exact(4)
-        .map(|word| u64::from(u32::from_be_bytes([word[0], word[1], word[2], word[3]])));
+        .map(|word| u64::from(u32::from_ne_bytes([word[0], word[1], word[2], word[3]])));
+    let protocol = u16::from_ne_bytes([0, TCP_PROTOCOL]);
     // No overflow: there are 8 words at most.
-    let mut sum = words.sum::<u64>() + u64::from(protocol);
+    let sum = words.sum::<u64>() + u64::from(protocol);
+    let sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
+    let sum = (sum & 0xffff) + (sum >> 16);
 
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    // CAST: See above.
-    sum as u16
+    // CAST: The last carry does not make another one.
+    ((sum + (sum >> 16)) as u16).to_ne_bytes()
 }
 
 impl SkBuff {
-    /// The length of all headers of a TCP packet; none if it is none, or its TCP header is not in
-    /// the linear part.
-    #[inline]
-    pub fn tcp_all_headers(&self) -> Option<usize> {
-        let start = self.transport_offset()?;
-        let header = self.head().get(start..)?;
-        let length = usize::from(header.get(TCP_DOFF)? >> 4) * 4;
-
-        if length < TCP_MIN_LENGTH || header.len() < length {
-            return None;
-        }
-        start.checked_add(length)
-    }
-
     /// Prepares the headers of a packet that the card has to cut into TCP segments: what depends on
     /// the length of a segment is set to zero, and the checksum of TCP to what the pseudo header
     /// gives without that. Returns none if the packet is not to be cut.
@@ -122,30 +116,43 @@ impl SkBuff {
 
         let ip_start = self.network_offset().ok_or(EINVAL)?;
         let tcp_start = self.transport_offset().ok_or(EINVAL)?;
-        let header_length = self.tcp_all_headers().ok_or(EINVAL)?;
-        let payload_length = self.len().checked_sub(header_length).ok_or(EINVAL)?;
+        let length = self.len();
+        let room = self.headlen().checked_sub(tcp_start).ok_or(EINVAL)?;
+        let segment_size = self.gso_size();
 
-        let (ip, tcp) = self
-            .headers_mut(header_length)?
-            .split_at_mut_checked(tcp_start)
-            .ok_or(EINVAL)?;
+        if room < TCP_MIN_LENGTH {
+            return Err(EINVAL);
+        }
+        // SAFETY: So many bytes are in the linear part. They are headers, which nobody shares after
+        // `skb_cow_head()`.
+        let headers =
+            unsafe { core::slice::from_raw_parts_mut(self.data(), tcp_start + TCP_MIN_LENGTH) };
+        let (ip, tcp) = headers.split_at_mut(tcp_start);
         let ip = ip.get_mut(ip_start..).ok_or(EINVAL)?;
+        let tcp: &mut [u8; TCP_MIN_LENGTH] = tcp.first_chunk_mut().ok_or(EINVAL)?;
+        let tcp_length = usize::from(tcp[TCP_DOFF] >> 4) * 4;
+
+        if tcp_length < TCP_MIN_LENGTH || tcp_length > room {
+            return Err(EINVAL);
+        }
 
         let sum = if is_v6 {
-            let addresses = ip.get(IPV6_ADDRESSES).ok_or(EINVAL)?;
-            let sum = pseudo_checksum(addresses, TCP_PROTOCOL);
+            let ip: &mut [u8; IPV6_LENGTH] = ip.first_chunk_mut().ok_or(EINVAL)?;
 
-            set_word(ip, IPV6_PAYLOAD_LEN, 0)?;
-            sum
+            ip[IPV6_PAYLOAD_LEN..][..2].fill(0);
+            pseudo_checksum(&ip[IPV6_ADDRESSES])
         } else {
-            let addresses = ip.get(IPV4_ADDRESSES).ok_or(EINVAL)?;
-            let sum = pseudo_checksum(addresses, TCP_PROTOCOL);
+            let ip: &mut [u8; IPV4_LENGTH] = ip.first_chunk_mut().ok_or(EINVAL)?;
 
-            set_word(ip, IPV4_TOT_LEN, 0)?;
-            set_word(ip, IPV4_CHECK, 0)?;
-            sum
+            ip[IPV4_TOT_LEN..][..2].fill(0);
+            ip[IPV4_CHECK..][..2].fill(0);
+            pseudo_checksum(&ip[IPV4_ADDRESSES])
         };
-        set_word(tcp, TCP_CHECK, sum)?;
+
+        tcp[TCP_CHECK..][..2].copy_from_slice(&sum);
+
+        // Both are in the linear part.
+        let header_length = tcp_start + tcp_length;
 
         Ok(Tso {
             is_v6,
@@ -154,28 +161,8 @@ impl SkBuff {
             tcp_start,
             tcp_checksum: tcp_start + TCP_CHECK,
             header_length,
-            payload_length,
-            segment_size: self.gso_size(),
+            payload_length: length - header_length,
+            segment_size,
         })
     }
-
-    /// The first bytes of the packet, after `skb_cow_head()`.
-    fn headers_mut(&mut self, length: usize) -> Result<&mut [u8]> {
-        if length > self.headlen() {
-            return Err(EINVAL);
-        }
-        // SAFETY: They are in the linear part, the headers in which nobody shares.
-        Ok(unsafe { core::slice::from_raw_parts_mut(self.data(), length) })
-    }
-}
-
-/// The number of TCP among the protocols above IP.
-const TCP_PROTOCOL: u8 = 6;
-
-/// Writes a word in network order.
-fn set_word(header: &mut [u8], at: usize, value: u16) -> Result {
-    let word = header.get_mut(at..at + 2).ok_or(EINVAL)?;
-
-    word.copy_from_slice(&value.to_be_bytes());
-    Ok(())
 }

@@ -197,10 +197,11 @@ fn headers_that_the_card_cannot_reach_are_refused() {
     let headers = Headers { network: 14, transport: 34, len: 54, ipv4: true };
 
     for headers in [
+        Headers { network: usize::MAX, ..headers },
         Headers { network: 256, ..headers },
         Headers { network: 246, ..headers },
         Headers { transport: 240, ..headers },
-        Headers { transport: u16::MAX, ..headers },
+        Headers { transport: usize::MAX, ..headers },
         Headers { transport: 0, ..headers },
         Headers { len: 256, ..headers },
     ] {

@@ -141,8 +141,8 @@ impl<'bound> Tx<'bound> {
             filler.reset();
             let _ = self.cleaner.put_back(cleaner);
             let _ = self.filler.put_back(filler);
+            self.start_over();
         }
-        self.start_over();
         hw.write(regs::TDH, 0);
         hw.write(regs::TDT, 0);
     }
@@ -159,7 +159,8 @@ impl<'bound> Tx<'bound> {
         self.unused.load(Acquire)
     }
 
-    /// Whether the card has packets.
+    /// Whether the card has packets. It does not have those of which it was not told.
+    #[inline]
     pub(crate) fn has_packets(&self) -> bool {
         self.unused() != self.most.load(Relaxed)
     }
@@ -251,6 +252,7 @@ impl<'bound> Adapter<'bound> {
             }
         };
 
+        // Before the card is told: who looks after the interrupt of this packet must see it.
         self.tx.unused.fetch_sub(u32::from(descriptors), Relaxed);
         self.tx.tail.store(tail.into(), Relaxed);
         if request.tso {
@@ -344,9 +346,9 @@ impl<'bound> Adapter<'bound> {
         let head = u32::try_from(skb.headlen())?;
         let segments = skb.gso_segs().max(1);
         let headers = Headers {
-            network: u16::try_from(tso.ip_start)?,
-            transport: u16::try_from(tso.tcp_start)?,
-            len: u16::try_from(tso.header_length)?,
+            network: tso.ip_start,
+            transport: tso.tcp_start,
+            len: tso.header_length,
             ipv4: !tso.is_v6,
         };
         let context = tso_context(headers, len, tso.segment_size).ok_or(EINVAL)?;
@@ -369,6 +371,10 @@ impl<'bound> Adapter<'bound> {
     /// Gives up what the card has sent (C: `e1000_clean_tx_irq`). Returns whether that was all.
     #[inline]
     pub(crate) fn clean_tx(&self, dev: &Device<'bound, E1000>, poll: &Poll<'_>) -> bool {
+        // What comes meanwhile has an interrupt of its own.
+        if !self.tx.has_packets() {
+            return true;
+        }
         let Some(mut cleaner) = self.tx.cleaner.take() else {
             return true;
         };

@@ -212,43 +212,54 @@ impl Iterator for Pieces {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Headers {
     /// The IP header.
-    pub network: u16,
+    pub network: usize,
     /// The TCP header.
-    pub transport: u16,
+    pub transport: usize,
     /// All headers: where the payload starts.
-    pub len: u16,
+    pub len: usize,
     /// IPv4, and not IPv6.
     pub ipv4: bool,
 }
 
 /// Where the checksum is in an IPv4 header. In IPv6 the card looks there too, and writes nothing.
-const IP_CHECK: u16 = 10;
+const IP_CHECK: usize = 10;
 /// Where the checksum is in a TCP header.
-const TCP_CHECK: u16 = 16;
+const TCP_CHECK: usize = 16;
 
-/// The context of segmentation (C: `e1000_tso`). `None`: the headers are too far in for the card.
+/// The context of segmentation (C: `e1000_tso`). `None`: the headers are too far in for the card,
+/// or not one behind the other.
 #[inline]
 pub fn tso_context(headers: Headers, packet_len: u32, mss: u16) -> Option<Context> {
-    let paylen = packet_len.checked_sub(headers.len.into())?;
-    let byte = |value: u16| u8::try_from(value).ok();
+    let Headers {
+        network,
+        transport,
+        len,
+        ipv4,
+    } = headers;
+    let hdrlen = u8::try_from(len).ok()?;
+    let ip_check = network.checked_add(IP_CHECK)?;
+    let tcp_check = transport.checked_add(TCP_CHECK)?;
+    let paylen = packet_len.checked_sub(hdrlen.into())?;
 
-    if paylen > MAX_PAYLEN {
+    if ip_check >= transport || tcp_check >= len || paylen > MAX_PAYLEN {
         return None;
     }
+    // CAST: Each place is in front of the end of the headers, which has 8 bits.
     Some(Context {
-        ipcss: byte(headers.network)?,
-        ipcso: byte(headers.network.checked_add(IP_CHECK)?)?,
-        ipcse: if headers.ipv4 {
-            headers.transport.checked_sub(1)?
+        ipcss: network as u8,
+        ipcso: ip_check as u8,
+        ipcse: if ipv4 {
+            // It is not 0, as it is behind another place.
+            transport.wrapping_sub(1) as u16
         } else {
             0
         },
-        tucss: byte(headers.transport)?,
-        tucso: byte(headers.transport.checked_add(TCP_CHECK)?)?,
+        tucss: transport as u8,
+        tucso: tcp_check as u8,
         tucse: 0,
         paylen,
-        cmd: tx_cmd::TSE | tx_cmd::TCP | if headers.ipv4 { tx_cmd::IP } else { 0 },
-        hdrlen: byte(headers.len)?,
+        cmd: tx_cmd::TSE | tx_cmd::TCP | if ipv4 { tx_cmd::IP } else { 0 },
+        hdrlen,
         mss,
     })
 }
