@@ -10,9 +10,11 @@
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
 mod control;
+mod new_skb;
 mod page_skb;
 mod poll;
 
+pub use new_skb::NewSkb;
 pub use page_skb::PageSkb;
 pub use poll::{
     Poll,

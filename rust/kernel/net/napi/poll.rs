@@ -4,7 +4,10 @@
 //!
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
-use super::PageSkb;
+use super::{
+    NewSkb,
+    PageSkb, //
+};
 use crate::{
     net::skb::{
         DropReason,
@@ -140,7 +143,7 @@ impl<'a> Poll<'a> {
         unit: &Unit<'a>,
         length: usize,
         fill: impl FnOnce(&mut [MaybeUninit<u8>]) -> Result<&mut [u8]>,
-    ) -> Result<SkBuff> {
+    ) -> Result<NewSkb> {
         let skb = self.alloc_skb(unit, length).ok_or(ENOMEM)?;
         // CAST: It was made with this length, of 32 bits.
         //
@@ -154,7 +157,8 @@ impl<'a> Poll<'a> {
         if !core::ptr::eq(filled.as_ptr().cast(), tail) || filled.len() != length {
             return Err(EINVAL);
         }
-        Ok(skb)
+        // SAFETY: It was made above, and `skb_put()` adds to the linear part.
+        Ok(unsafe { NewSkb::new(skb) })
     }
 
     /// Makes a packet of a fragment that holds `length` bytes of data, in C `napi_build_skb()`.
@@ -168,11 +172,14 @@ impl<'a> Poll<'a> {
         _unit: &Unit<'a>,
         fragment: Fragment,
         length: usize,
-    ) -> Result<SkBuff, Fragment> {
+    ) -> Result<NewSkb, Fragment> {
         if length > fragment.len() {
             return Err(fragment);
         }
-        fragment.build_skb(length)
+        let skb = fragment.build_skb(length)?;
+
+        // SAFETY: It was made above, in one piece.
+        Ok(unsafe { NewSkb::new(skb) })
     }
 
     /// Passes a received packet to the stack, which begins with its Ethernet header; in C
@@ -189,14 +196,36 @@ impl<'a> Poll<'a> {
             skb.drop_with(DropReason::DEV_HDR);
             return;
         }
+        // SAFETY: Nobody else has it, and its Ethernet header is in the linear part.
+        unsafe { self.pass(skb) };
+    }
+
+    /// As [`receive`](Self::receive), for a packet that was just made.
+    #[inline]
+    pub fn receive_new(&self, _unit: Unit<'a>, skb: NewSkb) {
+        if skb.len() < ETH_HLEN {
+            SkBuff::from(skb).drop_with(DropReason::DEV_HDR);
+            return;
+        }
+        // SAFETY: By the invariants of `NewSkb`, nobody else has it, and its bytes, which
+        // are enough, are in the linear part.
+        unsafe { self.pass(skb.into()) };
+    }
+
+    /// # Safety
+    ///
+    /// Nobody else must have the packet, and its Ethernet header must be in the linear part.
+    #[inline]
+    unsafe fn pass(&self, skb: SkBuff) {
         let skb = skb.into_raw().as_ptr();
 
         // SAFETY: The packet belongs to this function, and has an Ethernet header in its linear
-        // part.
+        // part, by the requirement of this function.
         let protocol = unsafe { bindings::eth_type_trans(skb, self.dev()) };
         // SAFETY: The packet belongs to this function.
         unsafe { bindings::skb_field_set_protocol(skb, protocol) };
-        // SAFETY: By the type invariant, NAPI belongs to this thread. The packet passes to C.
+        // SAFETY: By the type invariant, NAPI belongs to this thread. The packet, which nobody else
+        // has, passes to C.
         unsafe { bindings::napi_gro_receive(self.napi.as_ptr(), skb) };
     }
 

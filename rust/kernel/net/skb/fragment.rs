@@ -53,7 +53,7 @@ impl Fragment {
             .wrapping_add(data_align(size_of::<bindings::skb_shared_info>()))
     }
 
-    /// Makes a fragment for `length` bytes of data; they are not initialized.
+    /// Makes a fragment for `length` bytes of data, which are whatever was in that memory before.
     ///
     /// # Context
     ///
@@ -99,7 +99,7 @@ impl Fragment {
         unsafe { self.memory.add(HEADROOM) }
     }
 
-    /// Makes a packet of the first bytes of data. To be called in NAPI.
+    /// Makes a packet of the first bytes of data, in one piece. To be called in NAPI.
     #[inline]
     pub(in crate::net) fn build_skb(self, length: usize) -> Result<SkBuff, Self> {
         let this = ManuallyDrop::new(self);

@@ -489,6 +489,29 @@ mod tests {
         Ok(())
     }
 
+    /// What looks like a packet by itself is not one while another one goes on.
+    #[test]
+    fn the_end_of_a_packet_belongs_to_its_beginning() -> Result {
+        for settings in [PLAIN, OTHERS] {
+            let mut card = Card::new(LARGE, settings, Size::MIN)?;
+            let fcs = if settings.keep_fcs { 0 } else { 4 };
+
+            for _ in 0..100 {
+                card.tell(Lie {
+                    length: 1000,
+                    status: rx_status::DD,
+                    ..GOOD
+                })?;
+                card.tell(GOOD)?;
+                card.interrupt()?;
+                assert_eq!(card.packets()?[..], [1600 - ETH_HLEN - fcs]);
+            }
+            assert_eq!(card.received()?.packets, 100);
+            card.works()?;
+        }
+        Ok(())
+    }
+
     #[test]
     fn descriptors_are_done_in_their_order() -> Result {
         let mut card = Card::new(SMALL, PLAIN, Size::MIN)?;

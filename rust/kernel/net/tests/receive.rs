@@ -28,7 +28,10 @@ use crate::{
     prelude::*,
     sync::atomic::Relaxed, //
 };
-use core::ptr::NonNull;
+use core::{
+    mem::MaybeUninit,
+    ptr::NonNull, //
+};
 
 /// A card that is up, and who gets what it receives.
 fn card() -> Result<(Test, Pin<KBox<Tap>>)> {
@@ -48,6 +51,17 @@ fn packet(data: &[u8]) -> Result<KVec<u8>> {
     bytes.extend_from_slice(&header(), GFP_KERNEL)?;
     bytes.extend_from_slice(data, GFP_KERNEL)?;
     Ok(bytes)
+}
+
+/// Writes the room of a packet.
+fn filled(room: &mut [MaybeUninit<u8>]) -> &mut [u8] {
+    let length = room.len();
+
+    for byte in room.iter_mut() {
+        byte.write(7);
+    }
+    // SAFETY: All of it was written.
+    unsafe { core::slice::from_raw_parts_mut(room.as_mut_ptr().cast(), length) }
 }
 
 #[kunit_tests(rust_net_receive)]
@@ -300,6 +314,86 @@ mod tests {
             assert!(skb.tailroom() >= 36);
             Ok(())
         })?
+    }
+
+    #[test]
+    fn a_packet_is_made_of_what_was_written_and_of_nothing_else() -> Result {
+        let (test, _tap) = card()?;
+
+        test.with(|dev, _| -> Result {
+            let elsewhere = KBox::into_raw(KBox::new([0; 60], GFP_KERNEL)?);
+            // SAFETY: It is enabled again below.
+            unsafe { bindings::local_bh_disable() };
+            // SAFETY: The only other one that uses NAPI is an interrupt, and there is none.
+            let mut poll = unsafe { Poll::new(dev.header().napi.get(), 1) };
+            let made = poll.take().ok_or(EINVAL).map(|unit| {
+                [
+                    poll.alloc_skb_with(&unit, 60, |room| Ok(filled(room))),
+                    // Some of it may be uninitialized.
+                    poll.alloc_skb_with(&unit, 60, |room| Ok(filled(&mut room[..59]))),
+                    poll.alloc_skb_with(&unit, 60, |room| Ok(filled(&mut room[1..]))),
+                    // SAFETY: It is valid, and nobody else uses it.
+                    poll.alloc_skb_with(&unit, 60, |_| Ok(unsafe { &mut *elsewhere })),
+                    poll.alloc_skb_with(&unit, 60, |_| Err(ENOSPC)),
+                    poll.alloc_skb_with(&unit, usize::MAX, |_| Err(ENOSPC)),
+                ]
+            });
+
+            // SAFETY: It was disabled above.
+            unsafe { bindings::local_bh_enable() };
+
+            // SAFETY: It was made by `into_raw`, and nobody uses it any more.
+            drop(unsafe { KBox::from_raw(elsewhere) });
+
+            let [good, short, late, other, refused, endless] = made?;
+
+            assert_eq!(good?.head(), [7; 60]);
+            for wrong in [short, late, other] {
+                assert_eq!(wrong.err(), Some(EINVAL));
+            }
+            assert_eq!(refused.err(), Some(ENOSPC));
+            assert_eq!(endless.err(), Some(ENOMEM));
+            Ok(())
+        })?
+    }
+
+    #[test]
+    fn a_new_packet_is_passed_on_if_it_has_a_header() -> Result {
+        let (test, tap) = card()?;
+
+        let bytes = packet(b"header")?;
+
+        test.with(|dev, _| {
+            // SAFETY: It is enabled again below.
+            unsafe { bindings::local_bh_disable() };
+            // SAFETY: The only other one that uses NAPI is an interrupt, and there is none.
+            let mut poll = unsafe { Poll::new(dev.header().napi.get(), 3) };
+
+            for length in [13, 14, 20] {
+                if let Some(unit) = poll.take() {
+                    let made = poll.alloc_skb_with(&unit, length, |room| {
+                        let room = filled(room);
+
+                        room.copy_from_slice(&bytes[..length]);
+                        Ok(room)
+                    });
+
+                    if let Ok(skb) = made {
+                        poll.receive_new(unit, skb);
+                    }
+                }
+            }
+            // SAFETY: It was disabled above.
+            unsafe { bindings::local_bh_enable() };
+        })?;
+        // What was passed on waits for the end of a run.
+        test.interrupt();
+        assert!(wait_until(|| tap.count() == 2));
+
+        let received = tap.take();
+
+        assert_eq!((received[0].len(), received[1].head()), (0, &b"header"[..]));
+        Ok(())
     }
 
     #[test]

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 use crate::{
-    desc::{rx_error, rx_status, RxDone},
-    rxparse::{buffer_size, vlan, Chain, Checksum, Drop, Rules, Verdict},
+    desc::{self, rx_error, rx_status, RxDone},
+    rxparse::{buffer_size, vlan, Chain, Checksum, Drop, Rules, Usual, Verdict},
 };
 
 const RULES: Rules = Rules { buffer: 2048, max_packet: 16128, max_buffers: 17, all: false, keep_fcs: false };
@@ -238,37 +238,53 @@ fn buffers_are_as_large_as_cs() {
     }
 }
 
+/// The second half of a descriptor, as a number.
+fn half(done: &RxDone) -> u64 {
+    u64::from(done.length) | desc::rx_bits(done.status, done.errors) | u64::from(done.special) << 48
+}
+
 /// What is decided at once is what would be decided anyway, and changes nothing.
 #[test]
 fn a_whole_packet_is_what_comes_out_of_the_long_way() {
-    let chains = [end(64), part(64), end(0), part(0)].map(|first| {
-        let mut chain = Chain::default();
+    for bits in 0..8 {
+        let (all, keep_fcs) = (bits & 1 != 0, bits & 2 != 0);
+        let max_buffers = if bits & 4 != 0 { 1 } else { 17 };
 
-        chain.next(&RULES, &first);
-        chain
-    });
+        for buffer in [1522, 2048, 4096, 16384] {
+            let rules = Rules { all, keep_fcs, max_buffers, buffer, ..RULES };
+            let usual = Usual::new(&rules);
 
-    for chain in chains {
-        for bits in 0..8 {
-            let (all, keep_fcs) = (bits & 1 != 0, bits & 2 != 0);
-            let rules = Rules { all, keep_fcs, max_buffers: if bits & 4 != 0 { 1 } else { 17 }, ..RULES };
+            for length in [0, 1, 13, 14, 17, 18, 19, 60, buffer - 1, buffer, buffer + 1, u16::MAX] {
+                for status in 0..=u8::MAX {
+                    for errors in 0..=u8::MAX {
+                        let done = RxDone { length, status, errors, special: u16::MAX };
+                        // The checksum of the packet does not count.
+                        let packet = usual.packet(half(&done) | 0xffff_0000);
+                        let mut after = Chain::default();
 
-            for length in (0..80).chain(2040..2060).chain([u16::MAX]) {
-                for status in [0, rx_status::EOP] {
-                    for errors in [0, rx_error::CE, rx_error::TCPE] {
-                        let done = done(length, status, errors);
-                        let mut after = chain;
-                        let verdict = after.next(&rules, &done);
-
-                        if let Some(packet) = chain.whole(&rules, &done) {
-                            assert_eq!(verdict, Verdict::End { in_buffer: length, packet });
-                            assert_eq!(after, chain);
-                        } else if chain == Chain::default() {
-                            assert!(!matches!(verdict, Verdict::End { .. }));
+                        assert!(after.is_at_start());
+                        match after.next(&rules, &done) {
+                            Verdict::End { in_buffer, packet: bytes } if done.has(rx_status::DD) => {
+                                assert_eq!((packet, in_buffer), (Some(bytes), length));
+                                assert!(after.is_at_start());
+                            }
+                            _ => assert_eq!(packet, None, "{done:?}"),
                         }
                     }
                 }
             }
         }
+    }
+}
+
+#[test]
+fn a_chain_is_at_its_start_between_packets() {
+    for (first, at_start) in [(end(64), true), (part(64), false), (end(0), true), (part(0), false)] {
+        let mut chain = Chain::default();
+
+        chain.next(&RULES, &first);
+        assert_eq!(chain.is_at_start(), at_start, "{first:?}");
+        chain.next(&RULES, &end(64));
+        assert!(chain.is_at_start());
     }
 }

@@ -94,17 +94,16 @@ pub struct RxDone {
 }
 
 impl RxDone {
-    /// Whether a status word belongs to a descriptor that the card is done with.
+    /// Whether the second half of a descriptor, as a number, says that the card is done with it.
     #[inline]
-    pub const fn is_done(status_word: u32) -> bool {
-        u32::from_le(status_word) & rx_status::DD as u32 != 0
+    pub const fn is_done(half: u64) -> bool {
+        half & rx_bits(rx_status::DD, 0) != 0
     }
 
-    /// Decodes the words of a descriptor that [is done](Self::is_done).
+    /// Decodes the second half of a descriptor that [is done](Self::is_done).
     #[inline]
-    pub const fn from_words(length_word: u32, status_word: u32) -> Self {
-        let [l0, l1, _, _] = u32::from_le(length_word).to_le_bytes();
-        let [status, errors, s0, s1] = u32::from_le(status_word).to_le_bytes();
+    pub const fn from_half(half: u64) -> Self {
+        let [l0, l1, _, _, status, errors, s0, s1] = half.to_le_bytes();
 
         Self {
             length: u16::from_le_bytes([l0, l1]),
@@ -125,6 +124,12 @@ impl RxDone {
     pub const fn is_bad_frame(&self) -> bool {
         self.errors & rx_error::FRAME != 0
     }
+}
+
+/// Bits of [`rx_status`] and of [`rx_error`] in the second half of a descriptor, as a number.
+#[inline]
+pub const fn rx_bits(status: u8, errors: u8) -> u64 {
+    (status as u64) << 32 | (errors as u64) << 40
 }
 
 /// Returns a receive descriptor for a buffer.

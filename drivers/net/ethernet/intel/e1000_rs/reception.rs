@@ -12,17 +12,21 @@ use kernel::{
     },
     net::{
         napi::{
+            NewSkb,
             Poll,
             Unit, //
         },
         netdev::VlanProtocol,
         skb::{
             ReceivedChecksum,
-            SkBuff,
             MAX_SKB_FRAGS, //
         }, //
     },
-    prelude::*, //
+    prelude::*,
+    sync::barrier::{
+        dma_mb,
+        Read, //
+    }, //
 };
 
 use super::{
@@ -38,6 +42,7 @@ use super::{
         vlan,
         Checksum,
         Rules,
+        Usual,
         Verdict,
         MAX_JUMBO_FRAME, //
     }, //
@@ -82,6 +87,13 @@ impl Received {
         self.alloc_failed = self.alloc_failed.wrapping_add(more);
     }
 
+    /// Counts a packet for which there was no memory.
+    #[cold]
+    fn count_lost(&mut self) {
+        self.count_failed(1);
+        self.count_dropped(1);
+    }
+
     #[inline]
     fn count_dropped(&mut self, more: u32) {
         self.dropped = self.dropped.wrapping_add(more);
@@ -104,23 +116,33 @@ impl RxRing<'_> {
         poll: &mut Poll<'_>,
         settings: Settings,
     ) -> Received {
-        let rules = self.rules(settings);
+        let usual = Usual::new(&self.rules(settings));
         let size = self.size();
         let mut received = Received::default();
         let mut cleaned = 0;
 
-        while let Some(done) = self.done() {
-            let Some(unit) = poll.take() else {
-                break;
-            };
+        while let Some(half) = self.next_half() {
+            match usual.packet(half) {
+                Some(packet) if self.chain.is_at_start() => {
+                    let Some(unit) = poll.take() else {
+                        break;
+                    };
 
-            match self.receive_buffer(poll, unit, rules, settings, done, &mut received) {
-                Ok(None) => (),
-                Ok(Some(bytes)) => received.count_packet(bytes),
-                Err(_) => {
-                    self.top = None;
-                    received.count_failed(1);
-                    received.count_dropped(1);
+                    // The packet comes before the card says so.
+                    dma_mb(Read);
+                    self.receive_whole(poll, unit, settings, half, packet, &mut received);
+                }
+                _ => {
+                    if !RxDone::is_done(half) {
+                        break;
+                    }
+                    let Some(unit) = poll.take() else {
+                        break;
+                    };
+
+                    // As above.
+                    dma_mb(Read);
+                    self.receive_part(poll, unit, settings, half, &mut received);
                 }
             }
             self.next_to_clean = size.next(self.next_to_clean);
@@ -155,77 +177,77 @@ impl RxRing<'_> {
         }
     }
 
-    /// Does with the next buffer what the card, and the rules, say. Returns how many bytes the
-    /// packet has, if one was passed on.
+    /// Passes on a packet of so many bytes that is in the next buffer.
     #[inline]
-    fn receive_buffer<'p>(
+    fn receive_whole<'p>(
         &mut self,
         poll: &Poll<'p>,
         unit: Unit<'p>,
-        rules: Rules,
         settings: Settings,
-        done: RxDone,
+        half: u64,
+        packet: u32,
         received: &mut Received,
-    ) -> Result<Option<u32>> {
-        // Nearly all packets are in one buffer.
-        let Some(packet) = self.chain.whole(&rules, &done) else {
-            return self.receive_part(poll, unit, settings, done, received);
-        };
-        let skb = if u32::from(done.length) <= settings.copybreak {
-            self.copy(poll, &unit, packet)?
+    ) {
+        let done = RxDone::from_half(half);
+        let made = if u32::from(done.length) <= settings.copybreak {
+            self.copy(poll, &unit, packet)
         } else if let Buffers::Small(_) = self.buffers {
-            self.build(poll, &unit, packet)?
+            self.build(poll, &unit, packet)
         } else {
-            return self.receive_part(poll, unit, settings, done, received);
+            self.receive_part(poll, unit, settings, half, received);
+            return;
         };
 
-        pass(poll, unit, skb, Metadata::new(&done, received));
-        Ok(Some(packet))
+        match made {
+            Ok(skb) => {
+                pass(poll, unit, skb, Metadata::new(&done, received));
+                received.count_packet(packet);
+            }
+            Err(_) => received.count_lost(),
+        }
     }
 
-    /// Does so with a buffer that is part of a packet, or whose packet is lost.
+    /// Does with the next buffer what the card, and the rules, say: it is part of a packet, or its
+    /// packet is lost.
     #[inline(never)]
     fn receive_part<'p>(
         &mut self,
         poll: &Poll<'p>,
         unit: Unit<'p>,
         settings: Settings,
-        done: RxDone,
+        half: u64,
         received: &mut Received,
-    ) -> Result<Option<u32>> {
+    ) {
+        let done = RxDone::from_half(half);
         let rules = self.rules(settings);
-
-        match self.chain.next(&rules, &done) {
+        let result = match self.chain.next(&rules, &done) {
             Verdict::Drop(reason) => {
                 self.top = None;
                 received.count_dropped(reason.is_loss().into());
-                Ok(None)
+                Ok(())
             }
-            Verdict::Part(bytes) => {
-                self.add_page(poll, &unit, bytes)
-                    .inspect_err(|_| self.chain.abandon(&done))?;
-                Ok(None)
-            }
+            Verdict::Part(bytes) => self
+                .add_page(poll, &unit, bytes)
+                .inspect_err(|_| self.chain.abandon(&done)),
             Verdict::End { in_buffer, packet } => {
                 let metadata = Metadata::new(&done, received);
 
-                if self.top.is_none() && u32::from(in_buffer) <= settings.copybreak {
-                    let skb = self.copy(poll, &unit, packet)?;
-
-                    pass(poll, unit, skb, metadata);
-                } else {
-                    self.add_page(poll, &unit, in_buffer)?;
-                    self.pass_pages(poll, unit, packet, metadata)?;
-                }
-                Ok(Some(packet))
+                self.add_page(poll, &unit, in_buffer)
+                    .and_then(|()| self.pass_pages(poll, unit, packet, metadata))
+                    .map(|()| received.count_packet(packet))
             }
+        };
+
+        if result.is_err() {
+            self.top = None;
+            received.count_lost();
         }
     }
 
     /// Copies a small packet, so that the buffer stays where it is (C: `e1000_copybreak`).
     // Once for each packet of most kinds of traffic that has small ones.
     #[inline(always)]
-    fn copy<'p>(&mut self, poll: &Poll<'p>, unit: &Unit<'p>, packet: u32) -> Result<SkBuff> {
+    fn copy<'p>(&mut self, poll: &Poll<'p>, unit: &Unit<'p>, packet: u32) -> Result<NewSkb> {
         let index = usize::from(self.next_to_clean);
         let len = usize::try_from(packet)?;
 
@@ -240,7 +262,7 @@ impl RxRing<'_> {
 
     /// Makes a packet of the buffer itself.
     #[inline]
-    fn build<'p>(&mut self, poll: &Poll<'p>, unit: &Unit<'p>, packet: u32) -> Result<SkBuff> {
+    fn build<'p>(&mut self, poll: &Poll<'p>, unit: &Unit<'p>, packet: u32) -> Result<NewSkb> {
         let index = usize::from(self.next_to_clean);
         let Buffers::Small(places) = &mut self.buffers else {
             return Err(EINVAL);
@@ -321,7 +343,7 @@ fn copy_from<'p, M: Memory>(
     unit: &Unit<'p>,
     place: Option<&mut Option<Mapping<'_, M, FromDevice>>>,
     len: usize,
-) -> Result<(SkBuff, u64)> {
+) -> Result<(NewSkb, u64)> {
     let buffer = place.and_then(Option::as_mut).ok_or(EINVAL)?;
     let address = buffer.dma_address();
     let view = buffer.sync_for_cpu(len)?;
@@ -332,7 +354,7 @@ fn copy_from<'p, M: Memory>(
 
 /// Passes on a packet that is in one piece.
 #[inline]
-fn pass<'p>(poll: &Poll<'p>, unit: Unit<'p>, mut skb: SkBuff, metadata: Metadata) {
+fn pass<'p>(poll: &Poll<'p>, unit: Unit<'p>, mut skb: NewSkb, metadata: Metadata) {
     // A new one says nothing of checksums.
     if metadata.checksum != ReceivedChecksum::None {
         skb.set_checksum(metadata.checksum);
@@ -340,5 +362,5 @@ fn pass<'p>(poll: &Poll<'p>, unit: Unit<'p>, mut skb: SkBuff, metadata: Metadata
     if let Some(tag) = metadata.vlan {
         skb.set_vlan_tag(VlanProtocol::Ctag, tag);
     }
-    poll.receive(unit, skb);
+    poll.receive_new(unit, skb);
 }

@@ -14,12 +14,17 @@ use kernel::{
         IoBase,
         SysMem, //
     },
-    prelude::*, //
+    prelude::*,
+    sync::barrier::{
+        dma_mb,
+        Read, //
+    }, //
 };
 
 use super::{
     desc::{
         self,
+        RxDone,
         Words,
         BYTES, //
     },
@@ -104,11 +109,36 @@ impl Descriptors {
         Ok(())
     }
 
+    /// Reads the second half of a descriptor, as it is in memory: at once where a word has 64 bits.
+    #[inline]
+    fn read_half(&self, index: u16) -> Result<u64> {
+        let half = io_project!(self.cpu(), [try: usize::from(index)][build: 1]);
+
+        #[cfg(CONFIG_64BIT)]
+        let half = half.read_val();
+        #[cfg(not(CONFIG_64BIT))]
+        let half = half.copy_read();
+
+        Ok(half)
+    }
+
     /// Reads the words of the second half of a descriptor.
     #[inline]
     pub(crate) fn read_second_half(&self, index: u16) -> Result<(u32, u32)> {
-        let half = io_project!(self.cpu(), [try: usize::from(index)][build: 1]).copy_read();
+        Ok(desc::words_of_half(self.read_half(index)?))
+    }
 
-        Ok(desc::words_of_half(half))
+    /// Reads the second half of a receive descriptor, as a number. If the card is done with it,
+    /// all of it is what the card has written: that says so last, or with all the rest.
+    #[inline]
+    pub(crate) fn read_received(&self, index: u16) -> Result<u64> {
+        let half = u64::from_le(self.read_half(index)?);
+
+        if cfg!(CONFIG_64BIT) || !RxDone::is_done(half) {
+            return Ok(half);
+        }
+        // It took two reads, of which the first may be older than what says that the card is done.
+        dma_mb(Read);
+        Ok(u64::from_le(self.read_half(index)?))
     }
 }

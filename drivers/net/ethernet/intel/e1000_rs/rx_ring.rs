@@ -20,18 +20,11 @@ use kernel::{
         Page,
         PAGE_SIZE, //
     },
-    prelude::*,
-    sync::barrier::{
-        dma_mb,
-        Read, //
-    }, //
+    prelude::*, //
 };
 
 use super::{
-    desc::{
-        self,
-        RxDone, //
-    },
+    desc,
     mac::{
         is_within_64k,
         Mac, //
@@ -248,26 +241,16 @@ impl<'bound> RxRing<'bound> {
         failed
     }
 
-    /// The next descriptor, if the card is done with it.
+    /// The second half of the next descriptor, as a number, if the card was given one. It need not
+    /// be done with that.
     #[inline]
-    pub(crate) fn done(&self) -> Option<RxDone> {
+    pub(crate) fn next_half(&self) -> Option<u64> {
         let index = self.next_to_clean;
 
-        // The card has none.
         if index == self.next_to_use {
             return None;
         }
-        let (_, status) = self.descriptors.read_second_half(index).ok()?;
-
-        if !RxDone::is_done(status) {
-            return None;
-        }
-        // The rest, and the packet, come before the card says so.
-        dma_mb(Read);
-
-        let (length, status) = self.descriptors.read_second_half(index).ok()?;
-
-        Some(RxDone::from_words(length, status))
+        self.descriptors.read_received(index).ok()
     }
 }
 

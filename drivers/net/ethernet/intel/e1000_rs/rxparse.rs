@@ -4,6 +4,7 @@
 //! believed.
 
 use super::desc::{
+    rx_bits,
     rx_error,
     rx_status,
     RxDone, //
@@ -27,6 +28,63 @@ pub struct Rules {
     pub all: bool,
     /// The check sequence is left in the packet (`NETIF_F_RXFCS`).
     pub keep_fcs: bool,
+}
+
+impl Rules {
+    /// The bytes that are taken off the end of a packet.
+    #[inline]
+    const fn fcs(&self) -> u16 {
+        if self.keep_fcs {
+            0
+        } else {
+            FCS_BYTES
+        }
+    }
+}
+
+/// What is said of a good packet in one buffer, as nearly all are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Usual {
+    /// The bits that matter in the second half of its descriptor, and what they are.
+    mask: u64,
+    bits: u64,
+    /// What is taken off its end.
+    fcs: u16,
+    /// The least and the most bytes that it has, with that.
+    least: u16,
+    most: u16,
+}
+
+impl Usual {
+    /// What it looks like under these rules.
+    #[inline]
+    pub const fn new(rules: &Rules) -> Self {
+        let fcs = rules.fcs();
+        let errors = if rules.all { 0 } else { rx_error::FRAME };
+
+        Self {
+            mask: rx_bits(rx_status::DD | rx_status::EOP, errors),
+            bits: rx_bits(rx_status::DD | rx_status::EOP, 0),
+            fcs,
+            // CAST: It is a small number.
+            least: (ETH_HEADER_BYTES as u16).wrapping_add(fcs),
+            most: rules.buffer,
+        }
+    }
+
+    /// How many bytes are delivered of a buffer whose descriptor has this second half, as a number;
+    /// `None` if that is anything else. No packet must be there that takes several buffers.
+    #[inline]
+    pub const fn packet(&self, half: u64) -> Option<u32> {
+        // CAST: The lower bits are meant.
+        let length = half as u16;
+
+        if half & self.mask != self.bits || length < self.least || length > self.most {
+            return None;
+        }
+        // CAST: 16 bits fit.
+        Some(length.wrapping_sub(self.fcs) as u32)
+    }
 }
 
 /// The checksum of a packet.
@@ -106,92 +164,79 @@ pub enum Verdict {
 
 /// The packet that is being received.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Chain {
-    bytes: u32,
-    buffers: u16,
-    /// The rest of the packet is thrown away, up to its end.
-    discarding: bool,
+pub enum Chain {
+    /// The next buffer begins one.
+    #[default]
+    Start,
+    /// It has so many bytes by now, in so many buffers.
+    Within {
+        /// Bytes, of which there are some.
+        bytes: u32,
+        /// Buffers.
+        buffers: u16,
+    },
+    /// The rest of it is thrown away, up to its end.
+    Rest,
 }
 
 impl Chain {
-    /// How many bytes are delivered of the next buffer, if it is a good packet by itself, as most
-    /// are. Otherwise, [`next`](Self::next) decides.
+    /// Whether the next buffer begins a packet. If that is all of it, nothing changes here.
     #[inline]
-    pub const fn whole(&self, rules: &Rules, done: &RxDone) -> Option<u32> {
-        let bad = done.is_bad_frame() && !rules.all;
+    pub const fn is_at_start(&self) -> bool {
+        matches!(self, Self::Start)
+    }
 
-        if !done.has(rx_status::EOP) || self.buffers != 0 || self.discarding || bad {
-            return None;
+    /// What becomes of the rest of a packet that is not delivered, of which `done` was a part.
+    const fn without(done: &RxDone) -> Self {
+        if done.has(rx_status::EOP) {
+            Self::Start
+        } else {
+            Self::Rest
         }
-
-        let fcs = if rules.keep_fcs { 0 } else { FCS_BYTES };
-        // CAST: 16 bits fit.
-        let least = ETH_HEADER_BYTES.wrapping_add(fcs as u32);
-        // CAST: As above.
-        let length = done.length as u32;
-
-        if length < least || done.length > rules.buffer {
-            return None;
-        }
-        // CAST: As above.
-        Some(length.wrapping_sub(fcs as u32))
     }
 
     /// Decides on the next buffer.
     pub fn next(&mut self, rules: &Rules, done: &RxDone) -> Verdict {
         let ends = done.has(rx_status::EOP);
-
-        if self.discarding {
-            self.discarding = !ends;
-            return Verdict::Drop(Drop::Rest);
-        }
-
-        let before = core::mem::take(self);
-        let drop = |this: &mut Self, reason| {
-            this.discarding = !ends;
-            Verdict::Drop(reason)
+        let (bytes, buffers) = match core::mem::replace(self, Self::without(done)) {
+            Self::Start => (0, 0),
+            Self::Within { bytes, buffers } => (bytes, buffers),
+            Self::Rest => return Verdict::Drop(Drop::Rest),
         };
 
         // Errors mean something at the end only.
         if ends && done.is_bad_frame() && !rules.all {
-            return drop(self, Drop::BadFrame);
+            return Verdict::Drop(Drop::BadFrame);
         }
 
-        let bytes = before.bytes.saturating_add(done.length.into());
-        let buffers = before.buffers.saturating_add(1);
+        let bytes = bytes.saturating_add(done.length.into());
+        let buffers = buffers.saturating_add(1);
 
         if buffers > rules.max_buffers || !ends && buffers == rules.max_buffers {
-            return drop(self, Drop::Fragments);
+            return Verdict::Drop(Drop::Fragments);
         }
         if done.length == 0 || done.length > rules.buffer || buffers > 1 && bytes > rules.max_packet
         {
-            return drop(self, Drop::Length);
+            return Verdict::Drop(Drop::Length);
         }
         if !ends {
-            self.bytes = bytes;
-            self.buffers = buffers;
+            *self = Self::Within { bytes, buffers };
             return Verdict::Part(done.length);
         }
-
-        let fcs = if rules.keep_fcs { 0 } else { FCS_BYTES };
-
-        match bytes.checked_sub(fcs.into()) {
+        match bytes.checked_sub(rules.fcs().into()) {
             // An Ethernet header is what the stack looks at first.
             Some(packet) if packet >= ETH_HEADER_BYTES => Verdict::End {
                 in_buffer: done.length,
                 packet,
             },
-            _ => drop(self, Drop::Length),
+            _ => Verdict::Drop(Drop::Length),
         }
     }
 
     /// Forgets what has been received of a packet, as it could not be kept; the rest of it is
     /// thrown away unless `done` was its end.
     pub fn abandon(&mut self, done: &RxDone) {
-        *self = Self {
-            discarding: !done.has(rx_status::EOP),
-            ..Self::default()
-        };
+        *self = Self::without(done);
     }
 }
 

@@ -513,13 +513,13 @@ fn check_frame(
     buffer: &mut Mapping<'_, KVec<u8>, FromDevice>,
     bytes: usize,
 ) -> Result<(), u64> {
-    let (length, status) = ring.read_second_half(index).map_err(|_| 13u64)?;
+    let half = ring.read_received(index).map_err(|_| 13u64)?;
 
-    if !RxDone::is_done(status) {
+    if !RxDone::is_done(half) {
         return Err(13);
     }
 
-    let done = RxDone::from_words(length, status);
+    let done = RxDone::from_half(half);
 
     // The check sequence comes after it.
     if usize::from(done.length) < bytes {
