@@ -3,16 +3,17 @@
 //! A machine in user-mode Linux, and the processes that are its devices.
 
 use std::fs::File;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::mpsc::Receiver;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use rustix::fs::{FileType, OFlags, fcntl_getfl, fcntl_setfl, fstat};
+use anyhow::{Context, Result};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
 use crate::machine::qemu::{Child, read_lines};
 use crate::machine::{Console, Guest};
@@ -24,6 +25,9 @@ pub use device::{Device, Devices};
 /// The program's hidden subcommand that is a test device: the argument parser of each program that boots these
 /// machines has it.
 pub const DEVICE_COMMAND: &str = "device";
+
+/// What is typed on a terminal where there is nothing more: control-D.
+const END_OF_INPUT: &[u8] = b"\x04";
 
 /// What a machine is made of.
 #[derive(Debug)]
@@ -71,23 +75,40 @@ impl Config<'_> {
     }
 }
 
-/// Runs a machine whose console is the user's terminal until the user leaves it, and returns how it ended.
+/// Runs a machine whose console is the user's terminal until the user leaves it, and returns how it ended. What is no
+/// terminal is typed as if somebody did, and its end is told to the shell.
 ///
 /// # Errors
 ///
-/// It cannot be started, or nobody could type.
+/// It cannot be started.
 pub fn run_on_terminal(config: &Config<'_>, devices: &Devices) -> Result<ExitStatus> {
-    // It waits for input by a call that takes no files and no /dev/null, and would turn round for ever.
-    let kind = FileType::from_raw_mode(fstat(io::stdin())?.st_mode);
-    if !io::stdin().is_terminal() && !matches!(kind, FileType::Fifo | FileType::Socket) {
-        bail!("the standard input is neither a terminal nor a pipe");
+    let input = if io::stdin().is_terminal() { None } else { Some(UnixStream::pair()?) };
+    let (typist, its_input) = input.unzip();
+    let mut child = Child::spawn(config.linux, &config.args(devices.kernel_words()), |command| {
+        if let Some(its_input) = its_input {
+            command.stdin(OwnedFd::from(its_input));
+        }
+    })?;
+    if let Some(typist) = typist {
+        thread::spawn(move || type_all(io::stdin(), typist));
     }
-    let mut child = Child::spawn(config.linux, &config.args(devices.kernel_words()), |_| {})?;
     let status = child.wait();
     // It has made them nonblocking, for all who have them.
     let _ = block(io::stdin());
     let _ = block(io::stdout());
     status
+}
+
+/// Types everything that there is to be read, and then its end, until the machine has gone.
+///
+/// The machine is never given the end of a stream, at which it would turn round for ever.
+fn type_all(mut input: impl Read, mut machine: impl Write) -> io::Result<()> {
+    io::copy(&mut input, &mut machine)?;
+    loop {
+        machine.write_all(END_OF_INPUT)?;
+        // A shell that was not there yet has not seen it.
+        thread::sleep(Duration::from_secs(1));
+    }
 }
 
 /// Lets who reads or writes a file wait.
@@ -178,5 +199,21 @@ impl Drop for UmlGuest {
         self.child.kill();
         // What is missing from the log is missed by those who read it.
         let _ = self.logger.take().map(JoinHandle::join);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_the_input_is_typed_and_no_end_of_a_stream() {
+        let (typist, mut machine) = UnixStream::pair().unwrap();
+        let typing = thread::spawn(move || type_all(&b"dmesg\n"[..], typist));
+        let mut typed = [0; 8];
+        machine.read_exact(&mut typed).unwrap();
+        assert_eq!(&typed, b"dmesg\n\x04\x04", "once more, for a shell that came late");
+        drop(machine);
+        typing.join().unwrap().unwrap_err();
     }
 }
