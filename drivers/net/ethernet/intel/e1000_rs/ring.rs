@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The arithmetic of the rings: indices that wrap, and how many descriptors are free.
+//! The arithmetic of the rings: indices that wrap, and how many descriptors the card has.
 //!
 //! One descriptor always stays unused, as head and tail are equal only when the ring is empty.
 
@@ -60,24 +60,8 @@ impl Size {
         }
     }
 
-    /// The index `steps` after `index`.
-    #[inline]
-    pub const fn advance(self, index: u16, steps: u16) -> u16 {
-        // Both are reduced first: their sum fits.
-        (index % self.0 + steps % self.0) % self.0
-    }
-
-    /// How many descriptors can be filled, if `to_use` is next to be filled and `to_clean` next to
-    /// be given back (C: `E1000_DESC_UNUSED`).
-    #[inline]
-    pub const fn unused(self, to_clean: u16, to_use: u16) -> u16 {
-        // It is less than the size, which is not zero.
-        self.0
-            .wrapping_sub(1)
-            .wrapping_sub(self.used(to_clean, to_use))
-    }
-
-    /// How many descriptors the card has.
+    /// How many descriptors the card has, if it has those from `to_clean` up to `to_use`, without
+    /// it (C: `E1000_DESC_UNUSED`, the other way around).
     #[inline]
     pub const fn used(self, to_clean: u16, to_use: u16) -> u16 {
         let distance = to_use.wrapping_sub(to_clean);
