@@ -40,21 +40,15 @@ const TCP_PROTOCOL: u8 = 6;
 /// All places are counted in bytes from the beginning of the packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tso {
-    /// Whether it is over IPv6. If not, there is a checksum in the IP header to be computed.
+    /// Whether it is over IPv6. If not, each segment needs a checksum in its IP header.
     pub is_v6: bool,
     /// The first byte of the IP header.
     pub ip_start: usize,
-    /// The checksum in the IP header. For IPv6, which has none, where IPv4 would have it.
-    pub ip_checksum: usize,
     /// The first byte of the TCP header.
     pub tcp_start: usize,
-    /// The checksum in the TCP header.
-    pub tcp_checksum: usize,
     /// The length of all headers, which each segment gets.
     pub header_length: usize,
-    /// The number of bytes behind the headers.
-    pub payload_length: usize,
-    /// The largest number of these in a segment.
+    /// The largest number of bytes behind the headers that a segment has.
     pub segment_size: u16,
 }
 
@@ -96,6 +90,8 @@ impl SkBuff {
         self.prepare_headers().map(Some)
     }
 
+    // Not a call, and what it finds not in memory: its one caller needs all of it.
+    #[inline]
     fn prepare_headers(&mut self) -> Result<Tso> {
         // CAST: They are bits of a word.
         const TCPV4: u32 = bindings::SKB_GSO_TCPV4 as u32;
@@ -116,7 +112,6 @@ impl SkBuff {
 
         let ip_start = self.network_offset().ok_or(EINVAL)?;
         let tcp_start = self.transport_offset().ok_or(EINVAL)?;
-        let length = self.len();
         let room = self.headlen().checked_sub(tcp_start).ok_or(EINVAL)?;
         let segment_size = self.gso_size();
 
@@ -151,17 +146,12 @@ impl SkBuff {
 
         tcp[TCP_CHECK..][..2].copy_from_slice(&sum);
 
-        // Both are in the linear part.
-        let header_length = tcp_start + tcp_length;
-
         Ok(Tso {
             is_v6,
             ip_start,
-            ip_checksum: ip_start + IPV4_CHECK,
             tcp_start,
-            tcp_checksum: tcp_start + TCP_CHECK,
-            header_length,
-            payload_length: length - header_length,
+            // Both are in the linear part.
+            header_length: tcp_start + tcp_length,
             segment_size,
         })
     }

@@ -133,6 +133,32 @@ impl Plan {
         self.packet.mss == 0 && !self.errata.pcix && !self.pays_for_tso()
     }
 
+    /// How long the first piece of a linear part with `len` bytes may be.
+    #[inline]
+    const fn first(&self, len: u32) -> u32 {
+        let mut first = if self.errata.pcix {
+            PCIX_FIRST_BYTES
+        } else {
+            self.max_bytes
+        };
+
+        // A descriptor without segmentation that follows one with it is written back before its
+        // data is fetched. It leaves some bytes over.
+        if self.pays_for_tso() && len > TAIL_BYTES {
+            let whole = if len < self.max_bytes {
+                len
+            } else {
+                self.max_bytes
+            };
+            let shorter = whole.wrapping_sub(TAIL_BYTES);
+
+            if shorter < first {
+                first = shorter;
+            }
+        }
+        first
+    }
+
     /// Cuts up the linear part.
     #[inline]
     pub const fn head(&self, len: u32) -> Pieces {
@@ -140,12 +166,7 @@ impl Plan {
             offset: 0,
             left: len,
             max_bytes: self.max_bytes,
-            first: if self.errata.pcix {
-                PCIX_FIRST_BYTES
-            } else {
-                u32::MAX
-            },
-            shorten: self.pays_for_tso(),
+            first: self.first(len),
             sentinel: self.packet.mss != 0 && self.packet.linear,
         }
     }
@@ -157,8 +178,7 @@ impl Plan {
             offset: 0,
             left: len,
             max_bytes: self.max_bytes,
-            first: u32::MAX,
-            shorten: false,
+            first: self.max_bytes,
             sentinel: self.packet.mss != 0 && last,
         }
     }
@@ -172,9 +192,6 @@ pub struct Pieces {
     max_bytes: u32,
     /// How long the first piece may be.
     first: u32,
-    /// The first piece leaves some bytes over: a descriptor without segmentation that follows one
-    /// with it is written back before its data is fetched.
-    shorten: bool,
     /// The last piece has few bytes: descriptors of segmentation are written back too early.
     sentinel: bool,
 }
@@ -190,13 +207,10 @@ impl Iterator for Pieces {
 
         let mut len = self.left.min(self.max_bytes);
 
-        if core::mem::take(&mut self.shorten) && len > TAIL_BYTES {
-            len -= TAIL_BYTES;
-        }
         if self.sentinel && len == self.left && len > 2 * TAIL_BYTES {
             len -= TAIL_BYTES;
         }
-        len = len.min(core::mem::replace(&mut self.first, u32::MAX));
+        len = len.min(core::mem::replace(&mut self.first, self.max_bytes));
 
         let offset = self.offset;
 
