@@ -12,14 +12,6 @@ rust_helper_dma_map_single_attrs(struct device *dev, void *ptr, size_t size,
 }
 
 #ifndef CONFIG_HAS_DMA
-__rust_helper dma_addr_t
-rust_helper_dma_map_page_attrs(struct device *dev, struct page *page,
-			       size_t offset, size_t size,
-			       enum dma_data_direction dir, unsigned long attrs)
-{
-	return dma_map_page_attrs(dev, page, offset, size, dir, attrs);
-}
-
 __rust_helper void
 rust_helper_dma_unmap_page_attrs(struct device *dev, dma_addr_t addr,
 				 size_t size, enum dma_data_direction dir,

@@ -35,7 +35,10 @@ use crate::{
 };
 use core::{
     marker::PhantomData,
-    mem::MaybeUninit,
+    mem::{
+        ManuallyDrop,
+        MaybeUninit, //
+    },
     ptr::NonNull, //
 };
 
@@ -139,186 +142,14 @@ unsafe impl Memory for Page {
     }
 }
 
-/// A part of memory that is mapped for a device, without its owner.
-///
-/// For abstractions over memory of which several parts are mapped, such as a socket buffer; others
-/// have [`Mapping`].
-///
-/// # Invariants
-///
-/// `address` is that of a mapping for `dev` of `len` bytes in the direction `D`, and this value is
-/// what unmaps it.
-pub struct Region<'a, D: Direction> {
-    dev: &'a Device<Bound>,
-    address: DmaAddress,
-    len: u32,
-    _direction: PhantomData<D>,
-}
-
-impl<'a, D: Direction> Region<'a, D> {
-    /// Maps memory by its virtual address (C: `dma_map_single`).
-    ///
-    /// # Context
-    ///
-    /// Any context.
-    ///
-    /// # Errors
-    ///
-    /// - [`ENOMEM`] if the device cannot be given an address for it.
-    /// - [`EINVAL`] if there are no bytes, or more than a device can be told.
-    ///
-    /// # Safety
-    ///
-    /// - The `len` bytes at `place` must be in the linear mapping and contiguous.
-    /// - They must stay valid until the result is dropped, or for ever if that is forgotten. Until
-    ///   then nobody may write to them, or read them unless the device only reads.
-    #[inline]
-    pub unsafe fn map_single(
-        dev: &'a Device<Bound>,
-        place: NonNull<u8>,
-        len: usize,
-    ) -> Result<Self> {
-        let checked = Self::check_len(len)?;
-
-        // SAFETY: The device is bound, and the memory as required of this function.
-        let address = unsafe {
-            bindings::dma_map_single_attrs(
-                dev.as_raw(),
-                place.as_ptr().cast(),
-                len,
-                D::DIRECTION.into(),
-                0,
-            )
-        };
-
-        // SAFETY: The address is what the mapping has returned.
-        unsafe { Self::new(dev, address, checked) }
-    }
-
-    /// Maps memory by its page (C: `dma_map_page`).
-    ///
-    /// # Context
-    ///
-    /// Any context.
-    ///
-    /// # Errors
-    ///
-    /// As for [`map_single`](Self::map_single).
-    ///
-    /// # Safety
-    ///
-    /// As for [`map_single`](Self::map_single), for the `len` bytes from `offset` in the pages that
-    /// begin with `page`; they can be in high memory.
-    #[inline]
-    pub unsafe fn map_page(
-        dev: &'a Device<Bound>,
-        page: *mut bindings::page,
-        offset: usize,
-        len: usize,
-    ) -> Result<Self> {
-        let checked = Self::check_len(len)?;
-
-        // SAFETY: The device is bound, and the memory as required of this function.
-        let address = unsafe {
-            bindings::dma_map_page_attrs(dev.as_raw(), page, offset, len, D::DIRECTION.into(), 0)
-        };
-
-        // SAFETY: The address is what the mapping has returned.
-        unsafe { Self::new(dev, address, checked) }
-    }
-
-    /// # Safety
-    ///
-    /// `address` must be what mapping `len` bytes for `dev` in this direction has returned.
-    #[inline]
-    unsafe fn new(dev: &'a Device<Bound>, address: DmaAddress, len: u32) -> Result<Self> {
-        // SAFETY: The device is bound, and the address as required of this function.
-        if unsafe { bindings::dma_mapping_error(dev.as_raw(), address) } != 0 {
-            return Err(ENOMEM);
-        }
-        // INVARIANT: It was mapped, by the requirement of this function.
-        Ok(Self {
-            dev,
-            address,
-            len,
-            _direction: PhantomData,
-        })
-    }
-
-    #[inline]
-    fn check_len(len: usize) -> Result<u32> {
-        if len == 0 {
-            return Err(EINVAL);
-        }
-        u32::try_from(len).map_err(|_| EINVAL)
-    }
-
-    /// Returns the address by which the device knows the memory.
-    #[inline]
-    pub fn dma_address(&self) -> DmaAddress {
-        self.address
-    }
-
-    /// Returns the number of bytes.
-    #[inline]
-    #[expect(clippy::len_without_is_empty)]
-    pub fn len(&self) -> usize {
-        // CAST: It was a `usize`, see `check_len`.
-        self.len as usize
-    }
-
-    /// Gives the first `len` bytes to the CPU (C: `dma_sync_single_for_cpu`).
-    #[inline]
-    fn sync_for_cpu(&self, len: usize) {
-        // SAFETY: By the type invariant the memory is mapped. The callers have checked `len`.
-        unsafe {
-            bindings::dma_sync_single_for_cpu(
-                self.dev.as_raw(),
-                self.address,
-                len,
-                D::DIRECTION.into(),
-            )
-        };
-    }
-
-    /// Gives the first `len` bytes to the device (C: `dma_sync_single_for_device`).
-    #[inline]
-    fn sync_for_device(&self, len: usize) {
-        // SAFETY: By the type invariant the memory is mapped. The callers have checked `len`.
-        unsafe {
-            bindings::dma_sync_single_for_device(
-                self.dev.as_raw(),
-                self.address,
-                len,
-                D::DIRECTION.into(),
-            )
-        };
-    }
-}
-
-impl<D: Direction> Drop for Region<'_, D> {
-    #[inline]
-    fn drop(&mut self) {
-        // SAFETY: By the type invariant it is mapped, and this is who unmaps it.
-        unsafe {
-            bindings::dma_unmap_page_attrs(
-                self.dev.as_raw(),
-                self.address,
-                self.len(),
-                D::DIRECTION.into(),
-                0,
-            )
-        };
-    }
-}
-
 /// Memory that is mapped for a device.
 ///
 /// When this is dropped, the memory is unmapped, then freed.
 ///
 /// # Invariants
 ///
-/// `region` is a mapping of the bytes of `memory`.
+/// `address` is where the bytes of `memory` are mapped for `dev`, in the direction `D`. There are
+/// some.
 ///
 /// # Examples
 ///
@@ -372,9 +203,11 @@ impl<D: Direction> Drop for Region<'_, D> {
 /// # let _ = (copy, take);
 /// ```
 pub struct Mapping<'a, M: Memory, D: Direction> {
-    // Dropped before the memory.
-    region: Region<'a, D>,
+    dev: &'a Device<Bound>,
+    address: DmaAddress,
+    // Dropped when it is not mapped any more.
     memory: M,
+    _direction: PhantomData<D>,
 }
 
 /// A mapping that could not be made, with the memory.
@@ -403,7 +236,7 @@ impl<'a, M: Memory, D: Direction> Mapping<'a, M, D> {
     /// The memory comes back, with
     ///
     /// - [`ENOMEM`] if the device cannot be given an address for it.
-    /// - [`EINVAL`] if it has no bytes, or more than a device can be told.
+    /// - [`EINVAL`] if it has no bytes.
     #[inline]
     pub fn new(
         dev: &'a Device<Bound>,
@@ -412,28 +245,60 @@ impl<'a, M: Memory, D: Direction> Mapping<'a, M, D> {
     ) -> core::result::Result<Self, MapError<M>> {
         let bytes = memory.bytes();
 
-        // SAFETY: By the requirements of `Memory` it is in the linear mapping, and stays valid
-        // until `memory` is dropped, which is after the region, or for ever. Until then it is
-        // accessed through this value only, which does so where the direction and the syncs allow
-        // it.
-        match unsafe { Region::map_single(dev, bytes.cast(), bytes.len()) } {
-            // INVARIANT: It maps these bytes.
-            Ok(region) => Ok(Self { region, memory }),
-            Err(error) => Err(MapError { error, memory }),
+        if bytes.is_empty() {
+            return Err(MapError {
+                error: EINVAL,
+                memory,
+            });
         }
+
+        // SAFETY: The device is bound. By the requirements of `Memory` it is in the linear mapping,
+        // and stays valid until `memory` is dropped, which is after it was unmapped, or for ever.
+        // Until then it is accessed through this value only, which does so where the direction and
+        // the syncs allow it.
+        let address = unsafe {
+            bindings::dma_map_single_attrs(
+                dev.as_raw(),
+                bytes.cast().as_ptr(),
+                bytes.len(),
+                D::DIRECTION.into(),
+                0,
+            )
+        };
+
+        // SAFETY: That was mapped just above.
+        unsafe { Self::at(dev, address, memory) }
+    }
+
+    /// # Safety
+    ///
+    /// `address` must be what mapping the bytes of `memory` for `dev` has returned.
+    #[inline]
+    unsafe fn at(
+        dev: &'a Device<Bound>,
+        address: DmaAddress,
+        memory: M,
+    ) -> core::result::Result<Self, MapError<M>> {
+        // SAFETY: The device is bound, and the address as required of this function.
+        if unsafe { bindings::dma_mapping_error(dev.as_raw(), address) } != 0 {
+            return Err(MapError {
+                error: ENOMEM,
+                memory,
+            });
+        }
+        // INVARIANT: They were mapped, by the requirement of this function.
+        Ok(Self {
+            dev,
+            address,
+            memory,
+            _direction: PhantomData,
+        })
     }
 
     /// Returns the address by which the device knows the memory.
     #[inline]
     pub fn dma_address(&self) -> DmaAddress {
-        self.region.dma_address()
-    }
-
-    /// Returns the number of bytes.
-    #[inline]
-    #[expect(clippy::len_without_is_empty)]
-    pub fn len(&self) -> usize {
-        self.region.len()
+        self.address
     }
 
     /// Takes the memory from the device (C: `dma_unmap_single`). The device must have been told to
@@ -444,10 +309,37 @@ impl<'a, M: Memory, D: Direction> Mapping<'a, M, D> {
     /// Any context.
     #[inline]
     pub fn unmap(self) -> M {
-        let Self { region, memory } = self;
+        let mut this = ManuallyDrop::new(self);
 
-        drop(region);
-        memory
+        // SAFETY: The mapping is not used or dropped after this.
+        unsafe { this.end() };
+
+        let memory = &raw const this.memory;
+
+        // SAFETY: As above.
+        unsafe { memory.read() }
+    }
+
+    /// Unmaps the memory.
+    ///
+    /// # Safety
+    ///
+    /// The mapping must not be used after this.
+    #[inline]
+    unsafe fn end(&mut self) {
+        let len = self.memory.bytes().len();
+
+        // SAFETY: By the type invariant it is mapped, and the device is bound. Nobody uses the
+        // address any more.
+        unsafe {
+            bindings::dma_unmap_page_attrs(
+                self.dev.as_raw(),
+                self.address,
+                len,
+                D::DIRECTION.into(),
+                0,
+            )
+        };
     }
 
     /// Gives the first `len` bytes to the CPU for a while (C: `dma_sync_single_for_cpu`).
@@ -464,17 +356,37 @@ impl<'a, M: Memory, D: Direction> Mapping<'a, M, D> {
     /// [`EINVAL`] if the mapping has fewer bytes.
     #[inline]
     pub fn sync_for_cpu(&mut self, len: usize) -> Result<CpuView<'_, D>> {
-        if len > self.len() {
+        let bytes = self.memory.bytes();
+
+        if len > bytes.len() {
             return Err(EINVAL);
         }
-        self.region.sync_for_cpu(len);
+        // SAFETY: By the type invariant so many bytes are mapped there, and the device is bound.
+        unsafe {
+            bindings::dma_sync_single_for_cpu(
+                self.dev.as_raw(),
+                self.address,
+                len,
+                D::DIRECTION.into(),
+            )
+        };
         // INVARIANT: They are the first bytes of the mapped memory, synced just above. The mapping
         // is borrowed exclusively.
         Ok(CpuView {
-            region: &self.region,
-            place: self.memory.bytes().cast(),
+            dev: self.dev,
+            address: self.address,
+            place: bytes.cast(),
             len,
+            _mapping: PhantomData,
         })
+    }
+}
+
+impl<M: Memory, D: Direction> Drop for Mapping<'_, M, D> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: This is the end of it.
+        unsafe { self.end() };
     }
 }
 
@@ -486,12 +398,14 @@ impl<'a, M: Memory, D: Direction> Mapping<'a, M, D> {
 ///
 /// # Invariants
 ///
-/// The `len` bytes at `place` are mapped by `region`, at its beginning, and were synced for the
-/// CPU. Nobody else in the kernel accesses them.
+/// The `len` bytes at `place` are mapped for `dev`, at `address`, in the direction `D`, and were
+/// synced for the CPU. Nobody else in the kernel accesses them.
 pub struct CpuView<'a, D: Direction> {
-    region: &'a Region<'a, D>,
+    dev: &'a Device<Bound>,
+    address: DmaAddress,
     place: NonNull<u8>,
     len: usize,
+    _mapping: PhantomData<&'a mut D>,
 }
 
 impl<D: Direction> CpuView<'_, D> {
@@ -572,7 +486,15 @@ impl<D: Direction> Drop for CpuView<'_, D> {
     fn drop(&mut self) {
         // What the CPU has only read is still the device's.
         if D::CPU_WRITES {
-            self.region.sync_for_device(self.len);
+            // SAFETY: By the type invariant they are mapped there, and the device is bound.
+            unsafe {
+                bindings::dma_sync_single_for_device(
+                    self.dev.as_raw(),
+                    self.address,
+                    self.len,
+                    D::DIRECTION.into(),
+                )
+            };
         }
     }
 }
