@@ -274,8 +274,6 @@ pub fn uml_one(workshop: &Workshop, name: &str, work: PathBuf) -> Result<Tally> 
 /// A kernel cannot be built or no machine can be started.
 pub fn soak(workshop: &Workshop) -> Result<Tally> {
     let _lock = GuestLock::take(&workshop.project, "run")?;
-    // A variable that is wrong is told before anything is built.
-    scenario::of(scenario::Group::Soak)?;
     for variant in [Variant::Plain, Variant::Debug] {
         build::kernel(workshop, variant)?;
     }

@@ -19,6 +19,9 @@ use crate::project::variable;
 /// Power cuts unless `CUTS=` says otherwise.
 const CUTS: u64 = 100;
 
+/// More would not end in a year.
+const MOST_CUTS: u32 = 1_000_000;
+
 /// Power cuts of `make test`.
 const FEW_CUTS: u32 = 5;
 
@@ -96,17 +99,41 @@ pub fn fuzz(workshop: &Workshop) -> Result<Tally> {
     fuzz::run(&host, &kernel, DRIVERS[0], seed, time)
 }
 
+/// What `CUTS=` and `SEED=` say.
+#[derive(Debug, PartialEq)]
+pub struct Cuts {
+    count: u32,
+    seed: u64,
+}
+
+impl Cuts {
+    /// Reads the variables.
+    ///
+    /// # Errors
+    ///
+    /// One of them is no number that makes sense.
+    pub fn wanted() -> Result<Self> {
+        Ok(Self { count: count(number("CUTS", CUTS)?)?, seed: number("SEED", CUT_SEED)? })
+    }
+}
+
+fn count(cuts: u64) -> Result<u32> {
+    match u32::try_from(cuts) {
+        Ok(count @ 1..=MOST_CUTS) => Ok(count),
+        _ => bail!("CUTS={cuts}: give a number from 1 to {MOST_CUTS}"),
+    }
+}
+
 /// `make powercut`: `CUTS=` power cuts, by `SEED=`.
 ///
 /// # Errors
 ///
 /// A variable is wrong, the kernel cannot be built or no machine can be started.
 pub fn powercuts(workshop: &Workshop) -> Result<Tally> {
-    let cuts = number("CUTS", CUTS)?;
+    let Cuts { count, seed } = Cuts::wanted()?;
     let _lock = GuestLock::take(&workshop.project, "run")?;
-    let seed = number("SEED", CUT_SEED)?;
     let (host, kernel) = ready(workshop)?;
-    powercut::run(&host, &kernel, DRIVERS[0], u32::try_from(cuts)?, seed)
+    powercut::run(&host, &kernel, DRIVERS[0], count, seed)
 }
 
 /// The power cuts of `make test`.
@@ -136,6 +163,13 @@ fn parse(name: &str, value: Option<&str>, default: u64) -> Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn there_are_some_cuts_and_not_too_many() {
+        assert_eq!(count(1).unwrap(), 1);
+        assert_eq!(count(0).unwrap_err().to_string(), "CUTS=0: give a number from 1 to 1000000");
+        assert!(count(5_000_000_000).is_err());
+    }
 
     #[test]
     fn a_variable_that_is_no_number_is_refused_by_name() {

@@ -230,8 +230,8 @@ fn work(command: &Command, workshop: Workshop) -> Result<bool> {
         Command::Run => return Ok(guest::run(workshop)?.success()),
         Command::RunNet => return Ok(guest::run_net(workshop)?.success()),
         Command::Shell => guest::shell(workshop)?,
-        Command::Test => return Ok(tell(suite::run(&workshop))),
-        Command::Soak => return Ok(tell(soak(&workshop)?)),
+        Command::Test => return Ok(tell(suite::test(&workshop))),
+        Command::Soak => return Ok(tell(suite::soak(&workshop)?)),
         Command::Boots => return Ok(tell(guest::boots(&workshop)?)),
         Command::Insns => return guest::insns(workshop, Kind::Disks),
         Command::InsnsNet => return guest::insns(workshop, Kind::Cards),
@@ -266,13 +266,9 @@ fn work(command: &Command, workshop: Workshop) -> Result<bool> {
     Ok(true)
 }
 
-/// The long tests.
-fn soak(workshop: &Workshop) -> Result<Tally> {
-    Ok(guest::soak(workshop)? + hostile::whole(workshop)? + hostile::powercuts(workshop)?)
-}
-
 fn unapply(project: &Project) -> Result<()> {
     let _lock = lock::BuildLock::take(project)?;
+    mutants::heal(&project.build)?;
     let tree = source::find(project)?.context("there is no kernel tree yet, so there is nothing to restore")?;
     let changed = Overlay::new(&project.repo, &tree.root).unapply()?;
     let what = if changed { "restored" } else { "nothing to restore in" };

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
-//! `make test`: everything that must pass before a change lands.
+//! `make test`: everything that must pass before a change lands; and `make soak`: its long versions.
 
 use anyhow::Result;
 use vm::Tally;
+use vm::scenario::Effort;
 
 use crate::kernel::Workshop;
 use crate::new_driver::trial;
@@ -11,8 +12,8 @@ use crate::{book, cargo, check, compile_fail, guest, hostile, kunit};
 
 type Stage = fn(&Workshop) -> Result<Tally>;
 
-/// The stages, quick ones first.
-const STAGES: [(&str, Stage); 10] = [
+/// The stages of `make test`, quick ones first.
+const SHORT: [(&str, Stage); 10] = [
     ("checks", |workshop| Ok(check::all(workshop))),
     ("host tools", |workshop| cargo::test(&workshop.project)),
     ("KUnit", kunit::run_all),
@@ -25,12 +26,33 @@ const STAGES: [(&str, Stage); 10] = [
     ("virtual machines", guest::test),
 ];
 
+/// The stages of `make soak`.
+const LONG: [(&str, Stage); 3] =
+    [("virtual machines", guest::soak), ("devices that lie", hostile::whole), ("power cuts", hostile::powercuts)];
+
+/// Runs everything that must pass before a change lands.
+pub fn test(workshop: &Workshop) -> Tally {
+    run(workshop, &SHORT)
+}
+
+/// Runs the long tests.
+///
+/// # Errors
+///
+/// A variable is wrong, which is told before hours have gone by.
+pub fn soak(workshop: &Workshop) -> Result<Tally> {
+    Effort::from_environment()?;
+    hostile::Cuts::wanted()?;
+    Ok(run(workshop, &LONG))
+}
+
 /// Runs every stage, also after one that failed, so that one run tells everything.
-pub fn run(workshop: &Workshop) -> Tally {
-    let results = STAGES.map(|(name, stage)| {
+fn run(workshop: &Workshop, stages: &[(&'static str, Stage)]) -> Tally {
+    let run = |(name, stage): &(&'static str, Stage)| {
         say(name);
-        (name, stage(workshop))
-    });
+        (*name, stage(workshop))
+    };
+    let results: Vec<_> = stages.iter().map(run).collect();
     say("summary");
     let mut sum = Tally::default();
     for (name, result) in results {
