@@ -7,11 +7,15 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use crate::lock::BuildLock;
+use crate::mutants;
 use crate::new_driver::trial;
 use crate::overlay::Overlay;
 use crate::progress::say;
 use crate::project::{Project, remove_dir};
 use crate::source;
+
+/// What commands make below the build directory, some of it only until they end.
+const MADE: [&str; 8] = ["vm", "logs", "modules", "unpack", "patches", "rust-analyzer", "bindgen", "target"];
 
 /// Removes what was built: object directories, images, logs and the host program itself.
 ///
@@ -30,6 +34,7 @@ pub fn objects(project: &Project) -> Result<()> {
 /// As for [`objects`].
 pub fn everything(project: &Project) -> Result<()> {
     let _lock = BuildLock::take(project)?;
+    mutants::heal(&project.build)?;
     remove_objects(project)?;
     if let Some(kdir) = &project.kdir {
         Overlay::new(&project.repo, kdir).unapply()?;
@@ -52,7 +57,7 @@ fn remove_objects(project: &Project) -> Result<()> {
     }
     remove(&project.kdir_objects())?;
     remove(&trial::place(project))?;
-    ["vm", "logs", "modules", "unpack", "target"].iter().try_for_each(|name| remove(&project.build.join(name)))
+    MADE.iter().try_for_each(|name| remove(&project.build.join(name)))
 }
 
 fn remove(dir: &Path) -> Result<()> {
