@@ -251,7 +251,8 @@ came() {
 	echo "$1" >/tmp/came
 }
 
-if ! prepare >/tmp/prepare.log 2>&1; then
+# In a shell of its own, which what fails in there ends.
+if ! (prepare) >/tmp/prepare.log 2>&1; then
 	sed 's/^/# /' /tmp/prepare.log >&3
 	exit 1
 fi

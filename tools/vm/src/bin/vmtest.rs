@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Parser, Subcommand};
 use vm::report::Report;
 use vm::runner::Runner;
@@ -242,6 +242,7 @@ fn hostile(names: &[String], short: bool, driver: &str, target: Target) -> Resul
     let mut scenarios = hostile::corpus::all(&host.repo)?;
     scenarios.retain(|scenario| names.is_empty() || names.iter().any(|name| scenario.name.contains(name)));
     scenarios.retain(|scenario| scenario.short || !short);
+    ensure!(!scenarios.is_empty(), "no scenario of a device that lies is called so");
     let results = hostile::run(&host, &kernel, driver, &scenarios)?;
     let mut held = true;
     for scenario in &scenarios {

@@ -76,7 +76,8 @@ pub fn run(host: &Host, kernel: &Kernel, driver: &str, name: &str, batch: &[&Sce
     Ok((trials, stats))
 }
 
-/// Makes trials in one machine, until all are made or the machine is of no use any more; at least one.
+/// Makes trials in one machine, until all are made or the machine is of no use any more; none if it was of no use at
+/// all.
 fn boot(
     host: &Host,
     kernel: &Kernel,
@@ -88,20 +89,20 @@ fn boot(
     let overrides = Overrides { driver: Some(driver.to_owned()), vars: Vec::new() };
     let what = Boot { script: "hostile", vars: &[], devices: &corpus::devices(), memory: MEMORY };
     let (guest, console) = start(host, kernel, &what, &overrides, &boot)?;
-    let mut course = Course { guest, batch, trials: Vec::new(), lies: 0, refused: false, log: Vec::new() };
+    let mut course = Course { guest, batch, trials: Vec::new(), begun: 0, lies: 0, refused: false, log: Vec::new() };
     // Most of a run would go by in waiting for a driver that hangs again and again.
     let limit = if driver == DRIVERS[0] { host.patience(LIMIT) } else { LIMIT };
     let why = course.follow(host.patience(START_LIMIT), limit)?;
     let stats = Stats { boots: 1, requests: course.counted("requests"), lies: course.counted("lies") };
-    let Course { mut guest, mut trials, log, .. } = course;
+    let Course { mut guest, mut trials, begun, log, .. } = course;
     guest.child().kill();
     // The log of the kernel is complete when the guest is dropped.
     drop(guest);
     let kernel_log = fs::read(&console).unwrap_or_default();
     let kernel_log = String::from_utf8_lossy(&kernel_log);
-    if let (Some(outcome), Some(scenario)) = (why, batch.get(trials.len())) {
+    if let Some(outcome) = why {
         let details = last(log.iter().map(String::as_str)).chain(last(kernel_log.lines())).map(str::to_owned).collect();
-        trials.push(Trial { scenario: scenario.name.clone(), outcome, details });
+        end_with(&mut trials, batch, begun, outcome, details);
     }
     blame(&mut trials, batch, &kernel_log);
     save(&boot, &trials)?;
@@ -113,6 +114,8 @@ struct Course<'a> {
     guest: UmlGuest,
     batch: &'a [&'a Scenario],
     trials: Vec<Trial>,
+    /// How many trials the guest script has begun.
+    begun: usize,
     /// The lies that the device had told before the trial.
     lies: u64,
     /// Whether the device has refused a command in it.
@@ -138,6 +141,7 @@ impl Course<'_> {
                         return Ok(None);
                     };
                     deadline = Instant::now() + limit;
+                    self.begun += 1;
                     self.refused = false;
                     self.log.clear();
                     let Scenario { device, when, name, reset_on_timeout, .. } = scenario;
@@ -233,6 +237,16 @@ impl Course<'_> {
     }
 }
 
+/// What came of a machine is what came of the trial that began last, although that may have come to something before.
+/// If none has begun, it is no scenario's.
+fn end_with(trials: &mut Vec<Trial>, batch: &[&Scenario], begun: usize, outcome: Outcome, details: Vec<String>) {
+    let last = begun.checked_sub(1);
+    if let Some((at, scenario)) = last.and_then(|at| Some((at, batch.get(at)?))) {
+        trials.truncate(at);
+        trials.push(Trial { scenario: scenario.name.clone(), outcome, details });
+    }
+}
+
 /// The last lines of something.
 fn last<T>(lines: impl DoubleEndedIterator<Item = T>) -> impl Iterator<Item = T> {
     let last: Vec<_> = lines.rev().take(LINES).collect();
@@ -299,6 +313,27 @@ mod tests {
         blame(&mut trials, &batch, log);
         assert_eq!(trials.each_ref().map(|trial| trial.outcome), [Outcome::Serves, Outcome::Complains]);
         assert!(trials[1].details.iter().any(|line| line.contains("WARNING")));
+    }
+
+    #[test]
+    fn what_comes_of_a_machine_belongs_to_the_trial_that_began_last() {
+        let scenarios = ["a", "b"].map(scenario);
+        let batch: Vec<_> = scenarios.iter().collect();
+        let ends = |made: usize, begun| {
+            let trial = |scenario: &Scenario| Trial {
+                scenario: scenario.name.clone(),
+                outcome: Outcome::Serves,
+                details: Vec::new(),
+            };
+            let mut trials: Vec<_> = scenarios[..made].iter().map(trial).collect();
+            end_with(&mut trials, &batch, begun, Outcome::Hangs, Vec::new());
+            trials.into_iter().map(|trial| (trial.scenario, trial.outcome)).collect::<Vec<_>>()
+        };
+        let (a, b) = ("a".to_owned(), "b".to_owned());
+        assert_eq!(ends(0, 0), [], "it never came to the first one");
+        assert_eq!(ends(0, 1), [(a.clone(), Outcome::Hangs)]);
+        assert_eq!(ends(1, 1), [(a.clone(), Outcome::Hangs)], "after its end");
+        assert_eq!(ends(1, 2), [(a, Outcome::Serves), (b, Outcome::Hangs)]);
     }
 
     #[test]
