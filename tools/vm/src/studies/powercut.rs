@@ -79,6 +79,10 @@ pub fn run(host: &Host, kernel: &Kernel, driver: &str, cuts: u32, seed: u64) -> 
             break;
         }
     }
+    if steps == 0 {
+        println!("  FAIL  nothing was ever synced, so no cut has shown anything");
+        tally.failed += 1;
+    }
     println!(
         "power cuts: {} survived, {} lost, {steps} steps, seed {seed}, in {}",
         tally.passed,
