@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # Upstream's drivers beside ours. ORACLE (the C driver) and DRIVER are loaded together, and one disk goes from the first
-# to the second and back. Upstream's Rust null block driver goes on using upstream's own abstraction.
+# to the second and back.
 
 . /mnt/guest/lib.sh
 . /mnt/guest/disk.sh

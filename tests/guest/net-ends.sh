@@ -12,14 +12,21 @@ the_modules_load() {
 	wait_for 10 hears left
 }
 
+received() {
+	stack_counters "$1" | cut -d' ' -f1
+}
+
+# has_received CARD COUNT
+has_received() {
+	[ "$(received "$1")" -gt "$2" ]
+}
+
 frames_go_in_both_directions() {
 	for card in left right; do
 		on $card ethtool -s $card wol g
 		on $card ping -q -f -n -s 1400 "$(v4_of "$(other $card)")" >/dev/null 2>&1 &
 	done
-	before=$(stack_counters left | cut -d' ' -f1)
-	sleep 2
-	[ "$(stack_counters left | cut -d' ' -f1)" -gt $((before + 100)) ]
+	wait_for 20 has_received left $(($(received left) + 100))
 }
 
 the_machine_goes_down() {
