@@ -2,14 +2,7 @@
 #
 # The door to everything: each target is a command of the host-side program in tools/xtask.
 #
-# Variables: RUSTC= BINDGEN= LLVM= QEMU= name tools, ACCEL=kvm|tcg the accelerator, JOBS= the parallel jobs,
-# BUILD= the build directory, KDIR= an unpacked Linux 7.3.y tree, KERNEL=plain|debug|traced the kernel of run, parity,
-# shell, ko and kernel (um, too, for the last three), MODULE= and RUN= what debug looks at, CHAPTER= and QUICK=1 what check-book runs, FILTER= the
-# KUnit suites, SYMBOL= what bindings shows, BUILD_EACH=1 whether patches builds steps of the series, SOAK_LOOPS= and
-# SOAK_SECONDS= how long soak goes on, BOOTS= how often each kernel is booted by boots, QUICK=1 BENCH_PAIRS=
-# BENCH_SECONDS= how much is measured by bench, FUZZ_SECONDS= SEED= CUTS= MUTANTS= those of fuzz, powercut and mutants,
-# NAME= KIND= DIR= those of new-driver, M= a project outside of the tree for ko, test, shell and rust-analyzer, DEVICES=
-# more devices for shell and for test M=, V=1 more output.
+# What variables there are, such as KERNEL= and V=1, is a table in README.md.
 
 .DEFAULT_GOAL := help
 
