@@ -181,8 +181,11 @@ impl<H: Handler<A>, A: Access> Virtqueue<H, A> {
         // live until the end.
         let _rings = dev.state().ok_or(ENODEV)?.rings.lock();
 
-        // SAFETY: By the requirement of this function there is no other user, and under that lock
-        // the adapter is none.
+        // Those of another device are under another lock.
+        self.check_device(dev)?;
+
+        // SAFETY: By the requirement of this function there is no other user, and under that lock,
+        // of the device of this queue, the adapter is none.
         let vq = unsafe {
             self.ring.with(|ring| {
                 let vq = check(ring)?;
@@ -225,16 +228,25 @@ impl<H: Handler<A>, A: Access> Virtqueue<H, A> {
     }
 }
 
+impl<H: Handler<A>, A: Access> Virtqueue<H, A> {
+    /// Fails if the queue has no ring, or not one of `dev`.
+    fn check_device(&self, dev: &Device<Core<'_>>) -> Result {
+        // SAFETY: `with_raw` passes a live ring.
+        let vdev = self.with_raw(|vq| unsafe { (*vq).vdev }).ok_or(ENODEV)?;
+
+        if vdev != dev.as_raw() {
+            return Err(EINVAL);
+        }
+        Ok(())
+    }
+}
+
 impl<T: Token> Ring<T> {
     /// Returns the C queue, if it can be restarted. A broken one cannot: a device that is gone
     /// would be waited for without end.
     fn resettable(&self, dev: &Device<Core<'_>>) -> Result<NonNull<bindings::virtqueue>> {
         let vq = self.vq().ok_or(ENODEV)?;
 
-        // SAFETY: By the type invariant `vq` is live.
-        if unsafe { (*vq.as_ptr()).vdev } != dev.as_raw() {
-            return Err(EINVAL);
-        }
         // SAFETY: The operations of a valid device are valid, and do not change.
         let ops = unsafe { &*(*dev.as_raw()).config };
 

@@ -21,6 +21,7 @@ use super::{
         Session,
         MODERN, //
     },
+    driver::Minimal,
 };
 use crate::{
     bindings,
@@ -422,6 +423,25 @@ mod cases {
         setup.port.transmit([7; LEN])?;
         ensure_eq!(setup.collect()?[..], [7; LEN]);
         Ok(())
+    }
+
+    #[test]
+    fn a_queue_of_another_device_is_not_restarted() -> Result {
+        let setup = Setup::new(&[bindings::VIRTIO_F_RING_RESET])?;
+        // Its device goes to the driver that was there first.
+        let other = Session::<Minimal>::with_driver(Plan::DEFAULT, MODERN)?;
+        let mut rings = setup.port.rings.lock().take().ok_or(ENODEV)?;
+        let ret = other.fake()?.with_core(|dev| {
+            (
+                rings.transmit.resize(dev, 4),
+                rings.receive.reset(dev), //
+            )
+        })?;
+
+        ensure_eq!(ret, (Err(EINVAL), Err(EINVAL)));
+        ensure_eq!(setup.port.detached.load(Relaxed), 0);
+        *setup.port.rings.lock() = Some(rings);
+        setup.exchange(3)
     }
 
     #[test]
