@@ -41,7 +41,8 @@ impl DeviceState {
         if self.fail_in_flight() {
             dev_warn!(self.device(), "ended what was in flight, as {}\n", evidence);
         }
-        None
+        // The same callback can bring the device up again, and wait for it.
+        Some(WATCH_PERIOD)
     }
 }
 

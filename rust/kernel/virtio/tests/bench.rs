@@ -113,6 +113,8 @@ pub(super) struct Plan {
     pub(super) in_config_changed: fn(&Device<Bound>, &Bench),
     /// Code that runs in freeze, restore, unbind, and when the device was recovered.
     pub(super) in_callback: fn(&Device<Core<'_>>, &Bench),
+    /// Code that runs when the device is about to be recovered.
+    pub(super) in_prepare: fn(&Bench),
     /// Code that runs when a buffer comes back unused.
     pub(super) in_detached: fn(&Bench),
     /// Code that runs when the driver's data is dropped.
@@ -137,6 +139,7 @@ impl Plan {
         set_up: None,
         in_config_changed: |_, _| (),
         in_callback: |_, _| (),
+        in_prepare: |_| (),
         in_detached: |_| (),
         in_drop: |_| (),
     };

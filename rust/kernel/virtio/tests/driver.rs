@@ -333,6 +333,7 @@ impl Driver for TestDriver {
     fn recovery_prepare<'bound>(dev: &'bound Device<Core<'_>>, this: Pin<&Data>) {
         this.bench.check_lock(dev);
         this.bench.log.driver("recovery prepare");
+        (this.bench.plan.in_prepare)(&this.bench);
     }
 
     fn recovery_done<'bound>(dev: &'bound Device<Core<'_>>, this: Pin<&Data>) -> Result {

@@ -24,6 +24,7 @@ use super::{
         MODERN, //
     },
     driver::{
+        Buffer,
         Minimal,
         TestDriver,
         Testable, //
@@ -498,6 +499,42 @@ mod cases {
         wait_for(&session, GIVEN_UP, 1)?;
         ensure_eq!(session.log.count(PREPARE), 5);
         Ok(())
+    }
+
+    #[test]
+    fn a_device_that_dies_again_in_a_long_recovery_is_not_waited_for() -> Result {
+        fn die_once_and_wait(dev: &Device<Core<'_>>, bench: &Bench) {
+            if bench.note.load(Relaxed) != 0 {
+                return;
+            }
+            if let (Ok(queue), Ok(buffer)) = (bench.queue(0), bench.buffer(5)) {
+                let _ = queue.lock().add(buffer, Buffer::describe);
+            }
+            // Nobody is told.
+            if let Some(device) = bench.device.as_ref() {
+                device.add_status(NEEDS_RESET);
+            }
+            wait_for_the_device(dev, bench);
+        }
+
+        let plan = Plan {
+            // Meanwhile what the device had is ended, as that would be waited for.
+            in_prepare: |_| fsleep(Delta::from_millis(1500)),
+            in_callback: die_once_and_wait,
+            ..FILLED
+        };
+        let session = set_up::<TestDriver>(plan, MODERN)?;
+
+        session.fake()?.bound()?.recover()?;
+        wait_for(&session, DONE, 2)?;
+        wait_until_settled(&session)?;
+
+        let waited = session.note.load(Relaxed);
+
+        ensure!(waited > 0 && waited < 5000);
+        ensure_eq!(session.log.count(Event::Detached { queue: 0, id: 5 }), 1);
+        session.add(0, 1)?;
+        session.serve(0)
     }
 
     #[test]
