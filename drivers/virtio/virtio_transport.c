@@ -69,6 +69,14 @@ static void pci_enable(struct virtio_device *vdev)
 	}
 	pci_set_master(pci_dev);
 }
+
+static void pci_silence(struct virtio_device *vdev)
+{
+	struct pci_dev *pci_dev = transport_pci_dev(vdev);
+
+	if (pci_dev && pci_device_is_present(pci_dev))
+		pci_clear_master(pci_dev);
+}
 #else
 static bool pci_present(struct virtio_device *vdev)
 {
@@ -76,6 +84,10 @@ static bool pci_present(struct virtio_device *vdev)
 }
 
 static void pci_enable(struct virtio_device *vdev)
+{
+}
+
+static void pci_silence(struct virtio_device *vdev)
 {
 }
 #endif
@@ -103,4 +115,16 @@ bool virtio_transport_present(struct virtio_device *vdev)
 void virtio_transport_enable(struct virtio_device *vdev)
 {
 	pci_enable(vdev);
+}
+
+/**
+ * virtio_transport_silence - keep a device from memory
+ * @vdev: a device that is registered
+ *
+ * For one that cannot be reset, as its registers do not answer, although it is
+ * there. virtio_transport_enable() undoes it.
+ */
+void virtio_transport_silence(struct virtio_device *vdev)
+{
+	pci_silence(vdev);
 }

@@ -12,5 +12,6 @@ extern struct workqueue_struct *virtio_recovery_wq;
 
 bool virtio_transport_present(struct virtio_device *vdev);
 void virtio_transport_enable(struct virtio_device *vdev);
+void virtio_transport_silence(struct virtio_device *vdev);
 
 #endif /* _LINUX_VIRTIO_TRANSPORT_H */

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 # The configuration space of a PCI function, behind the back of its driver.
 
-# Where its command register is, and the bit by which it may read and write memory.
+# Where its command register is, and in it the bits by which its registers are there, and by which it may read and write
+# memory.
 COMMAND=4
+DECODES=3
 MASTER=4
 
 # config_read FUNCTION OFFSET: 16 bits of its configuration space, in decimal.

@@ -62,6 +62,22 @@ bus_mastering_that_stays_off_is_switched_on() {
 	anew main 2000
 }
 
+# A device that nobody can tell to stop goes on with what it has, and buffers are given back.
+a_disk_whose_registers_are_off_is_reset_when_its_driver_leaves() {
+	function=$(function_of main)
+	device=$(virtio_of main)
+	command=$(config_read "$function" $COMMAND)
+	config_write "$function" $COMMAND $((command & ~DECODES))
+	unbind "$DRIVER" main
+	config_write "$function" $COMMAND "$command"
+	# The bus acknowledges a device that was reset.
+	[ "$(cat "$VIRTIO/devices/$device/status")" = 0x00000001 ]
+	bind "$DRIVER" main
+	wait_for 10 disk_of main
+	touch_disk "$(disk_of main)"
+	look_soon main 2000
+}
+
 DEVICE_CONTROL=8
 FUNCTION_RESET=32768
 
@@ -134,6 +150,7 @@ the_other_disk_goes_on() {
 }
 
 cases the_module_loads bus_mastering_can_be_switched_off_and_on_under_load \
-	bus_mastering_that_stays_off_is_switched_on a_function_reset_that_nobody_announced_is_survived \
+	bus_mastering_that_stays_off_is_switched_on a_disk_whose_registers_are_off_is_reset_when_its_driver_leaves \
+	a_function_reset_that_nobody_announced_is_survived \
 	two_lines_in_the_log_tell_of_a_recovery a_slow_disk_is_waited_for a_slot_that_loses_its_power_ends_what_waits \
 	the_other_disk_goes_on

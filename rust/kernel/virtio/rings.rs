@@ -243,12 +243,21 @@ impl DeviceState {
     /// Some transports wait without end for a device to be reset that is not there. Others do not
     /// wait for their handlers, or not before they delete the rings, which those handlers walk
     /// over.
+    ///
+    /// What cannot be told to stop is kept from memory, if it is there: it may go on with what it
+    /// has.
     fn reset(&self, _alone: &Exclusion<'_>) {
         let vdev = self.vdev();
 
+        // Something may have come between driver and device.
+        //
+        // SAFETY: The device of a state is valid.
+        unsafe { bindings::virtio_transport_enable(vdev) };
         if self.is_gone() {
-            // SAFETY: The device of a state is valid.
+            // SAFETY: As above.
             unsafe { bindings::virtio_break_device(vdev) };
+            // SAFETY: As above.
+            unsafe { bindings::virtio_transport_silence(vdev) };
         } else {
             // SAFETY: As above. No notification is under way, as the callers have closed the
             // queues.
@@ -455,14 +464,6 @@ impl DeviceState {
         if !self.is_gone() {
             self.add_status(bindings::VIRTIO_CONFIG_S_FAILED);
         }
-    }
-
-    /// Lets driver and device reach each other again, if something has come between them.
-    pub(super) fn reach(&self) {
-        let _rings = self.rings.lock();
-
-        // SAFETY: The device of a state is valid.
-        unsafe { bindings::virtio_transport_enable(self.vdev()) };
     }
 
     /// Whether there is nothing behind the transport.

@@ -106,7 +106,6 @@ impl DeviceState {
         let mut attempt = 1;
 
         loop {
-            self.reach();
             // SAFETY: The lock of the device is held.
             came_back += unsafe { self.teardown() };
             if self.is_gone() {
