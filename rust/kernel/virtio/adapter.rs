@@ -7,9 +7,9 @@
 //!
 //! 1. [`Driver::unbind`],
 //! 2. the driver's data is dropped: its disk or interface is gone, nothing is in flight,
-//! 3. the device is reset,
+//! 3. the device is reset, and interrupts are waited for,
 //! 4. what it had not given back goes to [`Handler::detached`](super::Handler::detached),
-//! 5. the rings are deleted, which waits for interrupts,
+//! 5. the rings are deleted,
 //! 6. what interrupts can reach is freed.
 //!
 //! A failed probe enters at the third step, as does a freeze, which ends after the fifth.
@@ -400,12 +400,12 @@ impl<T: Driver> Adapter<T> {
         let calling = state.calling(Patience::Some);
 
         // The core does not tell again what came before the pause.
-        state.config_work().flush();
+        state.config_work().pause();
         if state.look() || state.is_broken() {
             Self::end_in_flight(dev, state);
         }
         if let Some(data) = private.data.get() {
-            quiesce(dev, data)?;
+            quiesce(dev, data).inspect_err(|_| state.config_work().resume())?;
         }
         drop(calling);
         // SAFETY: The lock of the device is held.
@@ -448,7 +448,7 @@ impl<T: Driver> Adapter<T> {
             });
 
         match result {
-            Ok(()) => state.config_work().restart(),
+            Ok(()) => state.config_work().resume(),
             // What has gathered during the pause is not to wait for ever.
             //
             // SAFETY: The driver is bound, and the lock of the device is held.

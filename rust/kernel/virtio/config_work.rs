@@ -32,6 +32,8 @@ pub(super) struct ConfigWork {
     work: Work,
     /// Whether there was a change that the driver was not told about.
     due: Atomic<bool>,
+    /// Whether the device is paused. Changes under its lock.
+    is_paused: Atomic<bool>,
 }
 
 /// Sets the callback of a driver whose devices have a [`DeviceState`] in `priv`.
@@ -81,6 +83,7 @@ impl ConfigWork {
             // SAFETY: By the requirement of this function.
             work <- unsafe { new_work(run, Queue::System) },
             due: Atomic::new(false),
+            is_paused: Atomic::new(false),
         })
     }
 
@@ -108,9 +111,21 @@ impl ConfigWork {
         }
     }
 
-    /// Runs the work if it is to start, and waits for it.
-    pub(super) fn flush(&self) {
+    /// Tells the driver what it was not told, and nothing more until [`resume`](Self::resume). Waits
+    /// for it. To be called with the lock of the device held; sleeps.
+    pub(super) fn pause(&self) {
         self.work.flush();
+        if !self.is_paused.xchg(true, Relaxed) {
+            self.work.stop();
+        }
+    }
+
+    /// Ends a pause, if there is one. To be called with the lock of the device held.
+    pub(super) fn resume(&self) {
+        if self.is_paused.xchg(false, Relaxed) {
+            self.work.enable();
+        }
+        self.restart();
     }
 
     /// Takes the work out of the queue, waits for it, and lets it not be queued any more.

@@ -3,12 +3,16 @@
 //! Suspend and transport resets: down and up again without an unbind (law 7).
 
 use super::{
-    super::fake::{
-        Event,
-        Fake, //
+    super::{
+        fake::{
+            Event,
+            Fake, //
+        },
+        Device, //
     },
     bench::{
         count_warnings,
+        Bench,
         Plan,
         Session,
         MODERN, //
@@ -18,11 +22,17 @@ use super::{
         Picky,
         Testable, //
     },
+    recovery::wait_for,
 };
 use crate::{
     bindings,
+    device::Core,
     prelude::*,
-    sync::atomic::ordering::Relaxed, //
+    sync::atomic::ordering::Relaxed,
+    time::{
+        delay::fsleep,
+        Delta, //
+    }, //
 };
 
 const ACKNOWLEDGE: u32 = bindings::VIRTIO_CONFIG_S_ACKNOWLEDGE;
@@ -251,6 +261,40 @@ mod cases {
             ensure_eq!(session.log.count(FIND), 0);
             Ok(())
         })
+    }
+
+    /// A driver can look by itself, although the core does not tell.
+    #[test]
+    fn no_change_of_the_configuration_is_told_during_a_pause() -> Result {
+        fn look(dev: &Device<Core<'_>>, bench: &Bench) {
+            dev.look_at_config();
+            fsleep(Delta::from_millis(50));
+
+            let told = bench.log.count(Event::Driver("config changed"));
+
+            bench.note.fetch_add(told as u64, Relaxed);
+        }
+
+        for (name, down, up) in PAUSES {
+            let plan = Plan {
+                in_callback: look,
+                ..Plan::DEFAULT
+            };
+            let session = Session::new(plan, MODERN)?;
+            let told = Event::Driver("config changed");
+
+            down(session.fake()?)?;
+            down(session.fake()?)?;
+            up(session.fake()?)?;
+            ensure_eq!((name, session.note.load(Relaxed)), (name, 0));
+            wait_for(&session, told, 1)?;
+
+            // One that the driver has refused is over.
+            session.freeze_fails.store(true, Relaxed);
+            ensure_eq!(down(session.fake()?), Err(EBUSY));
+            wait_for(&session, told, 2)?;
+        }
+        Ok(())
     }
 
     #[test]
