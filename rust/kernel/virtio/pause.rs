@@ -31,6 +31,33 @@ pub(super) fn set_callbacks(vdrv: &mut bindings::virtio_driver) {
     vdrv.restore = Some(restore_callback);
     vdrv.reset_prepare = Some(reset_prepare_callback);
     vdrv.reset_done = Some(reset_done_callback);
+    vdrv.driver.pm = &raw const PM;
+}
+
+/// What the driver core calls, beside what the bus does: neither the bus nor its C drivers have any
+/// of these.
+static PM: bindings::dev_pm_ops = bindings::dev_pm_ops {
+    complete: Some(complete_callback),
+    ..pin_init::zeroed()
+};
+
+/// The system has resumed, or not suspended after all. If the transport could not bring a device
+/// up to where its driver is called, nobody else tells the driver, and what has gathered would wait
+/// for ever.
+///
+/// # Safety
+///
+/// `dev` must be that of a valid virtio device, and its lock be held.
+#[inline(never)]
+unsafe extern "C" fn complete_callback(dev: *mut bindings::device) {
+    // SAFETY: By the requirement of this function.
+    let vdev = unsafe { container_of!(dev, bindings::virtio_device, dev) };
+
+    // SAFETY: As above.
+    if let Some(state) = unsafe { bound_state(vdev) } {
+        // SAFETY: The driver is bound, and the lock of the device is held.
+        unsafe { state.end_of_suspend() };
+    }
 }
 
 /// # Safety

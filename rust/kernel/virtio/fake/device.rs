@@ -472,6 +472,24 @@ impl FakeDevice {
         to_result(unsafe { bindings::virtio_device_restore(self.vdev.get()) })
     }
 
+    /// The system has resumed (C: `device_complete`).
+    #[cfg(CONFIG_PM_SLEEP)]
+    pub(crate) fn complete(&self) {
+        // SAFETY: The device is initialized before this can be called.
+        let dev = unsafe { &raw mut (*self.vdev.get()).dev };
+        // SAFETY: The device is registered.
+        let _lock = unsafe { DeviceLock::new(self.vdev.get()) };
+        // SAFETY: As above. Its driver does not change while the lock is held.
+        let driver = unsafe { (*dev).driver.as_ref() };
+        // SAFETY: The operations of a driver are null or valid.
+        let pm = driver.and_then(|driver| unsafe { driver.pm.as_ref() });
+
+        if let Some(complete) = pm.and_then(|pm| pm.complete) {
+            // SAFETY: The device is registered, and its lock is held.
+            unsafe { complete(dev) };
+        }
+    }
+
     /// The system shuts down (C: `device_shutdown`).
     pub(crate) fn shutdown(&self) {
         // SAFETY: The device is initialized before this can be called.

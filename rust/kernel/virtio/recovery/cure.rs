@@ -138,6 +138,20 @@ impl DeviceState {
         // SAFETY: The driver is bound, and the lock of the device is held.
         unsafe { (self.ops().recovery_failed)(self.vdev()) };
     }
+
+    /// Gives up a device that should have resumed, and has not.
+    ///
+    /// # Safety
+    ///
+    /// The lock of the device must be held.
+    pub(in super::super) unsafe fn end_of_suspend(&self) {
+        if self.has_rings() || self.queues().is_empty() || self.recovery().is_dead() {
+            return;
+        }
+        dev_err!(self.device(), "given up: it has not resumed\n");
+        // SAFETY: By the requirement of this function.
+        unsafe { self.give_up() };
+    }
 }
 
 /// # Safety

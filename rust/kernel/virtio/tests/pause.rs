@@ -263,6 +263,39 @@ mod cases {
         })
     }
 
+    #[cfg(CONFIG_PM_SLEEP)]
+    #[test]
+    fn a_device_that_did_not_come_to_its_driver_after_a_suspend_is_given_up() -> Result {
+        let mut session = Session::new(Plan::DEFAULT, MODERN)?;
+        let failed = Event::Driver("recovery failed");
+
+        // One that has, and one that was not suspended.
+        session.fake()?.freeze()?;
+        session.fake()?.restore()?;
+        session.fake()?.complete();
+        session.fake()?.complete();
+        ensure_eq!(session.log.count(failed), 0);
+        session.add(0, 1)?;
+
+        session.fake()?.freeze()?;
+        session
+            .device()
+            .knobs
+            .finalize_errno
+            .store(EIO.to_errno(), Relaxed);
+        ensure_eq!(session.fake()?.restore(), Err(EIO));
+        ensure_eq!(session.log.count(failed), 0);
+        session.fake()?.complete();
+        ensure_eq!(session.log.count(failed), 1);
+        ensure!(session.device().status() & FAILED != 0);
+        ensure_eq!(session.add(0, 2), Err(ENODEV));
+
+        session.fake()?.complete();
+        ensure_eq!(session.log.count(failed), 1);
+        session.remove_device();
+        Ok(())
+    }
+
     /// A driver can look by itself, although the core does not tell.
     #[test]
     fn no_change_of_the_configuration_is_told_during_a_pause() -> Result {
