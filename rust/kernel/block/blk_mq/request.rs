@@ -229,13 +229,21 @@ impl<T: Operations> Request<T, Idle> {
     /// before, so that this is not the first time that the request is issued.
     #[inline]
     pub fn set_dont_prep(&mut self) -> bool {
-        // SAFETY: By the type invariant, `rq` is valid. The flags of a request that is not started,
-        // which cannot time out, are the owner's.
-        let flags = unsafe { &mut (*self.as_raw()).rq_flags };
-        let before = *flags & DONT_PREP != 0;
+        // SAFETY: By the type invariant, `rq` is valid.
+        let flags = unsafe { &raw mut (*self.as_raw()).rq_flags };
+        // One that was requeued may still be looked at by the end of its timeout, which writes
+        // another bit.
+        //
+        // SAFETY: As above.
+        let before = unsafe { flags.read_volatile() };
 
-        *flags |= DONT_PREP;
-        before
+        if before & DONT_PREP != 0 {
+            return true;
+        }
+        // SAFETY: As above. It was not started before, so there is no timeout, and the flags are
+        // the owner's.
+        unsafe { flags.write(before | DONT_PREP) };
+        false
     }
 
     /// Starts the request: from now on its time is measured.
