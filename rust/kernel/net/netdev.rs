@@ -125,6 +125,7 @@ pub use device::{
     is_valid_address,
     Address,
     Device,
+    Name,
     ETH_ALEN, //
 };
 pub use features::{

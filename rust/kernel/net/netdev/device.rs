@@ -21,16 +21,46 @@ use crate::{
         self,
         Bound, //
     },
+    fmt,
     prelude::*,
     types::Opaque, //
 };
-use core::ptr::NonNull;
+use core::{
+    ops::Deref,
+    ptr::NonNull, //
+};
 
 /// The length of an Ethernet address.
 pub const ETH_ALEN: usize = bindings::ETH_ALEN as usize;
 
 /// The address of a device on an Ethernet.
 pub type Address = [u8; ETH_ALEN];
+
+/// The room for a name, with its end.
+const IFNAMSIZ: usize = bindings::IFNAMSIZ as usize;
+
+/// The name that a device had.
+///
+/// # Invariants
+///
+/// The last byte is zero.
+#[derive(Clone, Copy)]
+pub struct Name([u8; IFNAMSIZ]);
+
+impl Deref for Name {
+    type Target = CStr;
+
+    fn deref(&self) -> &CStr {
+        // By the type invariant, there is an end.
+        CStr::from_bytes_until_nul(&self.0).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&**self, f)
+    }
+}
 
 /// Whether a device can have this address: it is not that of a group, and not zero.
 ///
@@ -124,16 +154,18 @@ impl<'bound, T: Operations> Device<'bound, T> {
         unsafe { Handle::from_raw(self.as_non_null()) }
     }
 
-    /// The name, such as `eth0`.
-    ///
-    /// A name that is being changed may come out mixed.
-    pub fn name(&self) -> &CStr {
+    /// The name, such as `eth0`. One that is being changed may come out mixed.
+    pub fn name(&self) -> Name {
+        let mut name = [0; IFNAMSIZ];
         // SAFETY: By the type invariant, the device is valid.
-        let name = unsafe { &raw const (*self.as_raw()).name };
+        let from = unsafe { (&raw const (*self.as_raw()).name).cast::<u8>() };
 
-        // SAFETY: The name always ends within the array, the last byte of which is not used
-        // otherwise.
-        unsafe { CStr::from_char_ptr(name.cast()) }
+        // The last byte stays zero.
+        for (i, byte) in name[..IFNAMSIZ - 1].iter_mut().enumerate() {
+            // SAFETY: There are `IFNAMSIZ` bytes. It may be changed meanwhile.
+            *byte = unsafe { from.add(i).read_volatile() };
+        }
+        Name(name)
     }
 
     /// The address. One that is being changed may come out mixed.

@@ -503,7 +503,7 @@ impl<'bound> Adapter<'bound> {
             this.scope,
             this.pdev.irq_line()?,
             irq::Flags::SHARED,
-            dev.name(),
+            &dev.name(),
             Ok::<_, Error>(this.clone()),
         )
         .inspect_err(|err| {

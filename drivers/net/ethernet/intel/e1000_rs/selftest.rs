@@ -311,7 +311,7 @@ impl<'bound> Adapter<'bound> {
                 this.scope,
                 this.pdev.irq_line()?,
                 flags,
-                dev.name(),
+                &dev.name(),
                 Ok::<_, Error>(causes),
             )
         };
