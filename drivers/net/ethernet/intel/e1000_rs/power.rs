@@ -99,15 +99,23 @@ impl<'bound> Adapter<'bound> {
         Ok(())
     }
 
+    /// Whether the interface goes up again. One that a self test could not bring back has no rings,
+    /// and stays down until it was closed and opened.
+    fn goes_up(&self, dev: &Device<'bound, E1000>) -> bool {
+        dev.is_running() && self.tx.has_ring()
+    }
+
     /// Brings the interface back to where it was before [`Self::put_to_sleep`].
     fn wake_up(this: &Arc<Self>, dev: &Device<'bound, E1000>, rtnl: &Rtnl) -> Result {
-        if dev.is_running() {
+        let goes_up = this.goes_up(dev);
+
+        if goes_up {
             Self::request_irq(this, dev, rtnl)?;
         }
         this.hw.power_up_phy();
         this.reset_down();
         this.hw.write(regs::WUS, u32::MAX);
-        if dev.is_running() {
+        if goes_up {
             this.up(dev, rtnl);
         }
         dev.attach();
@@ -175,7 +183,7 @@ impl<'bound> Adapter<'bound> {
     /// All is well again.
     pub(crate) fn error_resume(&self) {
         self.netdev.with_rtnl(|dev, rtnl| {
-            if dev.is_running() {
+            if self.goes_up(dev) {
                 self.up(dev, rtnl);
             }
             dev.attach();

@@ -483,9 +483,13 @@ impl<'bound> Adapter<'bound> {
         });
 
         self.clear_loopback();
-        // Nothing of this is used by the card any more when it is given back.
+        // Nothing of this is used by the card any more when it is given back. The rings are empty
+        // for whoever switches it on without others: a reset may leave the registers as they are.
         hw.stop();
         self.reset_card();
+        for register in [regs::TDH, regs::TDT, regs::RDH, regs::RDT] {
+            hw.write(register, 0);
+        }
         result
     }
 }

@@ -118,6 +118,11 @@ impl<'bound> Tx<'bound> {
         self.start_over();
     }
 
+    /// Whether there is a ring.
+    pub(crate) fn has_ring(&self) -> bool {
+        self.most.load(Relaxed) != 0
+    }
+
     /// The card has no packets.
     fn start_over(&self) {
         self.unused.store(self.most.load(Relaxed), Relaxed);
