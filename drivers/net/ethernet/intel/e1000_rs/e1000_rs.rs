@@ -328,7 +328,7 @@ impl lifecycle::Driver for E1000 {
     type Data<'bound> = Data<'bound>;
 
     const ID_TABLE: pci::IdTable<Self::IdInfo> = &ID_TABLE;
-    // More bits hang some cards.
+    // More bits hang some cards; C takes 64 on PCI-X, which QEMU does not have.
     const DMA_MASKS: &'static [DmaMask] = &[DmaMask::new::<32>()];
 
     fn probe<'bound>(
