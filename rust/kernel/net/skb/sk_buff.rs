@@ -5,13 +5,7 @@
 //! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
 
 use super::DropReason;
-use crate::{
-    net::netdev::{
-        Device,
-        Operations, //
-    },
-    prelude::*, //
-};
+use crate::prelude::*;
 use core::{
     mem::ManuallyDrop,
     ptr::NonNull, //
@@ -97,40 +91,15 @@ impl SkBuff {
     /// - [`ENOMEM`] if there is no memory.
     /// - [`EOVERFLOW`] if there never could be.
     pub fn new(length: usize, flags: crate::alloc::Flags) -> Result<Self> {
-        // SAFETY: There need not be a device.
-        unsafe { Self::alloc(core::ptr::null_mut(), length, flags) }
-    }
-
-    /// Like [`new`](Self::new), for a packet that the device receives; in C `netdev_alloc_skb()`.
-    ///
-    /// # Errors
-    ///
-    /// As for [`new`](Self::new).
-    pub fn for_device<T: Operations>(
-        dev: &Device<'_, T>,
-        length: usize,
-        flags: crate::alloc::Flags,
-    ) -> Result<Self> {
-        // SAFETY: The device is valid, and waits for its packets before it goes.
-        unsafe { Self::alloc(dev.as_raw(), length, flags) }
-    }
-
-    /// # Safety
-    ///
-    /// `dev` must be null or a registered device.
-    unsafe fn alloc(
-        dev: *mut bindings::net_device,
-        length: usize,
-        flags: crate::alloc::Flags,
-    ) -> Result<Self> {
         let length = c_uint::try_from(length).map_err(|_| EOVERFLOW)?;
 
         // The room before and behind the data is added to this.
         if length > MAX_ALLOC {
             return Err(EOVERFLOW);
         }
-        // SAFETY: By the requirement of this function.
-        let skb = unsafe { bindings::__netdev_alloc_skb(dev, length, flags.as_raw()) };
+        // SAFETY: There need not be a device.
+        let skb =
+            unsafe { bindings::__netdev_alloc_skb(core::ptr::null_mut(), length, flags.as_raw()) };
 
         // SAFETY: It is new, and belongs to the caller.
         NonNull::new(skb)

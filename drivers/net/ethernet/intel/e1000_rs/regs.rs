@@ -184,12 +184,8 @@ pub mod status {
     pub const FD: u32 = 1 << 0;
     /// Link up.
     pub const LU: u32 = 1 << 1;
-    /// The second function of a dual port card.
-    pub const FUNC_1: u32 = 1 << 2;
     /// Transmission is paused.
     pub const TXOFF: u32 = 1 << 4;
-    /// The card has fiber: ten-bit interface.
-    pub const TBIMODE: u32 = 1 << 5;
     /// 100 Mb/s.
     pub const SPEED_100: u32 = 1 << 6;
     /// 1000 Mb/s.

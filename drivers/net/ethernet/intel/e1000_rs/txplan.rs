@@ -15,9 +15,6 @@ pub const MAX_BYTES: u32 = 1 << 12;
 /// Four segments of this size, and not of a smaller one, take what a descriptor covers.
 const SMALL_MSS: u16 = (MAX_BYTES / 4) as u16;
 
-/// The most payload that is segmented at once, if headers take no more than 255 bytes.
-pub const TSO_MAX_SIZE: u32 = MAX_PAYLEN;
-
 /// The most segments that a packet is cut into. With so many it fits into the smallest ring, if
 /// they are not smaller than TCP's smallest, 48 bytes; a packet that does not fit is dropped. The
 /// stack cuts up what has more. C sets no limit: whoever asks for tiny segments, from anywhere,
