@@ -30,6 +30,16 @@ __rust_helper int rust_helper_skb_cow_head(struct sk_buff *skb,
 	return skb_cow_head(skb, headroom);
 }
 
+__rust_helper void rust_helper_skb_orphan(struct sk_buff *skb)
+{
+	skb_orphan(skb);
+}
+
+__rust_helper int rust_helper_skb_unclone(struct sk_buff *skb, gfp_t pri)
+{
+	return skb_unclone(skb, pri);
+}
+
 __rust_helper int rust_helper_skb_linearize(struct sk_buff *skb)
 {
 	return skb_linearize(skb);
@@ -72,11 +82,6 @@ __rust_helper unsigned int rust_helper_skb_frag_size(const skb_frag_t *frag)
 __rust_helper unsigned int rust_helper_skb_frag_off(const skb_frag_t *frag)
 {
 	return skb_frag_off(frag);
-}
-
-__rust_helper void *rust_helper_skb_frag_address_safe(const skb_frag_t *frag)
-{
-	return skb_frag_address_safe(frag);
 }
 
 __rust_helper void rust_helper___vlan_hwaccel_put_tag(struct sk_buff *skb,
@@ -195,6 +200,13 @@ __rust_helper void rust_helper_skb_field_set_partial(struct sk_buff *skb,
 __rust_helper struct sk_buff *rust_helper_skb_get_for_tests(struct sk_buff *skb)
 {
 	return skb_get(skb);
+}
+
+__rust_helper void
+rust_helper_skb_set_destructor_for_tests(struct sk_buff *skb,
+					 void (*destructor)(struct sk_buff *))
+{
+	skb->destructor = destructor;
 }
 
 /* What tcp_v6_gso_csum_prep() makes of a header. */

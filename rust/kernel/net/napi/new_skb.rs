@@ -18,7 +18,7 @@ use core::ops::Deref;
 ///
 /// # Invariants
 ///
-/// Nobody else has the packet, and all of its bytes are in the linear part.
+/// Nobody else has the packet or its data, and all of its bytes are in the linear part.
 pub struct NewSkb(SkBuff);
 
 impl NewSkb {
@@ -34,13 +34,15 @@ impl NewSkb {
     /// Says what the card has found out of the checksums.
     #[inline]
     pub fn set_checksum(&mut self, checksum: ReceivedChecksum) {
-        self.0.set_checksum(checksum);
+        // SAFETY: By the type invariant, nobody else has it.
+        unsafe { self.0.set_checksum(checksum) };
     }
 
     /// Sets the VLAN tag that the card has taken out of the packet.
     #[inline]
     pub fn set_vlan_tag(&mut self, protocol: VlanProtocol, tci: u16) {
-        self.0.set_vlan_tag(protocol, tci);
+        // SAFETY: By the type invariant, nobody else has it.
+        unsafe { self.0.set_vlan_tag(protocol, tci) };
     }
 }
 

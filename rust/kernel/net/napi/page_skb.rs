@@ -24,14 +24,20 @@ use core::ptr::NonNull;
 /// It is passed on with [`Poll::receive_pages`](super::Poll::receive_pages). One that is dropped
 /// is freed, with its pages. A short one may be copied into the linear part of the packet, which is
 /// empty otherwise, when it is [trimmed](Self::trim).
+///
+/// # Invariants
+///
+/// Nobody else has the packet.
 pub struct PageSkb(SkBuff);
 
 impl PageSkb {
     /// # Safety
     ///
-    /// As for [`SkBuff::from_raw`], and the packet must have no data.
+    /// As for [`SkBuff::from_raw`], and the packet must have no data, and nobody else have it.
     pub(super) unsafe fn from_raw(skb: NonNull<bindings::sk_buff>) -> Self {
-        // SAFETY: By the requirement of this function.
+        // INVARIANT: By the requirement of this function.
+        //
+        // SAFETY: As above.
         Self(unsafe { SkBuff::from_raw(skb) })
     }
 
@@ -109,11 +115,13 @@ impl PageSkb {
 
     /// Says what the card has found out of the checksums.
     pub fn set_checksum(&mut self, checksum: ReceivedChecksum) {
-        self.0.set_checksum(checksum);
+        // SAFETY: By the type invariant, nobody else has it.
+        unsafe { self.0.set_checksum(checksum) };
     }
 
     /// Sets the VLAN tag that the card has taken out of the packet.
     pub fn set_vlan_tag(&mut self, protocol: VlanProtocol, tci: u16) {
-        self.0.set_vlan_tag(protocol, tci);
+        // SAFETY: By the type invariant, nobody else has it.
+        unsafe { self.0.set_vlan_tag(protocol, tci) };
     }
 }

@@ -186,17 +186,24 @@ impl<'a> Poll<'a> {
     /// `eth_type_trans()` and `napi_gro_receive()`.
     ///
     /// A packet that is too short for an Ethernet header is dropped, and so is one that somebody
-    /// else has a reference to, as one that was to be sent can be: the stack merges packets.
-    #[inline]
+    /// else has a reference to, as one that was to be sent can be: the stack merges packets. If
+    /// another packet has the same data, that is copied. Who has sent it is told that it was.
     pub fn receive(&self, _unit: Unit<'a>, mut skb: SkBuff) {
         if skb.is_shared() {
+            return;
+        }
+        // SAFETY: By the type invariant, the packet is valid, and nobody else has it.
+        unsafe { bindings::skb_orphan(skb.as_raw()) };
+        // SAFETY: As above.
+        if unsafe { bindings::skb_unclone(skb.as_raw(), GFP_ATOMIC.as_raw()) } != 0 {
+            skb.drop_with(DropReason::NOMEM);
             return;
         }
         if skb.pull_header(ETH_HLEN).is_err() {
             skb.drop_with(DropReason::DEV_HDR);
             return;
         }
-        // SAFETY: Nobody else has it, and its Ethernet header is in the linear part.
+        // SAFETY: Nobody else has it or its data, and its Ethernet header is in the linear part.
         unsafe { self.pass(skb) };
     }
 
@@ -214,7 +221,8 @@ impl<'a> Poll<'a> {
 
     /// # Safety
     ///
-    /// Nobody else must have the packet, and its Ethernet header must be in the linear part.
+    /// Nobody else must have the packet or its data, and its Ethernet header must be in the linear
+    /// part.
     #[inline]
     unsafe fn pass(&self, skb: SkBuff) {
         let skb = skb.into_raw().as_ptr();
@@ -241,7 +249,7 @@ impl<'a> Poll<'a> {
 
         // SAFETY: By the type invariant, nobody else uses it. It is taken out.
         unsafe { (*self.napi.as_ptr()).skb = core::ptr::null_mut() };
-        // SAFETY: The packet was taken from NAPI, so it belongs to the caller. It has no data.
+        // SAFETY: The packet was taken from NAPI, so it belongs to the caller alone. It has no data.
         Some(unsafe { PageSkb::from_raw(skb) })
     }
 

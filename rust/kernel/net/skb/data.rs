@@ -95,12 +95,17 @@ impl SkBuff {
     ///
     /// # Errors
     ///
-    /// [`EINVAL`] if there is data, or not so much room behind it.
+    /// - [`EBUSY`] if the packet is shared with somebody.
+    /// - [`EINVAL`] if there is data, or not so much room behind it.
     pub fn reserve(&mut self, length: usize) -> Result {
+        if self.is_shared() {
+            return Err(EBUSY);
+        }
         if !self.is_empty() || length > self.tailroom() {
             return Err(EINVAL);
         }
-        // SAFETY: By the type invariant, the packet is valid. There is the room.
+        // SAFETY: By the type invariant, the packet is valid. It is not shared, and there is the
+        // room.
         unsafe { bindings::skb_reserve(self.as_raw(), c_int::try_from(length)?) };
         Ok(())
     }

@@ -56,9 +56,14 @@ impl SkBuff {
     }
 
     /// Sets the VLAN tag that the card has taken out of the packet.
+    ///
+    /// # Safety
+    ///
+    /// Nobody else must have the packet.
     #[inline]
-    pub fn set_vlan_tag(&mut self, protocol: VlanProtocol, tci: u16) {
-        // SAFETY: By the type invariant, the packet is valid.
+    pub(in crate::net) unsafe fn set_vlan_tag(&mut self, protocol: VlanProtocol, tci: u16) {
+        // SAFETY: By the type invariant, the packet is valid. Nobody else has it, by the requirement
+        // of this function.
         unsafe { bindings::__vlan_hwaccel_put_tag(self.as_raw(), protocol.as_be(), tci) };
     }
 
@@ -90,13 +95,18 @@ impl SkBuff {
     }
 
     /// Says what the card has found out of the checksums.
+    ///
+    /// # Safety
+    ///
+    /// Nobody else must have the packet.
     #[inline]
-    pub fn set_checksum(&mut self, checksum: ReceivedChecksum) {
+    pub(in crate::net) unsafe fn set_checksum(&mut self, checksum: ReceivedChecksum) {
         let summed = match checksum {
             ReceivedChecksum::None => bindings::CHECKSUM_NONE,
             ReceivedChecksum::Unnecessary => bindings::CHECKSUM_UNNECESSARY,
             ReceivedChecksum::Complete(sum) => {
-                // SAFETY: By the type invariant, the packet is valid.
+                // SAFETY: By the type invariant, the packet is valid. Nobody else has it, by the
+                // requirement of this function.
                 unsafe { bindings::skb_field_set_csum(self.as_raw(), sum) };
                 bindings::CHECKSUM_COMPLETE
             }
@@ -104,7 +114,7 @@ impl SkBuff {
 
         // CAST: It has two bits.
         //
-        // SAFETY: By the type invariant, the packet is valid.
+        // SAFETY: As above.
         unsafe { bindings::skb_field_set_ip_summed(self.as_raw(), summed as u8) };
     }
 

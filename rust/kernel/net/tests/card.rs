@@ -10,6 +10,7 @@ use super::{
 use crate::{
     net::{
         napi::{
+            NewSkb,
             PageSkb,
             Poll,
             Polled,
@@ -210,10 +211,11 @@ impl<'bound> CardData<'bound> {
                     }
                 }
                 Arrival::Tagged(bytes, tci) => {
-                    if let Some(mut skb) = packet(poll, &unit, &bytes) {
-                        skb.set_vlan_tag(VlanProtocol::Ctag, tci);
+                    if let Ok(mut skb) = new_packet(poll, &unit, &bytes) {
+                        skb.set_checksum(ReceivedChecksum::Complete(7));
                         skb.set_checksum(ReceivedChecksum::Unnecessary);
-                        poll.receive(unit, skb);
+                        skb.set_vlan_tag(VlanProtocol::Ctag, tci);
+                        poll.receive_new(unit, skb);
                     }
                 }
                 Arrival::Pages(plan) => {
@@ -256,6 +258,19 @@ fn packet<'a>(poll: &Poll<'a>, unit: &Unit<'a>, bytes: &[u8]) -> Option<SkBuff> 
 
     skb.put_data(bytes).ok()?;
     Some(skb)
+}
+
+/// The same, made at once.
+fn new_packet<'a>(poll: &Poll<'a>, unit: &Unit<'a>, bytes: &[u8]) -> Result<NewSkb> {
+    poll.alloc_skb_with(unit, bytes.len(), |room| {
+        let length = room.len();
+
+        for (place, byte) in room.iter_mut().zip(bytes) {
+            place.write(*byte);
+        }
+        // SAFETY: All of it was written, as there are as many.
+        Ok(unsafe { core::slice::from_raw_parts_mut(room.as_mut_ptr().cast(), length) })
+    })
 }
 
 /// Adds the pages of a plan, the first of which begins with an Ethernet header.

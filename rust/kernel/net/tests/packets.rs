@@ -10,7 +10,6 @@ use super::{
 use crate::{
     net::skb::{
         DropReason,
-        ReceivedChecksum,
         SkBuff,
         Tso, //
     },
@@ -181,6 +180,7 @@ mod tests {
         assert_eq!(skb.put_data(&[1]), Err(EBUSY));
         assert_eq!(skb.pad(), Err(EBUSY));
         assert_eq!(skb.trim(1), Err(EBUSY));
+        assert_eq!(skb.reserve(0), Err(EBUSY));
         assert_eq!(skb.linearize(), Ok(()));
         assert_eq!(skb.pull_header(20), Ok(()));
         assert_eq!(skb.pull_header(21), Err(EINVAL));
@@ -201,10 +201,6 @@ mod tests {
         assert_eq!(skb.prepare_tso()?, None);
         assert!(!skb.no_fcs());
         assert_eq!(skb.transport_offset(), None);
-        skb.set_checksum(ReceivedChecksum::Complete(7));
-        skb.set_checksum(ReceivedChecksum::Unnecessary);
-        skb.set_checksum(ReceivedChecksum::None);
-        assert_eq!(skb.partial_checksum(), None);
         // SAFETY: The packet is valid; the checksum begins at the 34th byte.
         unsafe { bindings::skb_field_set_partial(skb.as_raw(), 34, 16) };
         assert_eq!(

@@ -26,7 +26,10 @@ use crate::{
     },
     page::PAGE_SIZE,
     prelude::*,
-    sync::atomic::Relaxed, //
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    }, //
 };
 use core::{
     mem::MaybeUninit,
@@ -430,6 +433,59 @@ mod tests {
         test.interrupt();
         assert!(wait_until(|| tap.count() == 1));
         assert_eq!(tap.take()[0].head(), b"alone");
+        Ok(())
+    }
+
+    /// What is told to who has sent a packet.
+    static SENT: Atomic<u32> = Atomic::new(0);
+
+    /// # Safety
+    ///
+    /// None: nothing of the packet is looked at.
+    unsafe extern "C" fn count_sent(_skb: *mut bindings::sk_buff) {
+        SENT.fetch_add(1, Relaxed);
+    }
+
+    #[test]
+    fn a_packet_whose_data_another_one_has_is_received_with_its_own() -> Result {
+        let (test, tap) = card()?;
+
+        SENT.store(0, Relaxed);
+        test.with(|dev, _| -> Result {
+            let mut skb = SkBuff::new(64, GFP_KERNEL)?;
+
+            skb.put_data(&packet(b"cloned")?)?;
+            // SAFETY: The packet is valid, and has nobody who is told yet.
+            unsafe { bindings::skb_set_destructor_for_tests(skb.as_raw(), Some(count_sent)) };
+
+            // SAFETY: The packet is valid.
+            let raw = unsafe { bindings::skb_clone(skb.as_raw(), GFP_KERNEL.as_raw()) };
+            // SAFETY: It was just made.
+            let other = unsafe { SkBuff::from_raw(NonNull::new(raw).ok_or(ENOMEM)?) };
+            // SAFETY: The packet is valid.
+            let is_cloned = || unsafe { bindings::skb_cloned(other.as_raw()) } != 0;
+
+            assert!(is_cloned());
+            // SAFETY: It is enabled again below.
+            unsafe { bindings::local_bh_disable() };
+            // SAFETY: The only other one that uses NAPI is an interrupt, and there is none.
+            let mut poll = unsafe { Poll::new(dev.header().napi.get(), 1) };
+
+            if let Some(unit) = poll.take() {
+                poll.receive(unit, skb);
+            }
+            // SAFETY: It was disabled above.
+            unsafe { bindings::local_bh_enable() };
+            // It is as it was, and nobody else has its data, nor waits for the packet.
+            assert!(!is_cloned());
+            assert_eq!(other.head(), &packet(b"cloned")?[..]);
+            assert_eq!(SENT.load(Relaxed), 1);
+            Ok(())
+        })??;
+        test.interrupt();
+        assert!(wait_until(|| tap.count() == 1));
+        assert_eq!(tap.take()[0].head(), b"cloned");
+        assert_eq!(SENT.load(Relaxed), 1);
         Ok(())
     }
 
