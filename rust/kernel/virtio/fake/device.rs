@@ -215,6 +215,12 @@ impl FakeDevice {
         unsafe { (*self.vdev.get()).config_core_enabled = true };
     }
 
+    /// Whether callbacks of the core find something of a driver.
+    pub(crate) fn has_driver_state(&self) -> bool {
+        // SAFETY: The device is initialized before this can be called.
+        !unsafe { (*self.vdev.get()).priv_ }.is_null()
+    }
+
     /// Whether a driver is bound.
     pub(crate) fn is_bound(&self) -> bool {
         // SAFETY: The device is initialized before this can be called.

@@ -273,6 +273,7 @@ mod cases {
         // An unbind meets the end of a pause: the core tells about changes all the same. The next
         // driver is there already, but has no data.
         session.fake_mut()?.unbind();
+        ensure!(!session.device().has_driver_state());
         session.device().enable_config_changes();
         session.device().config_changed();
         session.device().knobs.change_early.store(true, Relaxed);
