@@ -188,6 +188,30 @@ mod cases {
         Ok(())
     }
 
+    /// What is used after the last look and before interrupts are on is not told. Here that is
+    /// nothing that the driver has added, so the second look finds a device that is broken.
+    #[test]
+    fn drain_looks_again_when_interrupts_are_on() -> Result {
+        let session = Session::new(Plan::DEFAULT, MODERN)?;
+        let queue = session.queue(0)?;
+
+        add(&session, &queue, 0)?;
+
+        let chain = session.device().pop(0)?.ok_or(ENOENT)?;
+        let mut ring = session.device().hold(0)?;
+        let mut count = 0;
+
+        ring.push(&chain, 0);
+        queue.lock().drain(|_| {
+            count += 1;
+            ring.push(&chain, 0);
+        });
+        drop(ring);
+        ensure_eq!(count, 1);
+        ensure!(queue.lock().is_broken());
+        Ok(())
+    }
+
     #[test]
     fn drain_ends_on_a_broken_queue() -> Result {
         let session = Session::new(POLLED, MODERN)?;
