@@ -111,8 +111,8 @@ impl ConfigWork {
         }
     }
 
-    /// Tells the driver what it was not told, and nothing more until [`resume`](Self::resume). Waits
-    /// for it. To be called with the lock of the device held; sleeps.
+    /// Tells the driver what it was not told, and nothing more until [`resume`](Self::resume).
+    /// Waits for it. To be called with the lock of the device held; sleeps.
     pub(super) fn pause(&self) {
         self.work.flush();
         if !self.is_paused.xchg(true, Relaxed) {

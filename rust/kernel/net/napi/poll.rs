@@ -249,7 +249,8 @@ impl<'a> Poll<'a> {
 
         // SAFETY: By the type invariant, nobody else uses it. It is taken out.
         unsafe { (*self.napi.as_ptr()).skb = core::ptr::null_mut() };
-        // SAFETY: The packet was taken from NAPI, so it belongs to the caller alone. It has no data.
+        // SAFETY: The packet was taken from NAPI, so it belongs to the caller alone. It has no
+        // data.
         Some(unsafe { PageSkb::from_raw(skb) })
     }
 

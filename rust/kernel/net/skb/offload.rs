@@ -62,8 +62,8 @@ impl SkBuff {
     /// Nobody else must have the packet.
     #[inline]
     pub(in crate::net) unsafe fn set_vlan_tag(&mut self, protocol: VlanProtocol, tci: u16) {
-        // SAFETY: By the type invariant, the packet is valid. Nobody else has it, by the requirement
-        // of this function.
+        // SAFETY: By the type invariant, the packet is valid. Nobody else has it, by the
+        // requirement of this function.
         unsafe { bindings::__vlan_hwaccel_put_tag(self.as_raw(), protocol.as_be(), tci) };
     }
 
