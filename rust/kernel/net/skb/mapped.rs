@@ -162,15 +162,12 @@ impl<'a> MappedSkb<'a> {
     /// - [`EINVAL`] if the linear part is not mapped, which comes first.
     #[inline]
     pub fn map_frag(&mut self) -> Option<Result<Part>> {
-        // Most packets have none, which is not to take a call.
-        if self.is_mapped() {
-            return None;
-        }
-        self.map_next_frag()
-    }
-
-    fn map_next_frag(&mut self) -> Option<Result<Part>> {
         loop {
+            // Most packets have none.
+            if self.is_mapped() {
+                return None;
+            }
+
             let Some(index) = self.mapped.checked_sub(1) else {
                 return Some(Err(EINVAL));
             };

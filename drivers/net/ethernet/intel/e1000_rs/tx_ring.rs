@@ -251,7 +251,6 @@ impl<'a> Writer<'a> {
     #[inline]
     fn packet(&mut self, skb: &mut MappedSkb<'_>, request: &Request, last: u32) -> Result {
         let plan = &request.plan;
-        let is_plain = plan.is_plain();
 
         if let Some(words) = request.context {
             self.descriptors.write(self.index, words)?;
@@ -260,18 +259,19 @@ impl<'a> Writer<'a> {
 
         let head = skb.map_head()?;
 
-        if is_plain && head.length <= txplan::MAX_BYTES {
+        if plan.head_is_whole(head.length) {
             self.piece(head.address, head.length)?;
         } else {
             self.pieces(head.address, plan.head(head.length))?;
         }
         while let Some(part) = skb.map_frag() {
             let part = part?;
+            let last = skb.is_mapped();
 
-            if is_plain && part.length <= txplan::MAX_BYTES {
+            if plan.frag_is_whole(part.length, last) {
                 self.piece(part.address, part.length)?;
             } else {
-                self.pieces(part.address, plan.frag(part.length, skb.is_mapped()))?;
+                self.pieces(part.address, plan.frag(part.length, last))?;
             }
         }
         if self.bytes == 0 {

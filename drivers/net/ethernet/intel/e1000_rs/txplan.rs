@@ -124,10 +124,16 @@ impl Plan {
         (len >> self.power).wrapping_add(frags).wrapping_add(OTHERS)
     }
 
-    /// Whether a part of no more than [`MAX_BYTES`] is one piece.
+    /// Whether the linear part is one piece for sure: nearly always.
     #[inline]
-    pub const fn is_plain(&self) -> bool {
-        self.packet.mss == 0 && !self.errata.pcix && !self.pays_for_tso()
+    pub const fn head_is_whole(&self, len: u32) -> bool {
+        self.frag_is_whole(len, self.packet.linear) && !self.errata.pcix && !self.pays_for_tso()
+    }
+
+    /// Whether a fragment is one piece for sure; `last` is the last one.
+    #[inline]
+    pub const fn frag_is_whole(&self, len: u32, last: bool) -> bool {
+        len <= self.max_bytes && (self.packet.mss == 0 || !last)
     }
 
     /// How long the first piece of a linear part with `len` bytes may be.
