@@ -103,7 +103,8 @@ pub fn run_on_terminal(config: &Config<'_>, devices: &Devices) -> Result<ExitSta
 ///
 /// The machine is never given the end of a stream, at which it would turn round for ever.
 fn type_all(mut input: impl Read, mut machine: impl Write) -> io::Result<()> {
-    io::copy(&mut input, &mut machine)?;
+    // What cannot be read has come to its end, too.
+    let _ = io::copy(&mut input, &mut machine);
     loop {
         machine.write_all(END_OF_INPUT)?;
         // A shell that was not there yet has not seen it.
