@@ -79,7 +79,6 @@ if [ "$WORK" = 1 ] && mount -t ext4 "/dev/$(disk_of main)" "$DIR"; then
 		dd if=/dev/urandom of="$DIR/noise" bs=64k count=40 oflag=direct conv=notrunc
 	done 2>/dev/null &
 	number=0
-	say '@data working'
 	while :; do
 		number=$((number + 1))
 		step $number || break

@@ -24,9 +24,9 @@ use crate::runner::report::seconds;
 use crate::runner::uml::{Boot, start};
 use crate::scenario::Overrides;
 
-/// The longest time that a boot may take until files are written, or to its end.
+/// The longest time that a boot may take until something was synced, or to its end.
 const LIMIT: Duration = Duration::from_secs(90);
-/// How long files are written before the cut, in milliseconds.
+/// How long files are written after that before the cut, in milliseconds.
 const WORK: std::ops::Range<u64> = 50..2500;
 /// The cases of the guest script.
 const CASES: usize = 4;
@@ -78,10 +78,6 @@ pub fn run(host: &Host, kernel: &Kernel, driver: &str, cuts: u32, seed: u64) -> 
         if !cut.faults.is_empty() {
             break;
         }
-    }
-    if steps == 0 {
-        println!("  FAIL  nothing was ever synced, so no cut has shown anything");
-        tally.failed += 1;
     }
     println!(
         "power cuts: {} survived, {} lost, {steps} steps, seed {seed}, in {}",
@@ -160,17 +156,18 @@ struct Course {
     transcript: Transcript,
     /// The last step that was told to be done.
     acked: u32,
-    /// When files began to be written.
+    /// When the first step was told to be done. A cut before that would show nothing.
     works: Option<Instant>,
 }
 
 impl Course {
     fn hear(&mut self, line: &str) {
         match Line::parse(line) {
-            Line::Data(text) if text == "working" => self.works = Some(Instant::now()),
             Line::Data(text) => {
-                let step = text.strip_prefix("acked ").and_then(|step| step.parse().ok());
-                self.acked = step.unwrap_or(self.acked);
+                if let Some(step) = text.strip_prefix("acked ").and_then(|step| step.parse().ok()) {
+                    self.acked = step;
+                    self.works.get_or_insert_with(Instant::now);
+                }
             }
             _ => {
                 self.transcript.hear(line);
@@ -178,7 +175,8 @@ impl Course {
         }
     }
 
-    /// Listens until files have been written for so long, or to the end of the machine. Says why that cannot be had.
+    /// Listens until files have been written for so long after the first was synced, or to the end of the machine. Says
+    /// why that cannot be had.
     fn listen(&mut self, limit: Duration, work: Duration) -> Option<String> {
         let deadline = Instant::now() + limit;
         loop {
