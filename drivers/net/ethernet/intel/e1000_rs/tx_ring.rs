@@ -266,12 +266,12 @@ impl<'a> Writer<'a> {
         }
         while let Some(part) = skb.map_frag() {
             let part = part?;
-            let last = skb.is_mapped();
+            let is_last = skb.is_mapped();
 
-            if plan.frag_is_whole(part.length, last) {
+            if plan.frag_is_whole(part.length, is_last) {
                 self.piece(part.address, part.length)?;
             } else {
-                self.pieces(part.address, plan.frag(part.length, last))?;
+                self.pieces(part.address, plan.frag(part.length, is_last))?;
             }
         }
         if self.bytes == 0 {
