@@ -227,22 +227,31 @@ impl<T: Operations> Request<T, Idle> {
     /// Says that the driver's data belongs to this request until it ends (C: `RQF_DONTPREP`): when
     /// it is requeued, the block layer does not merge it with others. Returns whether that was said
     /// before, so that this is not the first time that the request is issued.
+    ///
+    /// Says nothing if the request was started before, and requeued: that is too late.
     #[inline]
     pub fn set_dont_prep(&mut self) -> bool {
         // SAFETY: By the type invariant, `rq` is valid.
         let flags = unsafe { &raw mut (*self.as_raw()).rq_flags };
+        // SAFETY: As above.
+        let deadline = unsafe { &raw const (*self.as_raw()).deadline };
         // One that was requeued may still be looked at by the end of its timeout, which writes
         // another bit.
         //
-        // SAFETY: As above.
+        // SAFETY: The request is valid, see above.
         let before = unsafe { flags.read_volatile() };
 
         if before & DONT_PREP != 0 {
             return true;
         }
-        // SAFETY: As above. It was not started before, so there is no timeout, and the flags are
-        // the owner's.
-        unsafe { flags.write(before | DONT_PREP) };
+        // It has a deadline from its first start on.
+        //
+        // SAFETY: As above.
+        if unsafe { deadline.read_volatile() } == 0 {
+            // SAFETY: As above. It was not started, so there is no timeout, and the flags are the
+            // owner's.
+            unsafe { flags.write(before | DONT_PREP) };
+        }
         false
     }
 

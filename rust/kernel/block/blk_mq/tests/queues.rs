@@ -381,6 +381,8 @@ mod tests {
             let mut rq = data.unpark_idle().ok_or(ENOENT)?;
 
             assert_eq!(rq.set_dont_prep(), keeps);
+            // For one that was started, that was too late.
+            assert_eq!(rq.set_dont_prep(), keeps);
             rq.start().end(Status::OK);
             assert_eq!(bio.wait(), Status::OK);
         }
