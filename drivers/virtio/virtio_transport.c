@@ -52,7 +52,7 @@ static bool pci_present(struct virtio_device *vdev)
 	return !pci_dev || pci_device_is_present(pci_dev);
 }
 
-static void pci_enable(struct virtio_device *vdev)
+static void pci_reach(struct virtio_device *vdev)
 {
 	struct pci_dev *pci_dev = transport_pci_dev(vdev);
 	u16 command;
@@ -62,12 +62,23 @@ static void pci_enable(struct virtio_device *vdev)
 		return;
 
 	pci_read_config_word(pci_dev, PCI_COMMAND, &command);
-	if (!(command & (PCI_COMMAND_IO | PCI_COMMAND_MEMORY))) {
-		pci_restore_state(pci_dev);
-		if (pci_reenable_device(pci_dev))
-			return;
-	}
-	pci_set_master(pci_dev);
+	/* Virtual functions do not tell. */
+	if (pci_dev->no_command_memory ||
+	    command & (PCI_COMMAND_IO | PCI_COMMAND_MEMORY))
+		return;
+	pci_restore_state(pci_dev);
+	if (pci_reenable_device(pci_dev))
+		return;
+	pci_clear_master(pci_dev);
+}
+
+static void pci_enable(struct virtio_device *vdev)
+{
+	struct pci_dev *pci_dev = transport_pci_dev(vdev);
+
+	if (pci_dev && pci_is_enabled(pci_dev) &&
+	    pci_device_is_present(pci_dev))
+		pci_set_master(pci_dev);
 }
 
 static void pci_silence(struct virtio_device *vdev)
@@ -81,6 +92,10 @@ static void pci_silence(struct virtio_device *vdev)
 static bool pci_present(struct virtio_device *vdev)
 {
 	return true;
+}
+
+static void pci_reach(struct virtio_device *vdev)
+{
 }
 
 static void pci_enable(struct virtio_device *vdev)
@@ -105,12 +120,23 @@ bool virtio_transport_present(struct virtio_device *vdev)
 }
 
 /**
- * virtio_transport_enable - let driver and device reach each other
+ * virtio_transport_reach - let the driver reach the registers of a device
  * @vdev: a device that is registered
  *
- * Undoes what may have been done to the device since it was probed. Without
- * bus mastering a PCI device neither reads nor writes its rings. After a
- * function reset that nobody has announced, its registers are nowhere.
+ * After a function reset that nobody has announced, they are nowhere. The
+ * device does not reach memory before virtio_transport_enable().
+ */
+void virtio_transport_reach(struct virtio_device *vdev)
+{
+	pci_reach(vdev);
+}
+
+/**
+ * virtio_transport_enable - let a device reach memory
+ * @vdev: a device that is about to be told to start
+ *
+ * Without bus mastering a PCI device neither reads nor writes its rings, and
+ * it may have been switched off since the device was probed.
  */
 void virtio_transport_enable(struct virtio_device *vdev)
 {
@@ -122,7 +148,7 @@ void virtio_transport_enable(struct virtio_device *vdev)
  * @vdev: a device that is registered
  *
  * For one that cannot be reset, as its registers do not answer, although it is
- * there. virtio_transport_enable() undoes it.
+ * there.
  */
 void virtio_transport_silence(struct virtio_device *vdev)
 {

@@ -151,6 +151,8 @@ impl DeviceState {
         }
         self.set_live(true);
         // SAFETY: The device of a state is valid.
+        unsafe { bindings::virtio_transport_enable(self.vdev()) };
+        // SAFETY: As above.
         unsafe { bindings::virtio_prepare_ready(self.vdev()) };
         self.add_status(bindings::VIRTIO_CONFIG_S_DRIVER_OK);
     }
@@ -252,7 +254,7 @@ impl DeviceState {
         // Something may have come between driver and device.
         //
         // SAFETY: The device of a state is valid.
-        unsafe { bindings::virtio_transport_enable(vdev) };
+        unsafe { bindings::virtio_transport_reach(vdev) };
         if self.is_gone() {
             // SAFETY: As above.
             unsafe { bindings::virtio_break_device(vdev) };
