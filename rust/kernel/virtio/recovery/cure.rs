@@ -148,6 +148,10 @@ impl DeviceState {
         if self.has_rings() || self.queues().is_empty() || self.recovery().is_dead() {
             return;
         }
+
+        // As in a cure.
+        let _no_io = NoIo::new();
+
         dev_err!(self.device(), "given up: it has not resumed\n");
         // SAFETY: By the requirement of this function.
         unsafe { self.give_up() };
