@@ -34,8 +34,7 @@ pub(super) fn set_callbacks(vdrv: &mut bindings::virtio_driver) {
     vdrv.driver.pm = &raw const PM;
 }
 
-/// What the driver core calls, beside what the bus does: neither the bus nor its C drivers have any
-/// of these.
+/// What the driver core calls: it looks at the driver's, as the bus has none.
 static PM: bindings::dev_pm_ops = bindings::dev_pm_ops {
     complete: Some(complete_callback),
     ..pin_init::zeroed()

@@ -187,7 +187,8 @@ impl<'a> Poll<'a> {
     ///
     /// A packet that is too short for an Ethernet header is dropped, and so is one that somebody
     /// else has a reference to, as one that was to be sent can be: the stack merges packets. If
-    /// another packet has the same data, that is copied. Who has sent it is told that it was.
+    /// another packet has the same linear part, that is copied. Who has sent it is told that it
+    /// was.
     pub fn receive(&self, _unit: Unit<'a>, mut skb: SkBuff) {
         if skb.is_shared() {
             return;
@@ -203,7 +204,7 @@ impl<'a> Poll<'a> {
             skb.drop_with(DropReason::DEV_HDR);
             return;
         }
-        // SAFETY: Nobody else has it or its data, and its Ethernet header is in the linear part.
+        // SAFETY: Nobody else has it or its linear part, where its Ethernet header is.
         unsafe { self.pass(skb) };
     }
 
@@ -221,8 +222,7 @@ impl<'a> Poll<'a> {
 
     /// # Safety
     ///
-    /// Nobody else must have the packet or its data, and its Ethernet header must be in the linear
-    /// part.
+    /// Nobody else must have the packet or its linear part, where its Ethernet header must be.
     #[inline]
     unsafe fn pass(&self, skb: SkBuff) {
         let skb = skb.into_raw().as_ptr();
