@@ -363,8 +363,16 @@ mod tests {
     #[test]
     fn a_new_packet_is_passed_on_if_it_has_a_header() -> Result {
         let (test, tap) = card()?;
-
         let bytes = packet(b"header")?;
+        // What is passed on and nobody wants is counted.
+        let unwanted = || {
+            let mut stats = bindings::rtnl_link_stats64::default();
+
+            // SAFETY: The device is registered.
+            unsafe { bindings::dev_get_stats(test.dev(), &mut stats) };
+            stats.rx_dropped
+        };
+        let before = unwanted();
 
         test.with(|dev, _| {
             // SAFETY: It is enabled again below.
@@ -396,6 +404,7 @@ mod tests {
         let received = tap.take();
 
         assert_eq!((received[0].len(), received[1].head()), (0, &b"header"[..]));
+        assert_eq!(unwanted(), before);
         Ok(())
     }
 
