@@ -238,8 +238,8 @@ pub fn rtnl_of_another_thread(run: impl FnOnce(KBox<dyn FnOnce() + Send>)) -> Re
 //@ error: none
 //@ message: lifetime may not live long enough
 #[cfg(case = "keep_a_device")]
-pub fn keep_a_device<'a, T: Operations>(handle: &'a Handle<'_, T>) -> Option<&'a str> {
-    handle.with_rtnl(|dev, _| dev.name().to_str().unwrap_or(""))
+pub fn keep_a_device<'a, 'b, T: Operations>(handle: &'a Handle<'b, T>) -> Option<&'a T::Data<'b>> {
+    handle.with_rtnl(|dev, _| dev.data())
 }
 
 // Access ends with the handle that it came from.

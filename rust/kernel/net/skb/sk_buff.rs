@@ -136,7 +136,8 @@ impl SkBuff {
 
     /// Hands the packet back to the stack, which sends it again when the queue goes on.
     ///
-    /// This is how [`Operations::start_xmit`] says that there is no room.
+    /// This is how [`Operations::start_xmit`](crate::net::netdev::Operations::start_xmit) says that
+    /// there is no room.
     #[inline]
     pub fn busy(self) -> Busy {
         Busy(self)
