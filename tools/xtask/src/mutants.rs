@@ -94,7 +94,7 @@ fn fate(workshop: &Workshop, mutant: &Mutant) -> Result<Fate> {
         Ok(changed) => changed,
         Err(error) => return Ok(Fate::Stillborn(format!("{error:#}"))),
     };
-    let _planted = Planted::new(&workshop.project.build, &workshop.tree.root, &changed)?;
+    let _planted = Planted::new(&workshop.project.repo, &workshop.project.build, &workshop.tree.root, &changed)?;
     if let Err(error) = build::kernel(workshop, mutant.variant()) {
         return Ok(match mutant.red {
             Suite::Build => Fate::Killed("it does not build".to_owned()),

@@ -37,7 +37,7 @@ pub fn provoke(workshop: &Workshop) -> Result<bool> {
     say(&format!("mutant {}: breaks {}", mutant.name, mutant.breaks));
     let planted = {
         let changed = mutant.apply(|file| read(&workshop.project.repo, file))?;
-        Planted::new(&workshop.project.build, &workshop.tree.root, &changed)?
+        Planted::new(&workshop.project.repo, &workshop.project.build, &workshop.tree.root, &changed)?
     };
     build::kernel(workshop, Variant::Debug)?;
     run(workshop, filter)?;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Putting a mutant into the kernel tree, and taking it back whatever happens.
 //!
-//! The checkout is never changed: a link of the overlay is led to a changed copy of what it leads to. A record of that
-//! is written first, so that the next command takes it back when this one was killed.
+//! The checkout is never changed: the links of the overlay are led to a copy of it that is. All of them, as a file can
+//! have another one for a module that is at the other end of the tree. A record of that is written first, so that the
+//! next command takes it back when this one was killed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -14,6 +15,7 @@ use std::time::SystemTime;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
+use crate::overlay::our_files;
 use crate::project::{create_dir, remove_dir};
 
 /// The directory of the copies and the record, below the build directory.
@@ -36,21 +38,24 @@ pub struct Planted {
 }
 
 impl Planted {
-    /// Puts changed files, which are named relative to the root, into `tree`.
+    /// Puts changed files of the checkout `repo`, which are named relative to its root, into `tree`.
     ///
     /// # Errors
     ///
     /// A file is not ours, or something cannot be written; then nothing is left changed.
-    pub fn new(build: &Path, tree: &Path, changed: &BTreeMap<PathBuf, String>) -> Result<Self> {
+    pub fn new(repo: &Path, build: &Path, tree: &Path, changed: &BTreeMap<PathBuf, String>) -> Result<Self> {
         heal(build)?;
         let mut record = Record::default();
         let mut inside = BTreeSet::new();
+        for file in our_files(repo, tree)? {
+            let link = link_above(tree, &file)?;
+            record.links.insert(tree.join(&link), fs::read_link(tree.join(&link))?);
+            inside.insert(link);
+        }
         for file in changed.keys() {
             let link = link_above(tree, file)?;
             let target = fs::read_link(tree.join(&link))?;
             record.files.push(target.join(file.strip_prefix(&link)?).components().collect());
-            record.links.insert(tree.join(&link), target);
-            inside.insert(link);
         }
         let dir = build.join(DIR);
         create_dir(&dir)?;
@@ -152,13 +157,15 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let [repo, tree, build] = ["repo", "tree", "build"].map(|name| dir.path().join(name));
         fs::create_dir_all(repo.join("rust/k")).unwrap();
+        fs::create_dir_all(repo.join("rust/l")).unwrap();
         fs::create_dir_all(tree.join("rust")).unwrap();
         let old = SystemTime::now() - Duration::from_secs(1000);
-        for file in ["rust/k/a.rs", "rust/k/b.rs", "rust/c.rs"] {
+        for file in ["rust/k/a.rs", "rust/k/b.rs", "rust/l/d.rs", "rust/c.rs"] {
             fs::write(repo.join(file), file).unwrap();
             File::options().append(true).open(repo.join(file)).unwrap().set_modified(old).unwrap();
         }
         symlink(repo.join("rust/k"), tree.join("rust/k")).unwrap();
+        symlink(repo.join("rust/l"), tree.join("rust/l")).unwrap();
         symlink(repo.join("rust/c.rs"), tree.join("rust/c.rs")).unwrap();
         (dir, repo, tree, build)
     }
@@ -178,9 +185,10 @@ mod tests {
     #[test]
     fn a_mutant_is_in_the_tree_and_not_in_the_checkout_until_it_is_dropped() {
         let (_dir, repo, tree, build) = places();
-        let planted = Planted::new(&build, &tree, &changed()).unwrap();
+        let planted = Planted::new(&repo, &build, &tree, &changed()).unwrap();
         assert_eq!((text(&tree, "rust/k/a.rs"), text(&tree, "rust/c.rs")), ("changed".into(), "changed".into()));
         assert_eq!(text(&repo, "rust/k/a.rs"), "rust/k/a.rs");
+        assert_eq!(text(&tree, "rust/l/../k/a.rs"), "changed", "for those who look from the next directory");
         assert!(age(&tree, "rust/k/b.rs") > 900 && age(&tree, "rust/k/a.rs") < 900, "only what changed is newer");
         drop(planted);
         assert_eq!((text(&tree, "rust/k/a.rs"), text(&tree, "rust/c.rs")), ("rust/k/a.rs".into(), "rust/c.rs".into()));
@@ -191,18 +199,18 @@ mod tests {
 
     #[test]
     fn a_mutant_that_was_left_is_taken_back_by_the_next_command() {
-        let (_dir, _repo, tree, build) = places();
-        std::mem::forget(Planted::new(&build, &tree, &changed()).unwrap());
+        let (_dir, repo, tree, build) = places();
+        std::mem::forget(Planted::new(&repo, &build, &tree, &changed()).unwrap());
         assert!(heal(&build).unwrap());
         assert_eq!(text(&tree, "rust/k/a.rs"), "rust/k/a.rs");
     }
 
     #[test]
     fn a_file_of_the_kernel_is_left_alone() {
-        let (_dir, _repo, tree, build) = places();
+        let (_dir, repo, tree, build) = places();
         fs::write(tree.join("rust/own.rs"), "kernel").unwrap();
         let changed = [(PathBuf::from("rust/own.rs"), String::new())].into();
-        assert!(Planted::new(&build, &tree, &changed).is_err());
+        assert!(Planted::new(&repo, &build, &tree, &changed).is_err());
         assert_eq!(text(&tree, "rust/own.rs"), "kernel");
     }
 }
