@@ -143,24 +143,53 @@ mod tests {
         Ok(())
     }
 
-    /// What looks like a packet by itself is not one while another one goes on.
+    /// What looks like a packet by itself is not one while another one goes on, also if it is short
+    /// enough to be copied.
     #[test]
     fn the_end_of_a_packet_belongs_to_its_beginning() -> Result {
         for settings in [PLAIN, OTHERS] {
             let mut card = Card::new(LARGE, settings, Size::MIN)?;
             let fcs = if settings.keep_fcs { 0 } else { 4 };
 
-            for _ in 0..100 {
+            for length in [GOOD.length, 100].into_iter().cycle().take(100) {
                 card.tell(Lie {
                     length: 1000,
                     status: rx_status::DD,
                     ..GOOD
                 })?;
-                card.tell(GOOD)?;
+                card.tell(Lie { length, ..GOOD })?;
                 card.interrupt()?;
-                assert_eq!(card.packets()?[..], [1600 - ETH_HLEN - fcs]);
+                assert_eq!(
+                    card.packets()?[..],
+                    [1000 + usize::from(length) - ETH_HLEN - fcs]
+                );
             }
             assert_eq!(card.received()?.packets, 100);
+            card.works()?;
+        }
+        Ok(())
+    }
+
+    /// Nor is it one if the beginning was too long for a buffer.
+    #[test]
+    fn the_end_of_a_lost_packet_is_lost() -> Result {
+        for settings in [PLAIN, OTHERS] {
+            let mut card = Card::new(SMALL, settings, Size::MIN)?;
+
+            for length in [GOOD.length, 100] {
+                card.tell(Lie {
+                    length: 1000,
+                    status: rx_status::DD,
+                    ..GOOD
+                })?;
+                card.tell(Lie { length, ..GOOD })?;
+                card.interrupt()?;
+                assert!(card.packets()?.is_empty());
+            }
+
+            let received = card.received()?;
+
+            assert_eq!((received.packets, received.dropped), (0, 2));
             card.works()?;
         }
         Ok(())
