@@ -66,3 +66,4 @@ mod queue;
 mod recovery;
 mod reset;
 mod setup;
+mod watch;
