@@ -134,6 +134,13 @@ pub(super) const GOOD: Lie = Lie {
     special: 0,
 };
 
+/// The beginning of a packet that goes on.
+pub(super) const BEGINNING: Lie = Lie {
+    length: 1000,
+    status: rx_status::DD,
+    ..GOOD
+};
+
 /// The end of a packet, or one that is too short.
 pub(super) const END: Lie = Lie { length: 5, ..GOOD };
 
