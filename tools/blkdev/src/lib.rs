@@ -18,6 +18,8 @@
 //! | [`entropy`] | another device, which only gives random bytes |
 //! | [`cli`] | the program |
 
+#![forbid(unsafe_code)]
+
 pub mod backend;
 pub mod cache;
 pub mod chaos;

@@ -2,6 +2,8 @@
 
 //! A virtio block device for tests, over vhost-user.
 
+#![forbid(unsafe_code)]
+
 use std::process::ExitCode;
 
 use blkdev::cli::{self, Cli};

@@ -5,6 +5,7 @@
 //! are formatted as the kernel is.
 
 #![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
 
 #[rustfmt::skip]
 #[path = "../../../drivers/net/ethernet/intel/e1000_rs/desc.rs"]
