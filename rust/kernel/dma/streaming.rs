@@ -127,9 +127,9 @@ unsafe impl<T: AsBytes + FromBytes> Memory for KBox<T> {
     }
 }
 
+#[cfg(not(CONFIG_HIGHMEM))]
 // SAFETY: A page is where it is until it is freed, and without high memory all are in the linear
 // mapping. Its owner has the only safe access.
-#[cfg(not(CONFIG_HIGHMEM))]
 unsafe impl Memory for Page {
     #[inline]
     fn bytes(&mut self) -> NonNull<[u8]> {

@@ -101,8 +101,8 @@ impl SkBuff {
         let skb =
             unsafe { bindings::__netdev_alloc_skb(core::ptr::null_mut(), length, flags.as_raw()) };
 
-        // SAFETY: It is new, and belongs to the caller.
         NonNull::new(skb)
+            // SAFETY: It is new, and belongs to the caller.
             .map(|skb| unsafe { Self::from_raw(skb) })
             .ok_or(ENOMEM)
     }

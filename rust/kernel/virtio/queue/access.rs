@@ -73,6 +73,8 @@ mod private {
 
 /// Where a ring is kept.
 #[doc(hidden)]
+// Older compilers do not see that bounds of an associated type lead here.
+#[allow(unreachable_pub)]
 pub trait RingCell<R>: Send + Sync + Sized {
     /// Puts a ring into its place.
     fn new(ring: R, class: Pin<&'static LockClassKey>) -> impl PinInit<Self>;
@@ -87,6 +89,8 @@ pub trait RingCell<R>: Send + Sync + Sized {
 
 /// What stands for the exclusive use of a ring.
 #[doc(hidden)]
+// As above.
+#[allow(unreachable_pub)]
 pub trait RingGuard<R> {
     /// The ring, unless it is closed.
     fn get(&self) -> Option<&R>;
