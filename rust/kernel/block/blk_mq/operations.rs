@@ -104,8 +104,7 @@ pub trait Operations: Sized + 'static {
     ///
     /// # Context
     ///
-    /// Process or softirq context, on several CPUs at a time, also for the same queue. Must not
-    /// sleep unless the tag set was made with
+    /// Process context, on several CPUs at a time, also for the same queue. Must not sleep unless the tag set was made with
     /// [`blocking`](super::TagSetOptions::blocking).
     fn queue_rq(
         hctx: HwQueue<'_, Self>,
