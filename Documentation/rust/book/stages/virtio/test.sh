@@ -3,6 +3,7 @@
 
 . /mnt/guest/lib.sh
 . /mnt/guest/modules.sh
+. /mnt/guest/function.sh
 
 # digits MODULE: random bytes from the first device of a driver.
 digits() {
@@ -34,6 +35,11 @@ third_has_more_than_the_buffers() {
 	unload virtio_3_pool
 }
 
+# some_digits DIR: a read of this device gives some.
+some_digits() {
+	grep -E '^[0-9a-f]{64}$' "$1/random"
+}
+
 fourth_goes_on_after_a_reset() {
 	load virtio_4_lasting
 	reads virtio_4
@@ -42,10 +48,28 @@ fourth_goes_on_after_a_reset() {
 	wait_for 10 eval 'dmesg | grep "virtio_4_lasting .*goes on"'
 	for dir in /sys/kernel/debug/virtio_4-*; do
 		for turn in $(seq 6); do
-			grep -E '^[0-9a-f]{64}$' "$dir/random"
+			some_digits "$dir"
 		done
+	done
+}
+
+# A device that is kept from memory fills nothing: its driver gets that back by the reset, and has to keep it.
+fourth_loses_no_buffer_that_comes_back_unfilled() {
+	device=$(ls -d /sys/bus/virtio/drivers/virtio_4_lasting/virtio* | head -n 1)
+	function=$(readlink -f "$device/..")
+	dir=/sys/kernel/debug/virtio_4-$(basename "$device" | tr -dc 0-9)
+	command=$(config_read "$function" $COMMAND)
+	config_write "$function" $COMMAND $((command & ~MASTER))
+	for buffer in $(seq 4); do
+		some_digits "$dir"
+	done
+	refused some_digits "$dir"
+	echo 1 >"$function/reset"
+	for turn in $(seq 6); do
+		some_digits "$dir"
 	done
 	unload virtio_4_lasting
 }
 
-cases second_sends_bytes_to_who_reads third_has_more_than_the_buffers fourth_goes_on_after_a_reset
+cases second_sends_bytes_to_who_reads third_has_more_than_the_buffers fourth_goes_on_after_a_reset \
+	fourth_loses_no_buffer_that_comes_back_unfilled

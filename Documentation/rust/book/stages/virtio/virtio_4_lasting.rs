@@ -147,6 +147,9 @@ fn fill(queue: &Virtqueue<Requests>) -> Result {
 
 /// Writes the file.
 fn show(queue: &Arc<Virtqueue<Requests>>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    // What the device could not be given before, it gets now.
+    let _ = fill(queue);
+
     let used = queue.context().take().map_err(|_| fmt::Error)?;
 
     for byte in used.token.iter().take(used.len() as usize) {
