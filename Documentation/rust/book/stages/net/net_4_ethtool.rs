@@ -168,6 +168,7 @@ impl<'bound> Data<'bound> {
         let unit = poll.take()?;
 
         ring.told -= 1;
+        // Moves all others. A card has indices that go round.
         Some((ring.frames.remove(0).ok()?, unit))
     }
 
