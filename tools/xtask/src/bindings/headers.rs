@@ -145,9 +145,7 @@ fn clang(objects: &Objects) -> Command {
 fn parsed(objects: &Objects, symbol: &str) -> Result<Vec<Declaration>> {
     let filter = format!("-ast-dump-filter={symbol}");
     let mut command = clang(objects);
-    command
-        .arg("-fsyntax-only")
-        .args(["-skip-function-bodies", "-ast-dump=json", &filter].map(|a| ["-Xclang", a]).concat());
+    command.arg("-fsyntax-only").args(["-ast-dump=json", &filter].map(|a| ["-Xclang", a]).concat());
     let text = output(command.arg(&objects.header))?;
     let mut file = String::new();
     let mut found: Vec<Declaration> = Vec::new();
@@ -268,10 +266,13 @@ impl Node {
         })
     }
 
+    /// What it looks like in its file; of a function without its body.
     fn text(&self, source: &[u8]) -> String {
         let Range { begin, end } = &self.range;
-        let text = source.get(begin.offset..end.offset + end.tok_len).unwrap_or_default();
-        String::from_utf8_lossy(text).into_owned()
+        let body = self.inner.iter().find(|node| node.what == "CompoundStmt");
+        let end = body.map_or(end.offset + end.tok_len, |body| body.range.begin.offset);
+        let text = source.get(begin.offset..end).unwrap_or_default();
+        String::from_utf8_lossy(text).trim_end().to_owned()
     }
 }
 
