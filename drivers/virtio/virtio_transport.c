@@ -68,7 +68,8 @@ static void pci_reach(struct virtio_device *vdev)
 		return;
 	pci_restore_state(pci_dev);
 	if (pci_reenable_device(pci_dev))
-		return;
+		pci_dbg(pci_dev, "cannot be enabled again\n");
+	/* The state has it as it was saved. */
 	pci_clear_master(pci_dev);
 }
 
@@ -117,6 +118,20 @@ static void pci_silence(struct virtio_device *vdev)
 bool virtio_transport_present(struct virtio_device *vdev)
 {
 	return pci_present(vdev);
+}
+
+/**
+ * virtio_transport_sleeps - whether the system has put a device to sleep
+ * @vdev: a device that is registered
+ *
+ * The registers of one that keeps its state can read then as if there were
+ * none.
+ */
+bool virtio_transport_sleeps(struct virtio_device *vdev)
+{
+	struct device *parent = vdev->dev.parent;
+
+	return parent && parent->power.is_suspended;
 }
 
 /**

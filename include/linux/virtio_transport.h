@@ -11,6 +11,7 @@ struct workqueue_struct;
 extern struct workqueue_struct *virtio_recovery_wq;
 
 bool virtio_transport_present(struct virtio_device *vdev);
+bool virtio_transport_sleeps(struct virtio_device *vdev);
 void virtio_transport_reach(struct virtio_device *vdev);
 void virtio_transport_enable(struct virtio_device *vdev);
 void virtio_transport_silence(struct virtio_device *vdev);

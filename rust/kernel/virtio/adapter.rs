@@ -132,7 +132,7 @@ impl<'bound, T: Driver> PrivateData<'bound, T> {
 impl<T: Driver> Adapter<T> {
     /// # Safety
     ///
-    /// `vdev` must be valid and about to be probed; nothing else uses its features.
+    /// `vdev` must be valid and about to be probed. Others may read its features, and change none.
     unsafe extern "C" fn validate_callback(vdev: *mut bindings::virtio_device) -> c_int {
         // SAFETY: By the requirement of this function.
         let features = unsafe { &mut (*vdev).__bindgen_anon_1.features_array };
@@ -187,8 +187,9 @@ impl<T: Driver> Adapter<T> {
 
             // The core can tell about changes early.
             state.config_work().disable();
-            // SAFETY: `priv` is for the driver's use, and there are no queues that look at it.
-            unsafe { (*vdev).priv_ = core::ptr::from_ref(state).cast_mut().cast() };
+            // SAFETY: `priv` is for the driver's use, and there are no queues that look at it. It is
+            // nulled below, or by remove.
+            unsafe { config_work::publish(vdev, core::ptr::from_ref(state)) };
 
             let unwind = ScopeGuard::new(|| {
                 // Others can have it by now, and would look at what is freed below.

@@ -5,7 +5,7 @@
 //! The core tells about changes from the end of probe to the start of remove, with the
 //! `config_lock` of the device held, but not its own lock. When a pause ends that has met an
 //! unbind, it can also do so while no driver is bound, or the next one is being bound. So the way
-//! to the work item is `priv`, which is nulled under the same `config_lock`.
+//! to the work item is `priv`, which is set and nulled under the same `config_lock`.
 
 use super::{
     state::DeviceState,
@@ -59,14 +59,24 @@ unsafe extern "C" fn config_changed_callback(vdev: *mut bindings::virtio_device)
 ///
 /// `vdev` must be valid, and nobody else rely on `priv`.
 pub(super) unsafe fn forget(vdev: *mut bindings::virtio_device) {
+    // SAFETY: By the requirement of this function.
+    unsafe { publish(vdev, core::ptr::null()) };
+}
+
+/// Sets `priv`, by which changes of the configuration reach a state.
+///
+/// # Safety
+///
+/// As for [`forget`], which must be called before the state is freed.
+pub(super) unsafe fn publish(vdev: *mut bindings::virtio_device, state: *const DeviceState) {
     let _disabled = local_interrupt_disable();
     // SAFETY: `vdev` is valid by the requirement of this function.
     let lock = unsafe { &raw mut (*vdev).config_lock };
 
     // SAFETY: The lock of a registered device is initialized, and interrupts are disabled.
     unsafe { bindings::spin_lock(lock) };
-    // SAFETY: `vdev` is valid, and those who read `priv` without the lock are gone.
-    unsafe { (*vdev).priv_ = core::ptr::null_mut() };
+    // SAFETY: `vdev` is valid, and there is nobody who reads `priv` without the lock.
+    unsafe { (*vdev).priv_ = state.cast_mut().cast() };
     // SAFETY: Taken above.
     unsafe { bindings::spin_unlock(lock) };
 }
@@ -148,7 +158,7 @@ unsafe extern "C" fn run(work: *mut bindings::work_struct) {
 
     // A device that needs a reset says so with a change of the configuration, which is not to be
     // relied on then. The driver is told when the device works again.
-    if state.look() {
+    if state.look_in_turn() {
         return;
     }
     // There is nothing to be read from a device that is paused. The end of the pause starts this

@@ -92,14 +92,16 @@ pub trait Handler<A: Access = Locked>: Sized + 'static {
 
     /// A buffer that was not popped comes back, because the device was reset, or the queue.
     ///
-    /// Called when the device is removed, frozen or recovered, and by [`Virtqueue::reset`] and
-    /// [`Virtqueue::resize`]. Tokens that know how to fail on their own, like block requests, can
-    /// just be dropped.
+    /// Called when the device is removed, frozen, recovered, given up or shut down, and by
+    /// [`Virtqueue::reset`] and [`Virtqueue::resize`]. Tokens that know how to fail on their own,
+    /// like block requests, can just be dropped.
     ///
     /// # Context
     ///
-    /// Process context; the lock of the queue is not held. That of the device is, but may be held
-    /// by another thread, which waits for the token. Must not wait for the device.
+    /// Process context; the lock of the queue is not held. That of the device may be held, by this
+    /// thread or by another one, which waits for the token, or by nobody. Must not wait for the
+    /// device, nor reset or resize a queue; where memory can be written back to the device, nor wait
+    /// for that in an allocation (C: `GFP_NOIO`).
     fn detached(queue: &Virtqueue<Self, A>, token: Self::Token) {
         let _ = queue;
         drop(token);
@@ -256,10 +258,17 @@ impl<H: Handler<A>, A: Access> Virtqueue<H, A> {
     ///
     /// To be called when [`LockedVirtqueue::kick_prepare`] said so, after the lock was released.
     ///
+    /// # Context
+    ///
+    /// Any.
+    ///
     /// # Errors
     ///
-    /// - [`ENODEV`]: the queue has no ring.
-    /// - [`EIO`]: the queue is broken.
+    /// Whatever it is, buffers that were added stay where they are, and come back by
+    /// [`Handler::detached`] if not otherwise.
+    ///
+    /// - [`ENODEV`]: the queue has no ring, or loses it just now.
+    /// - [`EIO`]: the queue is broken. The device is recovered, if it can be.
     #[inline]
     pub fn notify(&self) -> Result {
         self.with_raw(|vq| {
@@ -277,6 +286,10 @@ impl<H: Handler<A>, A: Access> Virtqueue<H, A> {
 
 impl<H: Handler> Virtqueue<H> {
     /// Takes the lock of the queue.
+    ///
+    /// # Context
+    ///
+    /// Any. Interrupts are off until the result is dropped, so nothing in between may sleep.
     #[inline]
     pub fn lock(&self) -> LockedVirtqueue<'_, H> {
         // SAFETY: The ring has a lock.
@@ -292,7 +305,7 @@ pub(super) trait AnyVirtqueue: Send + Sync {
     /// How the queue is to be set up.
     fn info(&self) -> (*const c_char, Callback);
 
-    /// Gives the queue its ring.
+    /// Gives the queue its ring, which operations do not reach yet.
     ///
     /// # Errors
     ///
@@ -305,6 +318,14 @@ pub(super) trait AnyVirtqueue: Send + Sync {
     /// an RCU grace period have ended, and [`detach`](Self::detach) have returned. The same if the
     /// queue had another ring before.
     unsafe fn attach(&self, vq: NonNull<bindings::virtqueue>) -> Result;
+
+    /// Lets buffers in, and notifications out.
+    ///
+    /// # Safety
+    ///
+    /// The queue must have a ring, and nobody else use that. Called by one thread at a time, as for
+    /// [`attach`](Self::attach).
+    unsafe fn open(&self);
 
     /// Lets no more buffers in, and no more notifications out after an RCU grace period.
     fn close(&self);
@@ -326,10 +347,18 @@ pub(super) trait AnyVirtqueue: Send + Sync {
     unsafe fn recycle(&self, data: NonNull<c_void>);
 
     /// Notes that all buffers were taken out of the ring.
-    fn recycle_done(&self);
+    ///
+    /// # Safety
+    ///
+    /// As for [`recycle`](Self::recycle).
+    unsafe fn recycle_done(&self);
 
     /// Takes the ring away.
-    fn detach(&self);
+    ///
+    /// # Safety
+    ///
+    /// [`close`](Self::close) must have been called, and an RCU grace period have ended.
+    unsafe fn detach(&self);
 
     /// Whether the queue is broken.
     fn is_broken(&self) -> bool;
@@ -363,9 +392,22 @@ impl<H: Handler<A>, A: Access> AnyVirtqueue for Virtqueue<H, A> {
         }
         // SAFETY: As above, and as required of this function.
         unsafe { self.ring.with(|ring| ring.attach(vq)) };
-        // INVARIANT: By the requirement of this function, until after `close` and a grace period.
-        self.raw.store(vq.as_ptr(), Release);
         Ok(())
+    }
+
+    unsafe fn open(&self) {
+        let open = |ring: &mut Ring<H::Token>| {
+            if let Some(vq) = ring.open() {
+                // In the lock of the queue, if there is one: whoever adds a buffer can notify.
+                //
+                // INVARIANT: Until after `close` and a grace period, by the requirement of
+                // `attach`.
+                self.raw.store(vq.as_ptr(), Release);
+            }
+        };
+
+        // SAFETY: By the requirement of this function, nobody else uses the ring.
+        unsafe { self.ring.with(open) };
     }
 
     fn close(&self) {
@@ -401,13 +443,14 @@ impl<H: Handler<A>, A: Access> AnyVirtqueue for Virtqueue<H, A> {
         }
     }
 
-    fn recycle_done(&self) {
+    unsafe fn recycle_done(&self) {
         // SAFETY: As in `recycle`.
         unsafe { self.ring.with(Ring::recycle_done) };
     }
 
-    fn detach(&self) {
-        // SAFETY: The queue was closed, and a grace period has passed.
+    unsafe fn detach(&self) {
+        // SAFETY: If the ring has no lock, its user is kept out since a grace period ago, by the
+        // requirement of this function.
         unsafe { self.ring.with(Ring::detach) };
     }
 

@@ -37,6 +37,7 @@ use crate::{
     static_lock_class,
     sync::{
         LockClassKey,
+        MutexGuard,
         SpinLockIrq, //
     },
     time::{
@@ -329,14 +330,34 @@ impl DeviceState {
 
     /// Looks at the device for evidence. Returns whether there is some, or the device was given up.
     ///
+    /// While somebody else has the rings, nothing is looked at: that can be who has called the
+    /// driver that asks.
+    ///
     /// # Context
     ///
     /// Process context; sleeps.
     pub(super) fn look(&self) -> bool {
-        if let Some(evidence) = self.find_evidence() {
+        if let Some(rings) = self.rings.try_lock() {
+            self.note_evidence(&rings);
+        }
+        self.has_failed()
+    }
+
+    /// As [`look`](Self::look), but waits for its turn. Not for those that a driver calls.
+    pub(super) fn look_in_turn(&self) -> bool {
+        self.note_evidence(&self.rings.lock());
+        self.has_failed()
+    }
+
+    /// Looks for evidence, and notes it before the device can have been brought up anew.
+    fn note_evidence(&self, rings: &MutexGuard<'_, ()>) {
+        if let Some(evidence) = self.find_evidence(rings) {
             self.accuse(evidence);
         }
+    }
 
+    /// Whether there is evidence, or the device was given up.
+    fn has_failed(&self) -> bool {
         let recovery = self.recovery();
 
         recovery.is_due() || recovery.is_dead()

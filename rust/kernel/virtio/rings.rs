@@ -29,7 +29,8 @@ use crate::{
             Acquire,
             Release, //
         },
-        rcu, //
+        rcu,
+        MutexGuard, //
     }, //
 };
 use core::ptr::NonNull;
@@ -61,7 +62,12 @@ impl DeviceState {
         let alone = self.exclude(&rings);
 
         // SAFETY: As required of this function.
-        unsafe { self.find(&alone) }
+        unsafe { self.find(&alone) }?;
+        // A driver adds buffers before it tells the device to start.
+        //
+        // SAFETY: They have their rings.
+        unsafe { self.open() };
+        Ok(())
     }
 
     /// Finds rings for the queues (C: `virtio_find_vqs`).
@@ -285,7 +291,8 @@ impl DeviceState {
             // SAFETY: The state is closed, and the device was reset, by the requirement of this
             // function.
             came_back += unsafe { queue.reclaim() };
-            queue.detach();
+            // SAFETY: The state is closed, by the requirement of this function.
+            unsafe { queue.detach() };
         }
         came_back
     }
@@ -383,7 +390,23 @@ impl DeviceState {
         }
         // SAFETY: The rings were found just above, under the lock that `alone` stands for.
         unsafe { self.start() };
+        // Who has not waited for this must not tell the device of buffers before it was started.
+        //
+        // SAFETY: As above.
+        unsafe { self.open() };
         Ok(())
+    }
+
+    /// Lets drivers at the rings.
+    ///
+    /// # Safety
+    ///
+    /// The rings must have been found, or there be no queues; the lock of the rings must be held.
+    unsafe fn open(&self) {
+        for queue in self.queues() {
+            // SAFETY: By the requirement of this function, it has a ring that is not restarted.
+            unsafe { queue.open() };
+        }
     }
 
     /// Negotiates the features that are agreed on already with a device that was reset (C:
@@ -397,8 +420,9 @@ impl DeviceState {
         // SAFETY: The device of a state is valid, and so are its operations.
         let ops = unsafe { &*(*vdev).config };
         let finalize_features = ops.finalize_features.ok_or(EINVAL)?;
-        // SAFETY: While the device is bound, its features change here only, under its lock, and
-        // nobody else but the transport looks at them.
+        // SAFETY: While the device is bound, its features change here only, under its lock. Others
+        // read single bits, of which none changes but that of vhost-user, and those that
+        // `finalize_features` takes away, which come back below.
         let features = unsafe { &raw mut (*vdev).__bindgen_anon_1.features_array };
         let agreed = self.features();
         let offered = self.offered();
@@ -475,11 +499,7 @@ impl DeviceState {
     }
 
     /// Looks at a device that was told to start for a reason to recover it.
-    pub(super) fn find_evidence(&self) -> Option<Evidence> {
-        // Who holds the lock takes the rings down, or up; and can be a caller of the driver that
-        // asks.
-        let _rings = self.rings.try_lock()?;
-
+    pub(super) fn find_evidence(&self, _rings: &MutexGuard<'_, ()>) -> Option<Evidence> {
         if !self.is_live() {
             return None;
         }
@@ -487,7 +507,10 @@ impl DeviceState {
         let status = u32::from(self.status());
 
         if self.is_gone() {
-            Some(Evidence::Gone)
+            // SAFETY: The device of a state is valid.
+            let sleeps = unsafe { bindings::virtio_transport_sleeps(self.vdev()) };
+
+            (!sleeps).then_some(Evidence::Gone)
         } else if status & bindings::VIRTIO_CONFIG_S_NEEDS_RESET != 0 {
             Some(Evidence::NeedsReset)
         } else if status & bindings::VIRTIO_CONFIG_S_DRIVER_OK == 0 {

@@ -288,7 +288,8 @@ impl DeviceState {
     pub(super) unsafe extern "C" fn recycle_done(vq: *mut bindings::virtqueue) {
         // SAFETY: By the requirement of this function.
         if let Some(queue) = unsafe { Self::queue(vq) } {
-            queue.recycle_done();
+            // SAFETY: As above.
+            unsafe { queue.recycle_done() };
         }
     }
 

@@ -171,6 +171,25 @@ impl FakeDevice {
         self.status.store(self.status() | bits, Relaxed);
     }
 
+    /// Waits as long as whoever has told the device to start is held up, but not for ever.
+    pub(super) fn hold_start(&self) {
+        for _ in 0..10_000 {
+            if !self.knobs.holds_start.load(Relaxed) {
+                return;
+            }
+            fsleep(Delta::from_millis(1));
+        }
+    }
+
+    /// Puts the device to sleep, as far as the system knows, or wakes it up.
+    pub(crate) fn set_asleep(&self, asleep: bool) {
+        // SAFETY: The device is registered, and has a parent, which is there for it alone.
+        let power = unsafe { &raw mut (*(*self.vdev.get()).dev.parent).power };
+
+        // SAFETY: Nothing else is done to the parent.
+        unsafe { (*power).set_is_suspended(asleep) };
+    }
+
     /// Forgets the device status, as a device does that was reset behind the driver's back.
     pub(crate) fn forget_status(&self) {
         self.status.store(0, Relaxed);

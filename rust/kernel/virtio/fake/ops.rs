@@ -180,6 +180,9 @@ unsafe extern "C" fn set_status(vdev: *mut bindings::virtio_device, status: u8) 
         status &= !bindings::VIRTIO_CONFIG_S_FEATURES_OK;
     }
     this.status.store(status, Relaxed);
+    if status & bindings::VIRTIO_CONFIG_S_DRIVER_OK != 0 {
+        this.hold_start();
+    }
 }
 
 /// Resets the device.

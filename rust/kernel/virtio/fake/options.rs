@@ -80,6 +80,8 @@ pub(crate) struct Knobs {
     pub(crate) change_early: Atomic<bool>,
     /// A handler of the transport walks over the rings, until it is waited for.
     pub(crate) walks_rings: Atomic<bool>,
+    /// Who has told the device to start is held up until this is false.
+    pub(crate) holds_start: Atomic<bool>,
     /// The device is gone: all that is read from it is ones.
     pub(crate) gone: Atomic<bool>,
     /// Features of the first word that the device has offered, and does not offer any more.
@@ -112,6 +114,7 @@ impl Knobs {
             rebind: Atomic::new(false),
             change_early: Atomic::new(false),
             walks_rings: Atomic::new(false),
+            holds_start: Atomic::new(false),
             gone: Atomic::new(false),
             withdrawn: Atomic::new(0),
             ring_size: Atomic::new(0),

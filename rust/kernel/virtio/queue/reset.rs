@@ -10,6 +10,7 @@ use super::{
     access::RingCell,
     ring::Ring,
     Access,
+    AnyVirtqueue,
     Handler,
     Locked,
     Token,
@@ -49,7 +50,7 @@ impl<H: Handler> Virtqueue<H, Locked> {
     /// - [`E2BIG`]: `num` is more than the device allows (C: `virtqueue::num_max`).
     /// - [`ENOENT`]: [`RingReset`] was not negotiated, or the transport cannot do it.
     ///
-    /// With these, the queue is broken, and only a reset of the device helps:
+    /// With these, the queue is broken, and the device is recovered:
     ///
     /// - [`EIO`]: the queue was broken before, or the device has not stopped it, or it has changed
     ///   descriptors of the ring.
@@ -219,11 +220,11 @@ impl<H: Handler<A>, A: Access> Virtqueue<H, A> {
         if !works {
             // SAFETY: `vq` is live, see above.
             unsafe { bindings::__virtqueue_break(vq.as_ptr()) };
+            // SAFETY: As above. While there is a ring, so is the state of the device.
+            unsafe { DeviceState::accuse_if_broken(vq.as_ptr()) };
         }
         // SAFETY: As above.
-        unsafe { self.ring.with(Ring::open) };
-        // INVARIANT: `vq` is live until after `close` and a grace period.
-        self.raw.store(vq.as_ptr(), Release);
+        unsafe { self.open() };
         result
     }
 }

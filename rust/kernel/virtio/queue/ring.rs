@@ -132,14 +132,11 @@ impl<T: Token> Ring<T> {
         self.record.start();
         // INVARIANT: By the requirement of this function.
         self.home = Some(vq);
-        self.open();
     }
 
-    /// Lets operations at the ring.
-    pub(super) fn open(&mut self) {
-        let Some(vq) = self.home else {
-            return;
-        };
+    /// Lets operations at the ring, which is returned.
+    pub(super) fn open(&mut self) -> Option<NonNull<bindings::virtqueue>> {
+        let vq = self.home?;
         // SAFETY: By the type invariant `vq` is live, and so is its device.
         let low = unsafe { (*(*vq.as_ptr()).vdev).__bindgen_anon_1.features_array[0] };
         let is_indirect = low & (1 << bindings::VIRTIO_RING_F_INDIRECT_DESC) != 0;
@@ -154,6 +151,7 @@ impl<T: Token> Ring<T> {
         self.reserve = self.usual_reserve();
         // INVARIANT: The same.
         self.vq = Some(vq);
+        self.vq
     }
 
     /// The descriptors that buffers without an indirect table leave free for others.

@@ -106,7 +106,7 @@ pub(super) fn wait_for(bench: &Bench, event: Event, times: usize) -> Result {
 }
 
 /// Waits until a recovery is over, with whatever result.
-pub(super) fn wait_until_settled(session: &Session) -> Result {
+pub(super) fn wait_until_settled<T: Testable>(session: &Session<T>) -> Result {
     // Takes the lock of the device, which the recovery holds.
     session.fake()?.with_core(|_| ())
 }
@@ -255,6 +255,55 @@ mod cases {
         ensure_eq!(session.fake()?.reset_done(), Err(ENODEV));
         session.remove_device();
         Ok(())
+    }
+
+    #[test]
+    fn a_device_that_sleeps_is_not_taken_for_gone() -> Result {
+        let session = set_up::<TestDriver>(FILLED, WITH_SPACE)?;
+
+        session.device().set_asleep(true);
+        session.device().knobs.gone.store(true, Relaxed);
+        ensure!(!session.fake()?.bound()?.has_failed());
+        session.device().knobs.gone.store(false, Relaxed);
+        session.device().set_asleep(false);
+        ensure!(!session.fake()?.bound()?.has_failed());
+        ensure_eq!(session.log.count(PREPARE), 0);
+        session.add(0, 1)
+    }
+
+    #[test]
+    fn a_failure_during_the_start_of_a_recovery_is_not_missed() -> Result {
+        let session = set_up::<TestDriver>(FILLED, WITH_SPACE)?;
+
+        session.device().knobs.holds_start.store(true, Relaxed);
+        session.fake()?.bound()?.recover()?;
+        wait_for(&session, Event::Status(DRIVER_OK), 1)?;
+        // The recovery has the rings, so that whoever is told of this has to wait for his turn.
+        session.device().add_status(NEEDS_RESET);
+        session.device().config_changed();
+        fsleep(Delta::from_millis(50));
+        session.device().knobs.holds_start.store(false, Relaxed);
+
+        wait_for(&session, DONE, 2)?;
+        wait_until_settled(&session)?;
+        ensure_eq!(session.fake()?.bound()?.recoveries(), 2);
+        session.add(0, 1)
+    }
+
+    #[test]
+    fn nothing_is_added_before_a_recovered_device_was_told_to_start() -> Result {
+        let session = set_up::<Minimal>(FILLED, MODERN)?;
+
+        session.device().knobs.holds_start.store(true, Relaxed);
+        session.fake()?.bound()?.recover()?;
+        wait_for(&session, Event::Status(DRIVER_OK), 1)?;
+
+        let early = session.add(0, 1);
+
+        session.device().knobs.holds_start.store(false, Relaxed);
+        ensure_eq!(early, Err(ENODEV));
+        wait_until_settled(&session)?;
+        session.add(0, 2)
     }
 
     #[test]

@@ -17,12 +17,19 @@ use super::{
     },
     driver::{
         Echo,
-        Minimal, //
+        Minimal,
+        TestDriver, //
     },
     queue::{
         add,
         pop,
         POLLED, //
+    },
+    recovery::{
+        set_up,
+        wait_for,
+        wait_until_settled,
+        DONE, //
     },
 };
 use crate::{
@@ -374,6 +381,23 @@ mod cases {
         ensure_eq!(session.events()?[..], TWO_CAME_BACK);
         ensure_eq!(session.buffers(), 0);
         stays_broken(&session, &queue)
+    }
+
+    #[test]
+    fn a_restart_that_breaks_its_queue_is_evidence() -> Result {
+        let session = set_up::<TestDriver>(POLLED, resettable())?;
+        let queue = session.queue(0)?;
+
+        session
+            .device()
+            .knobs
+            .start_errno
+            .store(EIO.to_errno(), Relaxed);
+        ensure_eq!(resize(&session, &queue, 4), Err(EBUSY));
+        wait_for(&session, DONE, 1)?;
+        wait_until_settled(&session)?;
+        session.device().knobs.start_errno.store(0, Relaxed);
+        works(&session, &queue, 8)
     }
 
     #[test]
