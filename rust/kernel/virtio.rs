@@ -55,8 +55,11 @@
 //!   (`0005-virtio_ring-ignore-interrupts-of-a-queue-that-was-st`)
 //! - PCI waits without end for a device to stop a queue.
 //!   (`0007-virtio_pci-do-not-wait-for-ever-for-a-device-to-stop`)
-//! - PCI waits without end for a device to be reset that vanishes just then. A device that is known
-//!   to be gone is not reset, about which the core warns when its driver leaves it.
+//! - PCI waits without end for a device to be reset that vanishes just then, or never says that it
+//!   was: neither a recovery nor an unbind ends then. A device that is known to be gone is not
+//!   reset, about which the core warns when its driver leaves it.
+//! - The reset of remoteproc does not reach the device: what it had comes back before it has
+//!   stopped.
 //!
 //! Two others are made up for here: that packed rings call a lack of memory a broken queue
 //! (`0004-virtio_ring-say-that-memory-is-short-when-a-packed-r`), and that indirect tables can be
@@ -404,7 +407,8 @@ impl Device<Bound> {
     ///
     /// # Errors
     ///
-    /// [`ENODEV`]: the device is paused, was given up, or is about to lose its driver.
+    /// [`ENODEV`]: the device is paused, has no queues, was given up or shut down, or is about to
+    /// lose its driver.
     pub fn recover(&self) -> Result {
         if self
             .state()
@@ -556,6 +560,5 @@ unsafe impl Send for Device {}
 // SAFETY: `Device` can be shared among threads because all methods of `Device` are thread safe.
 unsafe impl Sync for Device {}
 
-// SAFETY: As for `Device`. Accesses to the configuration space are serialized by the transport, or
-// single bus transactions.
+// SAFETY: As for `Device`. Accesses to the configuration space take turns at the gate of the state.
 unsafe impl Sync for Device<Bound> {}

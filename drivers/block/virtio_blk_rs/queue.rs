@@ -149,7 +149,7 @@ fn kick(queue: &Virtqueue<RequestQueue>, mut locked: LockedVirtqueue<'_, Request
 
     drop(locked);
     if notify {
-        // A broken device is found out when its requests do not come back.
+        // A device that cannot be told is recovered, and what it has comes back.
         let _ = queue.notify();
     }
 }

@@ -79,8 +79,10 @@ pub trait Driver {
     ///
     /// # Context
     ///
-    /// Process context; no lock held. Ends before [`unbind`](Self::unbind) and
-    /// [`freeze`](Self::freeze) are called.
+    /// Process context; no lock held. Ends before [`unbind`](Self::unbind),
+    /// [`freeze`](Self::freeze) and [`reset_prepare`](Self::reset_prepare) are called.
+    /// [`scan`](Self::scan), [`shutdown`](Self::shutdown) and the callbacks of a recovery can run
+    /// at the same time.
     fn config_changed<'bound>(dev: &'bound Device<Bound>, this: Pin<&Self::Data<'bound>>) {
         let _ = (dev, this);
     }
@@ -92,7 +94,8 @@ pub trait Driver {
     ///
     /// # Errors
     ///
-    /// An error ends the suspend; the driver goes on as before.
+    /// An error ends the suspend; the driver goes on as before, or after a recovery if the device
+    /// had failed.
     ///
     /// # Context
     ///
@@ -124,7 +127,9 @@ pub trait Driver {
     ///
     /// # Errors
     ///
-    /// An error leaves the queues as they are.
+    /// An error leaves the queues as they are, but does not stop the reset: PCI has no means for
+    /// that, and does not call [`reset_done`](Self::reset_done) then. The device is recovered when
+    /// that is found out.
     ///
     /// # Context
     ///

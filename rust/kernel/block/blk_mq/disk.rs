@@ -190,12 +190,20 @@ impl<T: Operations> Disk<T> {
 
     /// Starts all hardware queues that were stopped with
     /// [`HwQueue::stop`](super::HwQueue::stop).
+    ///
+    /// # Context
+    ///
+    /// That of `run`.
     pub fn start_stopped_hw_queues(&self, run: Run) {
         // SAFETY: By the type invariant, the queue is valid.
         unsafe { bindings::blk_mq_start_stopped_hw_queues(self.queue(), run == Run::Async) };
     }
 
     /// Stops all hardware queues; see [`HwQueue::stop`](super::HwQueue::stop).
+    ///
+    /// # Context
+    ///
+    /// Any.
     pub fn stop_hw_queues(&self) {
         // SAFETY: By the type invariant, the queue is valid.
         unsafe { bindings::blk_mq_stop_hw_queues(self.queue()) };

@@ -168,6 +168,10 @@ impl<'a, T: Operations> HwQueue<'a, T> {
 
     /// Undoes [`stop`](Self::stop) and issues what has waited; does nothing if the queue is not
     /// stopped.
+    ///
+    /// # Context
+    ///
+    /// That of `run`.
     pub fn start_stopped(&self, run: Run) {
         // SAFETY: By the type invariant, `hctx` is valid.
         unsafe { bindings::blk_mq_start_stopped_hw_queue(self.as_raw(), run == Run::Async) };

@@ -93,6 +93,10 @@ pub trait Operations: Sized + 'static {
     /// # Context
     ///
     /// Process context, from [`NewDisk::new`](super::NewDisk::new). May sleep.
+    ///
+    /// # Errors
+    ///
+    /// [`NewDisk::new`](super::NewDisk::new) fails.
     fn init_hctx(set: &Self::TagSetData, index: u32) -> impl PinInit<Self::HwData, Error>;
 
     /// Takes a request.
@@ -180,6 +184,10 @@ pub trait Operations: Sized + 'static {
     /// # Context
     ///
     /// Process context. May sleep. The [`Disk`](super::Disk) may be gone.
+    ///
+    /// # Errors
+    ///
+    /// They go to user space.
     fn getgeo(_disk: &GenDisk<Self>) -> Result<Geometry> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
@@ -190,6 +198,10 @@ pub trait Operations: Sized + 'static {
     /// # Context
     ///
     /// Process context. May sleep. The [`Disk`](super::Disk) may be gone.
+    ///
+    /// # Errors
+    ///
+    /// They go to user space, or to the file system that asks.
     fn report_zones(
         _disk: &GenDisk<Self>,
         _sector: u64,
