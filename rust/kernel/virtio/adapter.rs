@@ -187,8 +187,8 @@ impl<T: Driver> Adapter<T> {
 
             // The core can tell about changes early.
             state.config_work().disable();
-            // SAFETY: `priv` is for the driver's use, and there are no queues that look at it. It is
-            // nulled below, or by remove.
+            // SAFETY: `priv` is for the driver's use, and there are no queues that look at it. It
+            // is nulled below, or by remove.
             unsafe { config_work::publish(vdev, core::ptr::from_ref(state)) };
 
             let unwind = ScopeGuard::new(|| {

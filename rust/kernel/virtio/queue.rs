@@ -100,8 +100,8 @@ pub trait Handler<A: Access = Locked>: Sized + 'static {
     ///
     /// Process context; the lock of the queue is not held. That of the device may be held, by this
     /// thread or by another one, which waits for the token, or by nobody. Must not wait for the
-    /// device, nor reset or resize a queue; where memory can be written back to the device, nor wait
-    /// for that in an allocation (C: `GFP_NOIO`).
+    /// device, nor reset or resize a queue; where memory can be written back to the device, nor
+    /// wait for that in an allocation (C: `GFP_NOIO`).
     fn detached(queue: &Virtqueue<Self, A>, token: Self::Token) {
         let _ = queue;
         drop(token);

@@ -108,8 +108,8 @@ pub trait Operations: Sized + 'static {
     ///
     /// # Context
     ///
-    /// Process context, on several CPUs at a time, also for the same queue. Must not sleep unless the tag set was made with
-    /// [`blocking`](super::TagSetOptions::blocking).
+    /// Process context, on several CPUs at a time, also for the same queue. Must not sleep unless
+    /// the tag set was made with [`blocking`](super::TagSetOptions::blocking).
     fn queue_rq(
         hctx: HwQueue<'_, Self>,
         rq: Request<Self, Idle>,

@@ -53,7 +53,8 @@ fourth_goes_on_after_a_reset() {
 	done
 }
 
-# A device that is kept from memory fills nothing: its driver gets that back by the reset, and has to keep it.
+# A device that is kept from memory fills nothing: its driver gets that back by the reset, and has
+# to keep it.
 fourth_loses_no_buffer_that_comes_back_unfilled() {
 	device=$(ls -d /sys/bus/virtio/drivers/virtio_4_lasting/virtio* | head -n 1)
 	function=$(readlink -f "$device/..")
