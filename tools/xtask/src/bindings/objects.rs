@@ -47,7 +47,9 @@ impl Objects {
             None => vec![Variant::Plain, Variant::Debug, Variant::Um, Variant::Clippy],
         };
         let dirs = variants.iter().map(|&variant| objdir(project, &tree, variant));
-        let Some(dir) = dirs.into_iter().find(|dir| dir.join(BINDINGS).is_file()) else {
+        let made = dirs.filter(|dir| dir.join(BINDINGS).is_file());
+        // One that was built to its end knows more.
+        let Some(dir) = made.min_by_key(|dir| !dir.join("Module.symvers").is_file()) else {
             match variable("KERNEL") {
                 Some(kernel) => {
                     bail!("no bindings of the {kernel} kernel were made yet: `make kernel KERNEL={kernel}`")
