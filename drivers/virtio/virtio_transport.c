@@ -69,7 +69,7 @@ static void pci_reach(struct virtio_device *vdev)
 	pci_restore_state(pci_dev);
 	if (pci_reenable_device(pci_dev))
 		pci_dbg(pci_dev, "cannot be enabled again\n");
-	/* The state has it as it was saved. */
+	/* Bus mastering may be in the state that was saved. */
 	pci_clear_master(pci_dev);
 }
 
@@ -126,6 +126,8 @@ bool virtio_transport_present(struct virtio_device *vdev)
  *
  * The registers of one that keeps its state can read then as if there were
  * none.
+ *
+ * Return: true from the end of its parent's suspend to that of the resume.
  */
 bool virtio_transport_sleeps(struct virtio_device *vdev)
 {

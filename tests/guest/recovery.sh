@@ -78,38 +78,6 @@ a_disk_whose_registers_are_off_is_reset_when_its_driver_leaves() {
 	look_soon main 2000
 }
 
-# Where the base address of the registers is, 64 bits.
-REGISTERS=32
-
-# anew_on_pci DISK: the bus finds its function anew, and resets the device.
-anew_on_pci() {
-	function=$(basename "$(function_of "$1")")
-	echo "$function" >/sys/bus/pci/drivers/virtio-pci/unbind
-	echo "$function" >/sys/bus/pci/drivers/virtio-pci/bind
-	wait_for 10 disk_of "$1"
-}
-
-# It is there, but its registers have gone elsewhere, and it may be writing what it had been asked for.
-a_disk_that_cannot_be_reset_is_kept_from_memory() {
-	function=$(function_of main)
-	base=
-	for word in 0 2 4 6; do
-		base="$base $(config_read "$function" $((REGISTERS + word)))"
-		config_write "$function" $((REGISTERS + word)) 0
-	done
-	[ $(($(config_read "$function" $COMMAND) & MASTER)) -ne 0 ]
-	unbind "$DRIVER" main
-	[ $(($(config_read "$function" $COMMAND) & MASTER)) -eq 0 ]
-	word=0
-	for value in $base; do
-		config_write "$function" $((REGISTERS + word)) "$value"
-		word=$((word + 2))
-	done
-	anew_on_pci main
-	touch_disk "$(disk_of main)"
-	look_soon main 2000
-}
-
 DEVICE_CONTROL=8
 FUNCTION_RESET=32768
 
@@ -183,6 +151,6 @@ the_other_disk_goes_on() {
 
 cases the_module_loads bus_mastering_can_be_switched_off_and_on_under_load \
 	bus_mastering_that_stays_off_is_switched_on a_disk_whose_registers_are_off_is_reset_when_its_driver_leaves \
-	a_disk_that_cannot_be_reset_is_kept_from_memory a_function_reset_that_nobody_announced_is_survived \
+	a_function_reset_that_nobody_announced_is_survived \
 	two_lines_in_the_log_tell_of_a_recovery a_slow_disk_is_waited_for a_slot_that_loses_its_power_ends_what_waits \
 	the_other_disk_goes_on

@@ -135,10 +135,14 @@ impl<T: Driver> Adapter<T> {
     /// `vdev` must be valid and about to be probed. Others may read its features, and change none.
     unsafe extern "C" fn validate_callback(vdev: *mut bindings::virtio_device) -> c_int {
         // SAFETY: By the requirement of this function.
-        let features = unsafe { &mut (*vdev).__bindgen_anon_1.features_array };
+        let place = unsafe { &raw mut (*vdev).__bindgen_anon_1.features_array };
+        // SAFETY: As above.
+        let mut features = unsafe { place.read() };
 
         from_result(|| {
-            T::validate(&mut Negotiation::new(features))?;
+            T::validate(&mut Negotiation::new(&mut features))?;
+            // SAFETY: As above.
+            unsafe { place.write(features) };
             Ok(0)
         })
     }

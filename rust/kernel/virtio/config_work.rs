@@ -161,9 +161,9 @@ unsafe extern "C" fn run(work: *mut bindings::work_struct) {
     if state.look_in_turn() {
         return;
     }
-    // There is nothing to be read from a device that is paused. The end of the pause starts this
-    // again.
-    if !state.is_live() {
+    // There is nothing to be read from a device that is paused, or sleeps. The end of that starts
+    // this again.
+    if !state.is_live() || state.sleeps() {
         return;
     }
     state.config_work().due.store(false, Relaxed);

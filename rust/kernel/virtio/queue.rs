@@ -92,9 +92,9 @@ pub trait Handler<A: Access = Locked>: Sized + 'static {
 
     /// A buffer that was not popped comes back, because the device was reset, or the queue.
     ///
-    /// Called when the device is removed, frozen, recovered, given up or shut down, and by
-    /// [`Virtqueue::reset`] and [`Virtqueue::resize`]. Tokens that know how to fail on their own,
-    /// like block requests, can just be dropped.
+    /// Called when probe fails, when the device is removed, frozen, recovered, given up or shut
+    /// down, when its transport is reset, and by [`Virtqueue::reset`] and [`Virtqueue::resize`].
+    /// Tokens that know how to fail on their own, like block requests, can just be dropped.
     ///
     /// # Context
     ///
@@ -396,10 +396,8 @@ impl<H: Handler<A>, A: Access> AnyVirtqueue for Virtqueue<H, A> {
     }
 
     unsafe fn open(&self) {
-        let open = |ring: &mut Ring<H::Token>| {
-            if let Some(vq) = ring.open() {
-                // In the lock of the queue, if there is one: whoever adds a buffer can notify.
-                //
+        let tell = |vq: Option<NonNull<bindings::virtqueue>>| {
+            if let Some(vq) = vq {
                 // INVARIANT: Until after `close` and a grace period, by the requirement of
                 // `attach`.
                 self.raw.store(vq.as_ptr(), Release);
@@ -407,7 +405,7 @@ impl<H: Handler<A>, A: Access> AnyVirtqueue for Virtqueue<H, A> {
         };
 
         // SAFETY: By the requirement of this function, nobody else uses the ring.
-        unsafe { self.ring.with(open) };
+        unsafe { A::open(&self.ring, Ring::open, tell) };
     }
 
     fn close(&self) {

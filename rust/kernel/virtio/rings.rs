@@ -439,7 +439,11 @@ impl DeviceState {
         let finalized = to_result(unsafe { finalize_features(vdev) });
 
         // SAFETY: As above.
-        if unsafe { core::mem::replace(&mut *features, agreed) } != agreed {
+        let accepted = unsafe { features.read() };
+
+        // SAFETY: As above.
+        unsafe { features.write(agreed) };
+        if accepted != agreed {
             return Err(ENODEV);
         }
         finalized?;
@@ -498,6 +502,12 @@ impl DeviceState {
         self.status() == ALL_ONES || !unsafe { bindings::virtio_transport_present(self.vdev()) }
     }
 
+    /// Whether the system has put the device to sleep, so that it may seem to be gone.
+    pub(super) fn sleeps(&self) -> bool {
+        // SAFETY: The device of a state is valid.
+        unsafe { bindings::virtio_transport_sleeps(self.vdev()) }
+    }
+
     /// Looks at a device that was told to start for a reason to recover it.
     pub(super) fn find_evidence(&self, _rings: &MutexGuard<'_, ()>) -> Option<Evidence> {
         if !self.is_live() {
@@ -507,10 +517,7 @@ impl DeviceState {
         let status = u32::from(self.status());
 
         if self.is_gone() {
-            // SAFETY: The device of a state is valid.
-            let sleeps = unsafe { bindings::virtio_transport_sleeps(self.vdev()) };
-
-            (!sleeps).then_some(Evidence::Gone)
+            (!self.sleeps()).then_some(Evidence::Gone)
         } else if status & bindings::VIRTIO_CONFIG_S_NEEDS_RESET != 0 {
             Some(Evidence::NeedsReset)
         } else if status & bindings::VIRTIO_CONFIG_S_DRIVER_OK == 0 {

@@ -171,15 +171,17 @@ unsafe extern "C" fn get_status(vdev: *mut bindings::virtio_device) -> u8 {
 unsafe extern "C" fn set_status(vdev: *mut bindings::virtio_device, status: u8) {
     // SAFETY: The core passes the device.
     let this = unsafe { from_vdev(vdev) };
-    let mut status = u32::from(status);
+    let told = u32::from(status);
+    let mut status = told;
 
-    this.log.push(Event::Status(status));
     if this.knobs.refuse_features.load(Relaxed)
         || this.has_chosen(this.knobs.withdrawn.load(Relaxed))
     {
         status &= !bindings::VIRTIO_CONFIG_S_FEATURES_OK;
     }
     this.status.store(status, Relaxed);
+    // Who waits for this may change the status next.
+    this.log.push(Event::Status(told));
     if status & bindings::VIRTIO_CONFIG_S_DRIVER_OK != 0 {
         this.hold_start();
     }

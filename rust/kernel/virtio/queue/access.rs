@@ -59,6 +59,19 @@ pub trait Access: private::Sealed + Sized + 'static {
     #[doc(hidden)]
     unsafe fn handle<H: Handler<Self>>(queue: Arc<Virtqueue<H, Self>>) -> Self::Handle<H>;
 
+    /// Opens a ring, and tells users of it: under its lock, or else when this does not use it any
+    /// more.
+    ///
+    /// # Safety
+    ///
+    /// As for [`RingCell::with`].
+    #[doc(hidden)]
+    unsafe fn open<R: Send + Unpin, T>(
+        cell: &Self::Cell<R>,
+        open: impl FnOnce(&mut R) -> T,
+        tell: impl FnOnce(T),
+    );
+
     /// Does something about a ring when it is closed, where that can be done at any time.
     #[doc(hidden)]
     fn close<R: Send + Unpin>(cell: &Self::Cell<R>, close: impl FnOnce(&mut R));
@@ -127,6 +140,17 @@ impl Access for Locked {
 
     unsafe fn handle<H: Handler<Self>>(queue: Arc<Virtqueue<H, Self>>) -> Arc<Virtqueue<H, Self>> {
         queue
+    }
+
+    unsafe fn open<R: Send + Unpin, T>(
+        cell: &SpinLockIrq<R>,
+        open: impl FnOnce(&mut R) -> T,
+        tell: impl FnOnce(T),
+    ) {
+        let mut ring = cell.lock();
+
+        // Whoever adds a buffer can notify.
+        tell(open(&mut ring));
     }
 
     fn close<R: Send + Unpin>(cell: &SpinLockIrq<R>, close: impl FnOnce(&mut R)) {
@@ -208,6 +232,18 @@ impl Access for Exclusive {
     unsafe fn handle<H: Handler<Self>>(queue: Arc<Virtqueue<H, Self>>) -> ExclusiveVirtqueue<H> {
         // By the requirement of this function it is the only handle.
         ExclusiveVirtqueue::new(queue)
+    }
+
+    unsafe fn open<R: Send + Unpin, T>(
+        cell: &ExclusiveCell<R>,
+        open: impl FnOnce(&mut R) -> T,
+        tell: impl FnOnce(T),
+    ) {
+        // SAFETY: As required of this function.
+        let opened = unsafe { cell.with(open) };
+
+        // The ring has a user from here on.
+        tell(opened);
     }
 
     fn close<R: Send + Unpin>(_cell: &ExclusiveCell<R>, _close: impl FnOnce(&mut R)) {

@@ -259,6 +259,8 @@ impl<T: Token> Ring<T> {
         }
         // SAFETY: By the type invariant `vq` is live.
         if unsafe { bindings::virtqueue_is_broken(vq.as_ptr()) } {
+            // SAFETY: As above. While there is a ring, so is the state of the device.
+            unsafe { DeviceState::accuse_if_broken(vq.as_ptr()) };
             return Err(EIO);
         }
         Ok(vq)

@@ -16,7 +16,8 @@ use super::{
     state_of,
     Evidence,
     Patience,
-    Recovery, //
+    Recovery,
+    WATCH_PERIOD, //
 };
 use crate::{
     bindings,
@@ -145,6 +146,7 @@ impl DeviceState {
     ///
     /// The lock of the device must be held.
     pub(in super::super) unsafe fn end_of_suspend(&self) {
+        self.config_work().restart();
         if self.has_rings() || self.queues().is_empty() || self.recovery().is_dead() {
             return;
         }
@@ -184,7 +186,10 @@ pub(super) unsafe extern "C" fn run_cure(work: *mut bindings::work_struct) {
     let evidence = state.recovery().pending().1;
 
     if let Some((evidence, _)) = evidence {
-        if state.has_rings() && !state.recovery().is_dead() {
+        // It could not be told from one that is gone.
+        if state.sleeps() {
+            state.recovery().cure.start_in(WATCH_PERIOD);
+        } else if state.has_rings() && !state.recovery().is_dead() {
             // SAFETY: The lock of the device is held.
             unsafe { state.cure(evidence) };
         }

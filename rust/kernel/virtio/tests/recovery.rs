@@ -50,6 +50,9 @@ pub(super) const PREPARE: Event = Event::Driver("recovery prepare");
 pub(super) const DONE: Event = Event::Driver("recovery done");
 pub(super) const GIVEN_UP: Event = Event::Driver("recovery failed");
 
+/// The driver was told that the configuration has changed.
+const TOLD: Event = Event::Driver("config changed");
+
 /// What asking for one queue looks like to the transport.
 const FIND: Event = Event::FindVqs {
     count: 1,
@@ -170,7 +173,7 @@ mod cases {
                 .skip_while(|&&event| event != PREPARE)
                 // Not all failures are possible without these.
                 .filter(|&&event| event != Event::Detached { queue: 0, id: 1 })
-                .filter(|&&event| event != Event::Driver("config changed"))
+                .filter(|&&event| event != TOLD)
                 .copied();
 
             for expected in RECOVERY {
@@ -219,16 +222,15 @@ mod cases {
     #[test]
     fn a_change_that_came_with_the_failure_is_told_afterwards() -> Result {
         let session = set_up::<TestDriver>(FILLED, WITH_SPACE)?;
-        let told = Event::Driver("config changed");
 
         session.device().add_status(NEEDS_RESET);
         session.device().config_changed();
-        wait_for(&session, told, 1)?;
+        wait_for(&session, TOLD, 1)?;
 
         let events = session.events()?;
         let place = |event| events.iter().position(|&e| e == event).ok_or(ENOENT);
 
-        ensure!(place(DONE)? < place(told)?);
+        ensure!(place(DONE)? < place(TOLD)?);
         Ok(())
     }
 
@@ -264,10 +266,19 @@ mod cases {
         session.device().set_asleep(true);
         session.device().knobs.gone.store(true, Relaxed);
         ensure!(!session.fake()?.bound()?.has_failed());
+
+        // What is asked for meanwhile comes later.
+        session.device().config_changed();
+        session.fake()?.bound()?.recover()?;
+        fsleep(Delta::from_millis(50));
+        ensure_eq!(session.log.count(PREPARE), 0);
+        ensure_eq!(session.log.count(TOLD), 0);
+
         session.device().knobs.gone.store(false, Relaxed);
         session.device().set_asleep(false);
-        ensure!(!session.fake()?.bound()?.has_failed());
-        ensure_eq!(session.log.count(PREPARE), 0);
+        wait_for(&session, DONE, 1)?;
+        wait_for(&session, TOLD, 1)?;
+        ensure_eq!(session.fake()?.bound()?.recoveries(), 1);
         session.add(0, 1)
     }
 

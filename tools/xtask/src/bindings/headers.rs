@@ -270,7 +270,9 @@ impl Node {
     fn text(&self, source: &[u8]) -> String {
         let Range { begin, end } = &self.range;
         let body = self.inner.iter().find(|node| node.what == "CompoundStmt");
-        let end = body.map_or(end.offset + end.tok_len, |body| body.range.begin.offset);
+        // That of a function which a macro makes begins where the function does.
+        let body = body.map(|body| body.range.begin.offset).filter(|&at| at > begin.offset);
+        let end = body.unwrap_or(end.offset + end.tok_len);
         let text = source.get(begin.offset..end).unwrap_or_default();
         String::from_utf8_lossy(text).trim_end().to_owned()
     }
