@@ -127,7 +127,8 @@ bool virtio_transport_present(struct virtio_device *vdev)
  * The registers of one that keeps its state can read then as if there were
  * none.
  *
- * Return: true from the end of its parent's suspend to that of the resume.
+ * Return: true from the end of its parent's suspend to the start of its resume,
+ * when its bus has woken it up.
  */
 bool virtio_transport_sleeps(struct virtio_device *vdev)
 {

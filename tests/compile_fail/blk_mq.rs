@@ -60,7 +60,7 @@ pub fn end_in_a_batch<T: Operations>(rq: Request<T>) {
 }
 
 pub fn freeze<T: Operations>(disk: &Disk<T>) {
-    drop(disk.freeze());
+    disk.freeze(|| ());
 }
 
 // A disk that was added is not new any more.
@@ -192,17 +192,6 @@ pub fn keep_payload<T: Operations>(rq: Request<T>) -> usize {
 
     rq.end(Status::OK);
     segments.map(|segment| segment.len()).sum()
-}
-
-// A frozen queue is unfrozen by the thread that froze it.
-//@ case: move_a_freeze_guard
-//@ error: E0277
-//@ message: the trait `Send` is not implemented for `*mut ()`
-#[cfg(case = "move_a_freeze_guard")]
-pub fn move_guard<T: Operations>(disk: &Disk<T>) {
-    fn send(_: impl Send) {}
-
-    send(disk.freeze());
 }
 
 // A request cannot be used after it was completed.

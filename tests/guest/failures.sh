@@ -117,6 +117,35 @@ a_device_that_never_answers_fails_its_requests() {
 	note "after $took s"
 }
 
+# The disk goes on. What was with the device each of these times would fail, too.
+a_request_that_breaks_the_ring_each_time_does_not_cost_the_disk() {
+	write_noise main
+	was=$(recoveries main)
+	host "device main lie id-huge:read*4"
+	refused dd if="/dev/$(disk_of main)" of=/tmp/read bs=4k count=1 iflag=direct
+	wait_for 10 has_recovered main $((was + 3))
+	read_noise main
+	good_again main
+}
+
+# The table is read when the disk is added, before the device can be recovered.
+a_disk_that_fails_as_it_is_added_has_its_partitions() {
+	disk=$(disk_of main)
+	printf 'n\np\n1\n\n+1M\nw\n' | fdisk "/dev/$disk"
+	wait_for 10 [ -b "/dev/${disk}1" ]
+	unbind "$DRIVER" main
+	host "device main lie id-huge:read"
+	bind "$DRIVER" main
+	wait_for 10 disk_of main
+	wait_for 10 has_recovered main 0
+	disk=$(disk_of main)
+	# As whoever hears of it does.
+	dd if="/dev/$disk" of=/dev/null count=1
+	wait_for 10 [ -b "/dev/${disk}1" ]
+	look_soon main 1000
+	good_again main
+}
+
 # A change of the cache has the block layer wait for all requests, which is when the device fails again.
 a_failure_while_changes_are_taken_over_is_survived() {
 	was=$(recoveries main)
@@ -179,12 +208,18 @@ a_device_that_comes_back_with_other_limits_is_used() {
 	good_again zoned
 }
 
+# is_given_up DISK: after one more read. Requests that have failed often enough are not tried again.
+is_given_up() {
+	dd if="/dev/$(disk_of "$1")" of=/dev/null bs=4k count=1 iflag=direct
+	dmesg | grep "$(virtio_of "$1"): given up: 5 recoveries within 60 s were not enough"
+}
+
 a_disk_that_fails_again_and_again_is_given_up() {
 	disk=$(disk_of direct)
 	host "device direct lie id-huge*"
 	refused fio --name=loser --filename="/dev/$disk" --ioengine=io_uring --direct=1 --thread --rw=randread --bs=4k \
 		--iodepth=8 --time_based --runtime=600 --size=8m --output=/tmp/lost.out
-	dmesg | grep "$(virtio_of direct): given up: 5 recoveries within 60 s were not enough"
+	wait_for 20 is_given_up direct
 	[ "$(cat "/sys/block/$disk/size")" -eq 0 ]
 	begun=$(date +%s)
 	good_again direct
@@ -220,6 +255,8 @@ the_module_unloads() {
 cases the_module_loads a_ring_that_makes_no_sense_is_replaced two_lines_in_the_log_tell_of_a_recovery \
 	a_missed_interrupt_is_found an_interrupt_that_is_late_is_not_missed a_device_that_says_nothing_is_waited_for \
 	a_device_that_says_nothing_is_reset_where_that_is_wanted a_device_that_never_answers_fails_its_requests \
+	a_request_that_breaks_the_ring_each_time_does_not_cost_the_disk \
+	a_disk_that_fails_as_it_is_added_has_its_partitions \
 	a_failure_while_changes_are_taken_over_is_survived a_device_that_comes_back_as_another_is_given_up \
 	a_device_that_comes_back_with_other_limits_is_used \
 	a_disk_that_fails_again_and_again_is_given_up a_silent_disk_can_be_unbound_when_its_device_fails \

@@ -48,7 +48,8 @@ bus_mastering_can_be_switched_off_and_on_under_load() {
 	anew main 2000
 }
 
-bus_mastering_that_stays_off_is_switched_on() {
+# recover_busy_disk: under fio, it may not read or write memory any more, and is recovered.
+recover_busy_disk() {
 	function=$(function_of main)
 	command=$(config_read "$function" $COMMAND)
 	was=$(recoveries main)
@@ -56,9 +57,27 @@ bus_mastering_that_stays_off_is_switched_on() {
 	before=$(written "$busy_disk")
 	config_write "$function" $COMMAND $((command & ~MASTER))
 	wait_for 60 has_recovered main "$was"
+}
+
+bus_mastering_that_stays_off_is_switched_on() {
+	recover_busy_disk
 	wait_for 60 was_written "$busy_disk" "$before"
 	[ "$(config_read "$function" $COMMAND)" -eq "$command" ]
 	stop_fio
+	anew main 2000
+}
+
+# A reset switches the cache on again.
+a_cache_that_was_switched_off_stays_so() {
+	disk=$(disk_of main)
+	echo "write through" >"/sys/block/$disk/cache_type"
+	recover_busy_disk
+	grep -qx 'write through' "/sys/block/$disk/queue/write_cache"
+	grep -qx 'write through' "/sys/block/$disk/cache_type"
+	wait_for 60 was_written "$busy_disk" "$before"
+	stop_fio
+	echo "write back" >"/sys/block/$disk/cache_type"
+	grep -qx 'write back' "/sys/block/$disk/queue/write_cache"
 	anew main 2000
 }
 
@@ -150,7 +169,8 @@ the_other_disk_goes_on() {
 }
 
 cases the_module_loads bus_mastering_can_be_switched_off_and_on_under_load \
-	bus_mastering_that_stays_off_is_switched_on a_disk_whose_registers_are_off_is_reset_when_its_driver_leaves \
+	bus_mastering_that_stays_off_is_switched_on a_cache_that_was_switched_off_stays_so \
+	a_disk_whose_registers_are_off_is_reset_when_its_driver_leaves \
 	a_function_reset_that_nobody_announced_is_survived \
 	two_lines_in_the_log_tell_of_a_recovery a_slow_disk_is_waited_for a_slot_that_loses_its_power_ends_what_waits \
 	the_other_disk_goes_on

@@ -24,6 +24,7 @@ use kernel::{
     device::Bound,
     fmt::Write,
     prelude::*,
+    sync::atomic::Relaxed,
     virtio, //
 };
 
@@ -101,19 +102,46 @@ impl Attribute<Disk> for CacheType {
             return Err(EINVAL);
         };
 
-        disk.queue_data().dev.with(|dev| {
+        let data = disk.queue_data();
+
+        // Root can change the mode of the file.
+        if !data.dev.with(|dev| dev.features().has(ConfigWce))? {
+            return Err(EOPNOTSUPP);
+        }
+
+        let update = |has_cache: &dyn Fn() -> Result<bool>| {
+            disk.update_limits_polling(
+                |limits| {
+                    limits.set_write_cache(has_cache()?);
+                    Ok::<_, Error>(())
+                },
+                || disk.tag_set().data().poll(),
+            )
+        };
+
+        data.write_through.store(!write_back, Relaxed);
+        if write_back {
+            // From the first write on that the device caches, it has to be flushed.
+            update(&|| Ok(true))?;
+        }
+        data.dev.with(|dev| {
             dev.config::<Config>()
                 .write_if(&Config::WCE, write_back.into())
         })??;
         // The device has the last word, also if others write at the same time.
-        disk.update_limits_polling(
-            |limits| {
-                limits.set_write_cache(disk.queue_data().dev.with(has_write_cache)??);
-                Ok::<_, Error>(())
-            },
-            || disk.tag_set().data().poll(),
-        )
+        update(&|| data.dev.with(has_write_cache)?)
     }
+}
+
+/// Has a device that was reset cache nothing, if that is what the block layer, or the user, wants.
+pub(crate) fn keep_write_through(dev: &virtio::Device<Bound>, disk: &GenDisk<Disk>) -> Result {
+    let is_wanted = disk.queue_data().write_through.load(Relaxed) || !disk.has_write_cache();
+    let config = dev.config::<Config>();
+
+    if is_wanted && config.read_if(&Config::WCE)?.is_some_and(|wce| wce != 0) {
+        config.write_if(&Config::WCE, 0)?;
+    }
+    Ok(())
 }
 
 /// Returns whether the device caches what is written (C: `virtblk_get_cache_mode`).

@@ -78,12 +78,16 @@ pub(crate) struct DiskData {
     pub(crate) max_segment_size: u32,
     /// What is known about failures of the device.
     pub(crate) recovery: Recovery,
+    /// Whether the user wants nothing to be cached.
+    pub(crate) write_through: Atomic<bool>,
 }
 
 /// What a disk knows about failures of its device.
 pub(crate) struct Recovery {
     /// Whether requests that come back are issued again.
     pub(crate) keeps: Atomic<bool>,
+    /// Whether the device had failed when its partitions were looked for.
+    pub(crate) unscanned: Atomic<bool>,
     /// When the disk was made.
     born: Instant<Monotonic>,
     /// How many milliseconds after that a line in the log has said that requests wait; or zero.
@@ -97,6 +101,7 @@ impl Recovery {
     pub(crate) fn new() -> Self {
         Self {
             keeps: Atomic::new(false),
+            unscanned: Atomic::new(false),
             born: Instant::now(),
             last_line: Atomic::new(0),
         }

@@ -35,8 +35,9 @@ use kernel::{
     virtio, //
 };
 
-/// How often a request is issued again before it fails.
-const MAX_RETRIES: u8 = 5;
+/// How often a request is issued again before it fails. Less often than a device is recovered
+/// within a minute: one request that it cannot bear is not to cost the disk.
+const MAX_RETRIES: u8 = 3;
 
 /// How often there must be used buffers before an interrupt counts as missed ...
 const LOOKS: u32 = 10;
@@ -72,8 +73,16 @@ pub(crate) fn failed(disk: &blk_mq::Disk<Disk>) {
     disk.mark_dead();
 }
 
+/// Goes on with a device that works again.
+pub(crate) fn done(disk: &blk_mq::Disk<Disk>) {
+    release(disk);
+    if disk.queue_data().recovery.unscanned.xchg(false, Relaxed) {
+        disk.want_partition_scan();
+    }
+}
+
 /// Issues what was kept.
-pub(crate) fn release(disk: &blk_mq::Disk<Disk>) {
+fn release(disk: &blk_mq::Disk<Disk>) {
     disk.queue_data().recovery.keeps.store(false, Relaxed);
     disk.unquiesce();
     disk.kick_requeue_list();

@@ -60,7 +60,13 @@ use kernel::{
     prelude::*,
     static_lock_class,
     str::CString,
-    sync::Arc,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc, //
+    },
     virtio::{
         self,
         Affinity,
@@ -301,6 +307,7 @@ impl VirtioBlk {
             max_segments,
             max_segment_size,
             recovery: Recovery::new(),
+            write_through: Atomic::new(false),
         };
         let mut disk = NewDisk::new(tag_set, &limits, Ok::<_, Error>(data))?;
 
@@ -311,7 +318,14 @@ impl VirtioBlk {
         disk.set_attributes::<Attributes>();
         log_capacity(dev, &disk, "", capacity);
 
-        disk.add(dev.as_ref())
+        let disk = disk.add(dev.as_ref())?;
+
+        // What was read then, was not.
+        disk.queue_data()
+            .recovery
+            .unscanned
+            .store(dev.has_failed(), Relaxed);
+        Ok(disk)
     }
 
     /// Takes over the size that the device has now (C: `virtblk_update_capacity`).
@@ -356,6 +370,9 @@ impl VirtioBlk {
     fn come_back(dev: &virtio::Device<Bound>, disk: &Data) -> Result {
         Self::forget(disk);
         recovery::check(dev, disk)?;
+        // Caches are switched on by a reset, perhaps. Nobody flushes one that the block layer does
+        // not know of.
+        attributes::keep_write_through(dev, disk)?;
 
         // The device works again, so this is not a reason to give it up.
         if let Err(err) = Self::update_capacity(dev, disk) {
@@ -396,11 +413,12 @@ impl virtio::Driver for VirtioBlk {
         disk.unquiesce();
         // Waits for what the device has; what comes later waits in the block layer. User space
         // sleeps, and does not poll.
-        let frozen = disk.freeze_polling(|| disk.tag_set().data().poll());
-
-        // A worker can have seen that the queue is not quiesced, and would issue what comes now.
-        disk.quiesce().leave();
-        drop(frozen);
+        disk.freeze_polling(
+            || disk.tag_set().data().poll(),
+            // A worker can have seen that the queue is not quiesced, and would issue what comes
+            // now.
+            || disk.quiesce().leave(),
+        );
         Ok(())
     }
 
@@ -416,7 +434,7 @@ impl virtio::Driver for VirtioBlk {
 
     fn recovery_done<'bound>(dev: &'bound virtio::Device<Core<'_>>, disk: Pin<&Data>) -> Result {
         Self::come_back(dev, &disk)?;
-        recovery::release(&disk);
+        recovery::done(&disk);
         Ok(())
     }
 

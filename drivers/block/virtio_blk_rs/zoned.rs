@@ -24,7 +24,8 @@ use kernel::{
             ZoneCondition,
             ZoneReporter,
             ZoneType,
-            Zoned, //
+            Zoned,
+            MAX_ZONES, //
         },
         SECTOR_SIZE, //
     },
@@ -33,6 +34,9 @@ use kernel::{
     prelude::*,
     virtio, //
 };
+
+/// The largest number of zones that can be open or active that the block layer is told of.
+const MAX_LIMIT: u32 = 1 << 16;
 
 /// The longest report in bytes: the block layer maps no more pages of the kernel's into a request.
 const MAX_REPORT: usize = 1024 * PAGE_SIZE;
@@ -92,10 +96,22 @@ pub(crate) fn read_limits(
     let zone_sectors = read(&Config::ZONE_SECTORS)?;
     let capacity = config.read(&Config::CAPACITY)?;
     let zones = capacity.div_ceil(u64::from(zone_sectors).max(1));
+    if zones > MAX_ZONES {
+        dev_err!(dev, "zones: {zones} are more than {MAX_ZONES}\n");
+        return Err(ENODEV);
+    }
     // A limit above the number of zones is none. The block layer sets memory aside for that many.
-    let limit = |count: u32| if u64::from(count) > zones { 0 } else { count };
-    let max_active_zones = limit(read(&Config::MAX_ACTIVE_ZONES)?);
-    let mut max_open_zones = limit(read(&Config::MAX_OPEN_ZONES)?);
+    let limit = |what: &str, count: u32| {
+        if u64::from(count) > zones {
+            return 0;
+        }
+        if count > MAX_LIMIT {
+            dev_warn!(dev, "{what}: {count} is taken as {MAX_LIMIT}\n");
+        }
+        count.min(MAX_LIMIT)
+    };
+    let max_active_zones = limit("max_active_zones", read(&Config::MAX_ACTIVE_ZONES)?);
+    let mut max_open_zones = limit("max_open_zones", read(&Config::MAX_OPEN_ZONES)?);
 
     // Those that are open are active, too.
     if max_active_zones != 0 && max_open_zones > max_active_zones {

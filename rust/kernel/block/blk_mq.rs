@@ -63,7 +63,7 @@
 //! | `struct rq_list` | [`RequestList`] |
 //! | `struct io_comp_batch`, `blk_mq_add_to_batch()` | [`CompletionBatch`] |
 //! | `blk_status_t` | [`Status`] |
-//! | `blk_mq_freeze_queue()`, `blk_mq_quiesce_queue()` | [`FreezeGuard`], [`QuiesceGuard`] |
+//! | `blk_mq_freeze_queue()`, `blk_mq_quiesce_queue()` | [`Disk::freeze`], [`QuiesceGuard`] |
 //! | `blk_mq_alloc_request()`, `blk_execute_rq()` | [`GenDisk::execute`] |
 //! | `queue_limits_start_update()` | [`Disk::update_limits`] |
 //! | `register_blkdev()` | [`Major`] |
@@ -178,10 +178,7 @@ pub use attributes::{
 pub use batch::CompletionBatch;
 pub use disk::Disk;
 pub use fops::Geometry;
-pub use freeze::{
-    FreezeGuard,
-    QuiesceGuard, //
-};
+pub use freeze::QuiesceGuard;
 pub use gen_disk::GenDisk;
 pub use hw_queue::{
     HwQueue,
@@ -201,7 +198,10 @@ pub use major::{
     Major,
     MajorNumber, //
 };
-pub use new_disk::NewDisk;
+pub use new_disk::{
+    NewDisk,
+    MAX_ZONES, //
+};
 pub use op::{
     Flags,
     Op, //

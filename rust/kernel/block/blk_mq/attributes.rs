@@ -314,7 +314,11 @@ impl<T: Operations, L: AttributeList<T>> Group<T, L> {
         // SAFETY: By the requirement of this function.
         let disk = unsafe { disk_of::<T>(dev) };
 
-        usize::try_from(index).map_or(0, |index| L::access(index, disk).mode())
+        usize::try_from(index).map_or(0, |index| {
+            let access = || L::access(index, disk);
+
+            disk.tag_set().callers().enter(access).mode()
+        })
     }
 
     const GROUP: bindings::attribute_group = bindings::attribute_group {

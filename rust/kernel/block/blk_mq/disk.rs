@@ -60,11 +60,14 @@ use core::{
 /// remove the disk soon: [`Operations::timeout`], [`getgeo`](Operations::getgeo) and
 /// [`report_zones`](Operations::report_zones); [`init_hctx`](Operations::init_hctx),
 /// [`init_request_data`](Operations::init_request_data), and `drop` of what that has made;
-/// [`Attribute::show`](super::Attribute::show) and [`Attribute::store`](super::Attribute::store);
-/// what was passed to [`update_limits`](Self::update_limits),
+/// [`Attribute::access`](super::Attribute::access), [`show`](super::Attribute::show) and
+/// [`store`](super::Attribute::store); what was passed to [`update_limits`](Self::update_limits),
 /// [`update_limits_polling`](Self::update_limits_polling) or [`execute`](GenDisk::execute); and, if
 /// the tag set is [`blocking`](super::TagSetOptions::blocking), [`queue_rq`](Operations::queue_rq),
 /// [`queue_rqs`](Operations::queue_rqs) and [`commit_rqs`](Operations::commit_rqs).
+///
+/// If one other disk of the tag set is left, its requests are waited for as well, so it must not be
+/// quiesced or stopped then.
 ///
 /// In a tag set that is not, those three must not sleep, nor may
 /// [`complete`](Operations::complete) and [`poll`](Operations::poll) in any. So a disk must not be
@@ -186,6 +189,24 @@ impl<T: Operations> Disk<T> {
     pub fn mark_dead(&self) {
         // SAFETY: By the type invariant, the disk was added and not deleted.
         unsafe { bindings::blk_mark_disk_dead(self.as_raw()) };
+    }
+
+    /// Has partitions looked for when the disk is opened next, and tells user space that it has
+    /// changed (C: `GD_NEED_PART_SCAN`).
+    ///
+    /// For a disk that could not be read when it was added.
+    ///
+    /// # Context
+    ///
+    /// Process context. May sleep.
+    pub fn want_partition_scan(&self) {
+        // SAFETY: By the type invariant, the disk is valid.
+        let state = unsafe { &raw mut (*self.as_raw()).state };
+
+        // SAFETY: As above; the bit is one of this word.
+        unsafe { bindings::set_bit(bindings::GD_NEED_PART_SCAN as usize, state) };
+        // SAFETY: By the type invariant, the disk was added and not deleted.
+        unsafe { bindings::disk_uevent(self.as_raw(), bindings::kobject_action_KOBJ_CHANGE) };
     }
 
     /// Starts all hardware queues that were stopped with

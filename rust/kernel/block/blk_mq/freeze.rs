@@ -9,21 +9,7 @@ use super::{
     GenDisk,
     Operations, //
 };
-use crate::types::NotThreadSafe;
 use core::mem::ManuallyDrop;
-
-/// Keeps a queue frozen: there are no requests, and who wants to make one waits.
-///
-/// # Invariants
-///
-/// The queue of `disk` was frozen by this thread.
-#[must_use = "the queue is frozen only while the guard exists"]
-pub struct FreezeGuard<'a, T: Operations> {
-    disk: &'a Disk<T>,
-    memflags: u32,
-    /// Memory flags of this thread are restored in the end.
-    _not_send: NotThreadSafe,
-}
 
 /// Keeps a queue quiesced: the driver gets no requests, which gather in the block layer.
 ///
@@ -38,25 +24,26 @@ pub struct QuiesceGuard<'a, T: Operations> {
 }
 
 impl<T: Operations> Disk<T> {
-    /// Waits until all requests have ended, and lets no others begin.
+    /// Waits until all requests have ended, and lets no others begin while `f` runs.
     ///
     /// # Context
     ///
     /// Process context. Sleeps. The driver must be able to end what it has, so this must not be
-    /// called while the queue is quiesced or stopped.
-    pub fn freeze(&self) -> FreezeGuard<'_, T> {
-        // SAFETY: A `Disk` was added and not deleted, so its queue can be frozen.
+    /// called while the queue is quiesced or stopped. Memory that `f` allocates is not waited for
+    /// by writing other memory back (C: `memalloc_noio_save`).
+    pub fn freeze<R>(&self, f: impl FnOnce() -> R) -> R {
+        // SAFETY: A `Disk` was added and not deleted, so its queue can be frozen. It is thawed
+        // below.
         let memflags = unsafe { bindings::blk_mq_freeze_queue(self.queue()) };
+        let result = f();
 
-        // INVARIANT: The queue was frozen just now.
-        FreezeGuard {
-            disk: self,
-            memflags,
-            _not_send: NotThreadSafe,
-        }
+        // SAFETY: This thread has frozen the queue just now.
+        unsafe { thaw(self, memflags) };
+        result
     }
 
-    /// Like [`freeze`](Self::freeze), and calls `poll` again and again meanwhile.
+    /// Like [`freeze`](Self::freeze), and calls `poll` again and again until all requests have
+    /// ended.
     ///
     /// This is for disks with polled queues whose requests are waited for when those who have
     /// issued them cannot poll: user space sleeps before the devices do.
@@ -64,16 +51,14 @@ impl<T: Operations> Disk<T> {
     /// # Context
     ///
     /// As for [`freeze`](Self::freeze).
-    pub fn freeze_polling(&self, poll: impl FnMut()) -> FreezeGuard<'_, T> {
-        // SAFETY: A `Disk` was added and not deleted. The guard thaws the queue.
+    pub fn freeze_polling<R>(&self, poll: impl FnMut(), f: impl FnOnce() -> R) -> R {
+        // SAFETY: A `Disk` was added and not deleted. The queue is thawed below.
         let memflags = unsafe { freeze_polling(self, poll) };
+        let result = f();
 
-        // INVARIANT: The queue was frozen just now.
-        FreezeGuard {
-            disk: self,
-            memflags,
-            _not_send: NotThreadSafe,
-        }
+        // SAFETY: This thread has frozen the queue just now.
+        unsafe { thaw(self, memflags) };
+        result
     }
 
     /// Lets the driver get no more requests, and waits until
@@ -135,14 +120,6 @@ impl<T: Operations> QuiesceGuard<'_, T> {
     /// This is for a driver that suspends in one callback and resumes in another.
     pub fn leave(self) {
         ManuallyDrop::new(self).disk.leave_quiesced();
-    }
-}
-
-impl<T: Operations> Drop for FreezeGuard<'_, T> {
-    fn drop(&mut self) {
-        // SAFETY: By the type invariant, the queue was frozen by this thread, which has returned
-        // `memflags`.
-        unsafe { thaw(self.disk, self.memflags) };
     }
 }
 

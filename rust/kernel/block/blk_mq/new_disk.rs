@@ -83,6 +83,9 @@ impl<T: Operations> Deref for NewDisk<T> {
     }
 }
 
+/// The most zones of a disk: C has a byte for each of them, in one piece of memory.
+pub const MAX_ZONES: u64 = 1 << 22;
+
 /// Checks a size in sectors of 512 bytes.
 pub(super) fn check_capacity(sectors: u64) -> Result {
     if sectors > i64::MAX.unsigned_abs() >> bindings::SECTOR_SHIFT {
@@ -281,6 +284,12 @@ impl<T: Operations> NewDisk<T> {
 
         if features & bindings::BLK_FEAT_ZONED == 0 {
             return Ok(());
+        }
+        // SAFETY: As above.
+        let zone_sectors = unsafe { (*self.queue()).limits.chunk_sectors };
+
+        if self.capacity().div_ceil(u64::from(zone_sectors).max(1)) > MAX_ZONES {
+            return Err(EINVAL);
         }
 
         // SAFETY: The disk is zoned, and `new` has checked that there is `report_zones`.

@@ -76,9 +76,14 @@ impl Zone {
                     | ZoneCondition::Full
                     | ZoneCondition::Offline
             );
+        // Of one that cannot be written, nothing is left.
+        let is_usable = !matches!(
+            self.condition,
+            ZoneCondition::ReadOnly | ZoneCondition::Offline
+        );
 
         if self.len == 0
-            || self.capacity == 0
+            || (is_usable && self.capacity == 0)
             || self.capacity > self.len
             || (pointer_matters && !(self.start..=end).contains(&self.write_pointer))
         {

@@ -252,21 +252,21 @@ mod tests {
             rq.end(Status::OK);
         })?;
 
-        let guard = disk.freeze();
-        assert!(bio.is_done());
-
         let ended = Arc::new(Atomic::new(0u32), GFP_KERNEL)?;
         let (other, has_ended) = (open.clone(), ended.clone());
-        workqueue::system_unbound().try_spawn(GFP_KERNEL, move || {
-            let ok = Bio::submit(&other, READ, 0, 512, 0).is_ok_and(|bio| bio.wait() == Status::OK);
+        disk.freeze(|| -> Result {
+            assert!(bio.is_done());
+            workqueue::system_unbound().try_spawn(GFP_KERNEL, move || {
+                let ok =
+                    Bio::submit(&other, READ, 0, 512, 0).is_ok_and(|bio| bio.wait() == Status::OK);
 
-            drop(other);
-            has_ended.store(if ok { 1 } else { 2 }, Release);
+                drop(other);
+                has_ended.store(if ok { 1 } else { 2 }, Release);
+            })?;
+            fsleep(Delta::from_millis(20));
+            assert_eq!(ended.load(Acquire), 0);
+            Ok(())
         })?;
-        fsleep(Delta::from_millis(20));
-        assert_eq!(ended.load(Acquire), 0);
-
-        drop(guard);
         wait_until(|| ended.load(Acquire) != 0)?;
         assert_eq!(ended.load(Acquire), 1);
         Ok(())
@@ -285,7 +285,7 @@ mod tests {
         data.set_mode(Mode::Serve, Status::OK);
 
         let mut polls = 0;
-        let guard = disk.freeze_polling(|| {
+        let poll = || {
             polls += 1;
             // Not at once, and then again for nothing.
             if polls > 2 {
@@ -293,11 +293,10 @@ mod tests {
                     rq.end(Status::OK);
                 }
             }
-        });
+        };
 
-        assert!(bio.is_done());
+        disk.freeze_polling(poll, || assert!(bio.is_done()));
         assert!(polls > 2);
-        drop(guard);
         assert_eq!(Bio::submit(&open, READ, 0, 512, 0)?.wait(), Status::OK);
         Ok(())
     }

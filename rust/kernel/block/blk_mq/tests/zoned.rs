@@ -27,7 +27,8 @@ use crate::{
         ZoneCondition,
         ZoneReporter,
         ZoneType,
-        Zoned, //
+        Zoned,
+        MAX_ZONES, //
     },
     prelude::*,
     sync::{
@@ -53,6 +54,8 @@ enum Lie {
     Missing,
     /// The write pointer is behind the zone.
     Pointer,
+    /// Once something was written, the last zone is offline, and has no capacity.
+    Offline,
     /// A zone is larger than it may be.
     Capacity,
     /// Zones go on after the end of the disk.
@@ -66,14 +69,15 @@ struct ZonedData {
 
 fn zone(number: u64, lie: Lie, written: u64) -> Zone {
     let start = number * ZONE_SECTORS;
+    let is_offline = number == 3 && lie == Lie::Offline && written > 0;
 
     Zone {
         start,
         len: ZONE_SECTORS,
-        capacity: if lie == Lie::Capacity {
-            ZONE_SECTORS + 1
-        } else {
-            ZONE_SECTORS
+        capacity: match lie {
+            Lie::Capacity => ZONE_SECTORS + 1,
+            _ if is_offline => 0,
+            _ => ZONE_SECTORS,
         },
         write_pointer: match (number, lie) {
             (_, Lie::Pointer) => start + ZONE_SECTORS + 1,
@@ -81,7 +85,9 @@ fn zone(number: u64, lie: Lie, written: u64) -> Zone {
             _ => start,
         },
         zone_type: ZoneType::SequentialWriteRequired,
-        condition: if number == 1 && written > 0 {
+        condition: if is_offline {
+            ZoneCondition::Offline
+        } else if number == 1 && written > 0 {
             ZoneCondition::ImplicitOpen
         } else {
             ZoneCondition::Empty
@@ -149,7 +155,7 @@ impl Operations for ZonedRam {
     }
 }
 
-fn zoned_disk(name: &str, lie: Lie) -> Result<Disk<ZonedRam>> {
+fn new_zoned(name: &str, lie: Lie) -> Result<NewDisk<ZonedRam>> {
     // Requests of a scheduler cannot end in a batch.
     let options = TagSetOptions {
         no_sched_by_default: true,
@@ -171,7 +177,11 @@ fn zoned_disk(name: &str, lie: Lie) -> Result<Disk<ZonedRam>> {
 
     disk.set_capacity(NR_ZONES * ZONE_SECTORS)?;
     disk.set_name(fmt!("{name}"))?;
-    disk.add_virtual()
+    Ok(disk)
+}
+
+fn zoned_disk(name: &str, lie: Lie) -> Result<Disk<ZonedRam>> {
+    new_zoned(name, lie)?.add_virtual()
 }
 
 /// # Safety
@@ -191,6 +201,27 @@ unsafe extern "C" fn collect(
     0
 }
 
+/// Returns where `count` zones start, from the one at `sector` on, their write pointers and
+/// conditions.
+fn report(open: &OpenDisk, sector: u64, count: u32) -> Result<KVec<(u64, u64, u8)>> {
+    let mut zones = KVec::with_capacity(count as usize, GFP_KERNEL)?;
+    // SAFETY: The disk is open, and `collect` gets what it needs.
+    let reported = unsafe {
+        bindings::blkdev_report_zones(
+            open.bdev(),
+            sector,
+            count,
+            Some(collect),
+            (&raw mut zones).cast(),
+        )
+    };
+
+    if reported != count as c_int {
+        return Err(EIO);
+    }
+    Ok(zones)
+}
+
 #[kunit_tests(rust_blk_mq_zoned)]
 mod tests {
     use super::*;
@@ -199,20 +230,31 @@ mod tests {
     fn a_report_starts_where_it_is_asked_to() -> Result {
         let disk = zoned_disk("rustkunit_zones", Lie::None)?;
         let open = OpenDisk::new(&disk)?;
-        let mut zones = KVec::<(u64, u64, u8)>::with_capacity(8, GFP_KERNEL)?;
+        let zones = report(&open, ZONE_SECTORS, 2)?;
 
-        // SAFETY: The disk is open, and `collect` gets what it needs.
-        let count = unsafe {
-            bindings::blkdev_report_zones(
-                open.bdev(),
-                ZONE_SECTORS,
-                2,
-                Some(collect),
-                (&raw mut zones).cast(),
-            )
-        };
-        assert_eq!(count, 2);
         assert!(zones[..] == [(64, 64, 1), (128, 128, 1)]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_zone_that_went_offline_is_reported() -> Result {
+        let disk = zoned_disk("rustkunit_offline", Lie::Offline)?;
+        let open = OpenDisk::new(&disk)?;
+
+        disk.queue_data().written.store(8, Relaxed);
+
+        let zones = report(&open, 2 * ZONE_SECTORS, 2)?;
+
+        assert!(zones[..] == [(128, 128, 1), (192, 192, 15)]);
+        Ok(())
+    }
+
+    #[test]
+    fn more_zones_than_c_can_count_are_refused() -> Result {
+        let mut disk = new_zoned("rustkunit_manyzones", Lie::None)?;
+
+        disk.set_capacity((MAX_ZONES + 1) * ZONE_SECTORS)?;
+        assert!(disk.add_virtual().err() == Some(EINVAL));
         Ok(())
     }
 
