@@ -96,8 +96,11 @@ __rust_helper bool rust_helper_skb_vlan_tag_present(const struct sk_buff *skb)
 	return skb_vlan_tag_present(skb);
 }
 
-__rust_helper void rust_helper_skb_tx_timestamp(struct sk_buff *skb)
+__rust_helper void rust_helper_skb_tx_timestamp_of(struct sk_buff *skb,
+						   struct net_device *dev)
 {
+	/* The one that it was made for may be gone. */
+	skb->dev = dev;
 	skb_tx_timestamp(skb);
 }
 

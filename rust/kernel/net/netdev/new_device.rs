@@ -132,14 +132,20 @@ impl<'bound, T: Operations> NewDevice<'bound, T> {
         unsafe { bindings::eth_hw_addr_set(self.as_raw(), address.as_ptr()) };
     }
 
-    /// Sets the features that are switched on to begin with.
+    /// Sets the features that are switched on to begin with, but for those that the driver lacks
+    /// the operations for.
     pub fn set_features(&mut self, features: Features) {
+        let features = features & Features::possible::<T>();
+
         // SAFETY: The device is not registered, so nobody else looks at them.
         unsafe { (*self.as_raw()).features = features.as_raw() };
     }
 
-    /// Sets the features that the user can switch.
+    /// Sets the features that the user can switch, but for those that the driver lacks the
+    /// operations for.
     pub fn set_hw_features(&mut self, features: Features) {
+        let features = features & Features::possible::<T>();
+
         // SAFETY: The device is not registered, so nobody else looks at them.
         unsafe { (*self.as_raw()).hw_features = features.as_raw() };
     }

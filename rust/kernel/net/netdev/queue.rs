@@ -12,6 +12,7 @@ use super::{
     Rtnl, //
 };
 use crate::{
+    net::skb::SkBuff,
     prelude::*,
     sync::{
         atomic::Relaxed,
@@ -91,6 +92,16 @@ impl Xmit<'_> {
         false
     }
 
+    /// Says that a packet is about to be sent, to those who want to know when, in C
+    /// `skb_tx_timestamp()`.
+    ///
+    /// To be called before the card can have sent it.
+    #[inline]
+    pub fn timestamp(&self, skb: &mut SkBuff) {
+        // SAFETY: By the type invariants, both are valid.
+        unsafe { bindings::skb_tx_timestamp_of(skb.as_raw(), self.dev.as_ptr()) };
+    }
+
     /// Counts a packet of so many bytes as given to the card, for the byte queue limits. Returns
     /// whether the card is to be told of it now: not if more packets follow at once, unless the
     /// queue is stopped.
@@ -102,7 +113,14 @@ impl Xmit<'_> {
     #[must_use = "the card must be told of packets if this returns true"]
     pub fn sent(&self, bytes: u32) -> bool {
         // SAFETY: By the type invariant, the device is valid, and the lock of its queue is held.
-        unsafe { bindings::__netdev_sent_queue(self.dev.as_ptr(), bytes, self.more()) }
+        unsafe {
+            bindings::__netdev_sent_queue(
+                self.dev.as_ptr(),
+                // C warns about more.
+                bytes.min(u32::MAX / 16),
+                self.more(),
+            )
+        }
     }
 
     /// Whether the stack has more packets for the device.

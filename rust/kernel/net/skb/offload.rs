@@ -177,13 +177,4 @@ impl SkBuff {
         // SAFETY: By the type invariant, the packet is valid.
         unsafe { (*self.shinfo()).gso_type }
     }
-
-    /// Says that the packet is about to be sent, to those who want to know when.
-    ///
-    /// To be called before the card can have sent it.
-    #[inline]
-    pub fn tx_timestamp(&mut self) {
-        // SAFETY: By the type invariant, the packet is valid.
-        unsafe { bindings::skb_tx_timestamp(self.as_raw()) };
-    }
 }

@@ -373,7 +373,7 @@ impl Operations for Card {
             dev.stop_queue();
             return Err(skb.busy());
         }
-        skb.tx_timestamp();
+        xmit.timestamp(&mut skb);
 
         let bytes = u32::try_from(skb.len()).unwrap_or(0);
 

@@ -96,7 +96,8 @@ mod tests {
             let mut card = Card::new(max_frame, settings, Size::MIN)?;
             let buffer = card.data(|data| data.buffer)?;
 
-            for more in [1, 2, 100, 40_000] {
+            // Less may be a check sequence that was not written.
+            for more in [5, 6, 100, 40_000] {
                 let before = card.received()?;
 
                 card.tell(Lie {

@@ -243,6 +243,19 @@ fn half(done: &RxDone) -> u64 {
     u64::from(done.length) | desc::rx_bits(done.status, done.errors) | u64::from(done.special) << 48
 }
 
+#[test]
+fn a_check_sequence_that_was_not_written_needs_no_room() {
+    let bits = desc::rx_bits(rx_status::DD | rx_status::EOP, 0);
+    let rules = Rules { buffer: 1522, max_buffers: 1, ..RULES };
+    let usual = Usual::new(&rules);
+    let kept = Usual::new(&Rules { keep_fcs: true, ..rules });
+
+    assert_eq!(usual.packet(bits | 1526), Some(1522));
+    assert_eq!(usual.packet(bits | 1527), None);
+    assert_eq!(kept.packet(bits | 1522), Some(1522));
+    assert_eq!(kept.packet(bits | 1523), None);
+}
+
 /// What is decided at once is what would be decided anyway, and changes nothing.
 #[test]
 fn a_whole_packet_is_what_comes_out_of_the_long_way() {
@@ -254,7 +267,7 @@ fn a_whole_packet_is_what_comes_out_of_the_long_way() {
             let rules = Rules { all, keep_fcs, max_buffers, buffer, ..RULES };
             let usual = Usual::new(&rules);
 
-            for length in [0, 1, 13, 14, 17, 18, 19, 60, buffer - 1, buffer, buffer + 1, u16::MAX] {
+            for length in [0, 1, 13, 14, 17, 18, 19, 60, buffer - 1, buffer, buffer + 5, u16::MAX] {
                 for status in 0..=u8::MAX {
                     for errors in 0..=u8::MAX {
                         let done = RxDone { length, status, errors, special: u16::MAX };

@@ -183,7 +183,8 @@ impl<'bound> Adapter<'bound> {
     /// All is well again.
     pub(crate) fn error_resume(&self) {
         self.netdev.with_rtnl(|dev, rtnl| {
-            if self.goes_up(dev) {
+            // It may have been opened since.
+            if self.is_down() && self.goes_up(dev) {
                 self.up(dev, rtnl);
             }
             dev.attach();

@@ -44,7 +44,7 @@ use super::{
         Rules,
         Usual,
         Verdict,
-        MAX_JUMBO_FRAME, //
+        MAX_RECEIVED, //
     }, //
 };
 
@@ -167,7 +167,7 @@ impl RxRing<'_> {
     fn rules(&self, settings: Settings) -> Rules {
         Rules {
             buffer: self.buffer_size,
-            max_packet: MAX_JUMBO_FRAME,
+            max_packet: MAX_RECEIVED,
             max_buffers: match self.buffers {
                 Buffers::Small(_) => 1,
                 Buffers::Large(_) => MAX_SKB_FRAGS as u16,

@@ -68,7 +68,8 @@ impl Usual {
             fcs,
             // CAST: It is a small number.
             least: (ETH_HEADER_BYTES as u16).wrapping_add(fcs),
-            most: rules.buffer,
+            // Emulations count what is taken off without having written it.
+            most: rules.buffer.saturating_add(fcs),
         }
     }
 
@@ -258,5 +259,7 @@ pub const fn buffer_size(max_frame: u32, page: u16) -> u16 {
 pub const MAX_FRAME: u32 = 1518;
 /// The same with a VLAN tag.
 pub const MAX_VLAN_FRAME: u32 = 1522;
-/// The largest frame of all.
+/// The largest frame of all, without tags.
 pub const MAX_JUMBO_FRAME: u32 = 0x3f00;
+/// The most that the card receives.
+pub const MAX_RECEIVED: u32 = 16384;

@@ -30,6 +30,10 @@ use kernel::{
             Atomic,
             Relaxed, //
         },
+        barrier::{
+            dma_mb,
+            Read, //
+        },
         Arc, //
     }, //
 };
@@ -522,6 +526,9 @@ fn check_frame(
     if !RxDone::is_done(half) {
         return Err(13);
     }
+
+    // The frame comes before the card says so.
+    dma_mb(Read);
 
     let done = RxDone::from_half(half);
 

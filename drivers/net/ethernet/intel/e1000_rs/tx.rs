@@ -238,7 +238,7 @@ impl<'bound> Adapter<'bound> {
             self.drop_unsent(Some(skb));
             return Ok(());
         };
-        skb.tx_timestamp();
+        xmit.timestamp(&mut skb);
 
         let Some(mut filler) = self.tx.filler.take() else {
             self.drop_unsent(Some(skb));
