@@ -40,11 +40,18 @@ some_digits() {
 	grep -E '^[0-9a-f]{64}$' "$1/random"
 }
 
+# resettable: a device of the driver whose function can be reset by itself.
+resettable() {
+	for file in /sys/bus/virtio/drivers/virtio_4_lasting/virtio*/../reset; do
+		echo "${file%/../reset}"
+		break
+	done
+}
+
 fourth_goes_on_after_a_reset() {
 	load virtio_4_lasting
 	reads virtio_4
-	device=$(ls -d /sys/bus/virtio/drivers/virtio_4_lasting/virtio*/../reset | head -n 1)
-	echo 1 >"$device"
+	echo 1 >"$(resettable)/../reset"
 	wait_for 10 eval 'dmesg | grep "virtio_4_lasting .*goes on"'
 	for dir in /sys/kernel/debug/virtio_4-*; do
 		for turn in $(seq 6); do
@@ -56,7 +63,7 @@ fourth_goes_on_after_a_reset() {
 # A device that is kept from memory fills nothing: its driver gets that back by the reset, and has
 # to keep it.
 fourth_loses_no_buffer_that_comes_back_unfilled() {
-	device=$(ls -d /sys/bus/virtio/drivers/virtio_4_lasting/virtio* | head -n 1)
+	device=$(resettable)
 	function=$(readlink -f "$device/..")
 	dir=/sys/kernel/debug/virtio_4-$(basename "$device" | tr -dc 0-9)
 	command=$(config_read "$function" $COMMAND)
