@@ -58,8 +58,8 @@
 //! - PCI waits without end for a device to be reset that vanishes just then, or never says that it
 //!   was: neither a recovery nor an unbind ends then. A device that is known to be gone is not
 //!   reset, about which the core warns when its driver leaves it.
-//! - The reset of remoteproc does not reach the device: what it had comes back before it has
-//!   stopped.
+//! - The resets of remoteproc and of user-mode Linux do not reach the device: what it had comes
+//!   back before it has stopped.
 //!
 //! Two others are made up for here: that packed rings call a lack of memory a broken queue
 //! (`0004-virtio_ring-say-that-memory-is-short-when-a-packed-r`), and that indirect tables can be
