@@ -158,9 +158,10 @@ try() {
 	# A request that waits in vain is looked for after this time.
 	echo 2000 >"/sys/block/$vdx/queue/io_timeout" || true
 	if [ "$(cat "/sys/block/$vdx/size")" -eq 0 ]; then
-		unbind "$DRIVER" "$disk"
+		unbind "$DRIVER" "$disk" || true
 		ask stage after
-		came empty
+		# One that is gone has said nothing but zeroes.
+		gone && came gone || came empty
 		return
 	fi
 	[ "$when" = idle ] || start_work "$when"
@@ -244,7 +245,8 @@ binds_again() {
 after_refusal() {
 	unbind "$DRIVER" "$disk" || true
 	ask stage after
-	binds_again refuses
+	# It may have been about to go.
+	gone && came gone || binds_again refuses
 }
 
 came() {
