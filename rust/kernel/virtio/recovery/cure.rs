@@ -140,7 +140,8 @@ impl DeviceState {
         unsafe { (self.ops().recovery_failed)(self.vdev()) };
     }
 
-    /// Gives up a device that should have resumed, and has not.
+    /// Tells the driver what came while the device slept, and gives up a device that should have
+    /// resumed, and has not.
     ///
     /// # Safety
     ///
