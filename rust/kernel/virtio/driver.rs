@@ -204,7 +204,8 @@ pub trait Driver {
     ///
     /// # Context
     ///
-    /// As for [`recovery_prepare`](Self::recovery_prepare).
+    /// As for [`recovery_prepare`](Self::recovery_prepare). The system can be about to resume, so
+    /// tasks and work that sleep meanwhile (C: `WQ_FREEZABLE`) must not be waited for.
     fn recovery_failed<'bound>(dev: &'bound Device<Core<'_>>, this: Pin<&Self::Data<'bound>>) {
         let _ = (dev, this);
     }

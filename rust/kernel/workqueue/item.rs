@@ -51,7 +51,7 @@ impl Item {
     /// # Safety
     ///
     /// `run` must be sound to be called with the work item, until [`stop`](Self::stop) has
-    /// returned, which must be called before the memory goes away.
+    /// returned, which must be called before the memory goes away if the work was ever started.
     #[inline(never)]
     pub(crate) unsafe fn new(
         run: WorkFn,
@@ -168,9 +168,10 @@ impl Item {
         unsafe { bindings::flush_delayed_work(self.inner.get()) }
     }
 
-    /// Lets the work not start, and waits for it. Sleeps.
-    pub(crate) fn stop(&self) {
+    /// Lets the work not start, and waits for it. Returns whether it was to start, and will not.
+    /// Sleeps.
+    pub(crate) fn stop(&self) -> bool {
         // SAFETY: By the type invariant it is initialized.
-        unsafe { bindings::disable_delayed_work_sync(self.inner.get()) };
+        unsafe { bindings::disable_delayed_work_sync(self.inner.get()) }
     }
 }

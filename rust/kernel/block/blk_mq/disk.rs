@@ -52,8 +52,8 @@ use core::{
 /// # Context
 ///
 /// Dropping it sleeps. It waits for the driver to end the requests that it has, so the driver must
-/// be able to do that. In the init function of a module that may fail, it also waits for the last
-/// user to close the disk.
+/// be able to do that, and for file systems to hear of [its death](Self::mark_dead). In the init
+/// function of a module that may fail, it also waits for the last user to close the disk.
 ///
 /// A function of the driver that the block layer has called for a disk of the same tag set could
 /// wait for itself that way. So in the following ones `drop` does not wait, but lets a worker
@@ -182,13 +182,18 @@ impl<T: Operations> Disk<T> {
         unsafe { update_limits(self, update, poll) }
     }
 
-    /// Fails all requests that come from now on, as the device is gone. Those that the driver has
-    /// are not affected.
+    /// Lets all requests that come fail, soon, as the device is gone, and tells file systems that
+    /// it was removed by surprise. The requests that the driver has are not affected.
     ///
-    /// May sleep. Tells file systems that the device was removed by surprise.
+    /// A worker does it: file systems are waited for, and they can need what sleeps while the
+    /// system does. The driver must fail what it gets.
+    ///
+    /// # Context
+    ///
+    /// Any.
     pub fn mark_dead(&self) {
-        // SAFETY: By the type invariant, the disk was added and not deleted.
-        unsafe { bindings::blk_mark_disk_dead(self.as_raw()) };
+        // SAFETY: By the type invariant, the disk is valid, and its data lives as long.
+        unsafe { disk_data::death(self.disk_data()) }.start_in(0);
     }
 
     /// Has partitions looked for when the disk is opened next, and tells user space that it has
@@ -340,6 +345,15 @@ pub(super) unsafe fn remove<T: Operations>(disk: *mut bindings::gendisk) {
     unsafe { bindings::blk_mq_start_stopped_hw_queues(this.queue(), true) };
     // SAFETY: As above.
     unsafe { bindings::blk_mq_kick_requeue_list(this.queue()) };
+    // SAFETY: The data lives as long as the disk.
+    let was_to_die = unsafe { disk_data::death(data) }.stop();
+
+    if was_to_die {
+        // File systems must not write back to what is gone.
+        //
+        // SAFETY: By the requirement of this function, the disk was added.
+        unsafe { bindings::blk_mark_disk_dead(disk) };
+    }
 
     // SAFETY: By the requirement of this function, the disk was added.
     unsafe { bindings::del_gendisk(disk) };

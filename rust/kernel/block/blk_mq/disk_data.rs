@@ -10,11 +10,17 @@ use super::{
     TagSet, //
 };
 use crate::{
+    container_of,
     prelude::*,
+    static_lock_class,
     sync::{
         atomic::Atomic,
         Arc,
         Completion, //
+    },
+    workqueue::{
+        self,
+        Item, //
     }, //
 };
 use core::{
@@ -34,10 +40,66 @@ pub(super) enum Afterwards {
 }
 
 /// The part of [`DiskData`] that does not depend on the driver.
+#[pin_data]
 pub(super) struct Header {
     /// Frees the [`DiskData`] that this belongs to. Is code of the driver's module.
     free: unsafe fn(NonNull<Header>),
     afterwards: Afterwards,
+    /// The disk, from [`attach`] on.
+    disk: *mut bindings::gendisk,
+    /// Marks the disk as dead.
+    #[pin]
+    death: Item,
+}
+
+impl Header {
+    fn new(free: unsafe fn(NonNull<Header>)) -> impl PinInit<Self> {
+        pin_init!(Self {
+            free,
+            afterwards: Afterwards::Nothing,
+            disk: core::ptr::null_mut(),
+            // SAFETY: The work starts for disks that were added only, and is stopped when they are
+            // removed.
+            death <- unsafe { new_death() },
+        })
+    }
+}
+
+/// Makes what marks a disk as dead. Its class has one name, which stays when a module goes, as this
+/// is not inlined into one.
+///
+/// # Safety
+///
+/// As for [`Item::new`].
+#[inline(never)]
+unsafe fn new_death() -> impl PinInit<Item> {
+    // SAFETY: By the requirement of this function.
+    unsafe {
+        Item::new(
+            run_death,
+            workqueue::system_dfl(),
+            c"blk_mq_mark_disk_dead",
+            static_lock_class!(),
+        )
+    }
+}
+
+/// Marks a disk as dead.
+///
+/// # Safety
+///
+/// `work` must be the `death` of the [`Header`] of a disk that was added and not deleted.
+#[inline(never)]
+unsafe extern "C" fn run_death(work: *mut bindings::work_struct) {
+    // SAFETY: By the requirement of this function.
+    let item = unsafe { Item::from_raw(work) };
+    // SAFETY: As above.
+    let this = unsafe { container_of!(core::ptr::from_ref(item), Header, death) };
+    // SAFETY: As above.
+    let disk = unsafe { (*this).disk };
+
+    // SAFETY: By the requirement of this function.
+    unsafe { bindings::blk_mark_disk_dead(disk) };
 }
 
 /// What a gendisk and its queue refer to.
@@ -47,6 +109,7 @@ pub(super) struct Header {
 #[repr(C)]
 pub(super) struct DiskData<T: Operations> {
     /// At the start, so that it can be found without knowing `T`.
+    #[pin]
     header: Header,
     tag_set: Arc<TagSet<T>>,
     /// Changes only while the queue is made, and after it was shut down.
@@ -74,10 +137,7 @@ impl<T: Operations> DiskData<T> {
 
         let this = KBox::try_pin_init(
             try_pin_init!(Self {
-                header: Header {
-                    free: Self::free_from_header,
-                    afterwards: Afterwards::Nothing,
-                },
+                header <- Header::new(Self::free_from_header),
                 tag_set,
                 hw_data: UnsafeCell::new(hw_data),
                 left_quiesced: Atomic::new(0),
@@ -203,6 +263,16 @@ pub(super) unsafe fn set_afterwards(this: *mut c_void, afterwards: Afterwards) {
     unsafe { (*this.cast::<Header>()).afterwards = afterwards };
 }
 
+/// Returns what marks a disk as dead.
+///
+/// # Safety
+///
+/// `this` must point to a [`DiskData`] that lives for `'a`.
+pub(super) unsafe fn death<'a>(this: *mut c_void) -> &'a Item {
+    // SAFETY: By the requirement of this function; the header is the first field.
+    unsafe { &(*this.cast::<Header>()).death }
+}
+
 /// Frees what belongs to a disk.
 ///
 /// # Safety
@@ -228,6 +298,8 @@ pub(super) unsafe fn free(this: *mut c_void) {
 pub(super) unsafe fn attach(disk: *mut bindings::gendisk, this: *mut c_void) {
     // SAFETY: By the requirement of this function.
     unsafe { (*disk).private_data = this };
+    // SAFETY: As above; the header is the first field.
+    unsafe { (*this.cast::<Header>()).disk = disk };
     // SAFETY: By the requirement of this function.
     let dev = unsafe { bindings::disk_to_dev(disk) };
 

@@ -41,16 +41,27 @@ unsafe impl Sync for OpenDisk {}
 impl OpenDisk {
     /// Opens a disk for reading and writing.
     pub(super) fn new<T: Operations>(disk: &GenDisk<T>) -> Result<Self> {
+        // SAFETY: Nobody is told.
+        unsafe { Self::new_for(disk, core::ptr::null_mut(), core::ptr::null()) }
+    }
+
+    /// Opens a disk as one that is `holder`'s, which `ops` tell of what happens to it.
+    ///
+    /// # Safety
+    ///
+    /// Both must be null, or `ops` be sound to be called for `holder` until the disk is closed.
+    pub(super) unsafe fn new_for<T: Operations>(
+        disk: &GenDisk<T>,
+        holder: *mut c_void,
+        ops: *const bindings::blk_holder_ops,
+    ) -> Result<Self> {
         // `BLK_OPEN_READ | BLK_OPEN_WRITE`, which are expressions that are not bound.
         let mode = (1 << 0) | (1 << 1);
         // SAFETY: The disk is valid, and has a first partition.
         let dev = unsafe { (*(*disk.as_raw()).part0).bd_dev };
 
-        // SAFETY: Any device number may be tried.
-        from_err_ptr(unsafe {
-            bindings::bdev_file_open_by_dev(dev, mode, core::ptr::null_mut(), core::ptr::null())
-        })
-        .map(Self)
+        // SAFETY: Any device number may be tried; the rest by the requirement of this function.
+        from_err_ptr(unsafe { bindings::bdev_file_open_by_dev(dev, mode, holder, ops) }).map(Self)
     }
 
     pub(super) fn bdev(&self) -> *mut bindings::block_device {
