@@ -97,6 +97,8 @@ BAD_ZONES='zone-count-zero zone-start zone-type zone-state zone-pointer zone-cap
 
 bad_zones_are_not_reported() {
 	zones
+	# The pointer of an empty zone does not matter.
+	/sbin/blkzone open -o 8192 -c 1 "/dev/$(disk_of zoned)"
 	for fault in $BAD_ZONES no-status unknown-status; do
 		host "device zoned fault $fault:report"
 		if /sbin/blkzone report "/dev/$(disk_of zoned)" >/tmp/zones; then
@@ -106,6 +108,22 @@ bad_zones_are_not_reported() {
 		host 'device zoned behave'
 	done
 	zones
+}
+
+# As with C's driver: the block layer knows where an empty zone is to be written. What is reported is right, too.
+a_pointer_of_an_empty_zone_does_not_matter() {
+	/sbin/blkzone reset "/dev/$(disk_of zoned)"
+	/sbin/blkzone report "/dev/$(disk_of zoned)" >/tmp/right
+	host 'device zoned fault zone-pointer:report'
+	zones
+	cmp /tmp/right /tmp/zones
+	unbind "$DRIVER" zoned
+	bind "$DRIVER" zoned
+	wait_for 10 disk_of zoned
+	dd if=/dev/zero of="/dev/$(disk_of zoned)" bs=4k seek=1024 count=1 oflag=direct
+	host 'device zoned behave'
+	zones
+	/sbin/blkzone report -o 8192 -c 1 "/dev/$(disk_of zoned)" | grep '(oi)'
 }
 
 # As with C's driver: what follows the count is right.
@@ -120,6 +138,7 @@ a_count_of_zones_that_is_too_large_is_harmless() {
 }
 
 a_disk_with_bad_zones_is_not_brought_up() {
+	/sbin/blkzone open -o 8192 -c 1 "/dev/$(disk_of zoned)"
 	for fault in $BAD_ZONES; do
 		unbind "$DRIVER" zoned
 		host "device zoned fault $fault:report"
@@ -146,5 +165,5 @@ the_devices_are_sound_again() {
 
 cases the_module_loads a_status_that_was_not_written_is_an_error an_unknown_status_is_an_error \
 	errors_of_the_device_are_told a_serial_number_that_is_refused_is_empty bad_zones_are_not_reported \
-	a_count_of_zones_that_is_too_large_is_harmless a_disk_with_bad_zones_is_not_brought_up \
-	the_devices_are_sound_again
+	a_pointer_of_an_empty_zone_does_not_matter a_count_of_zones_that_is_too_large_is_harmless \
+	a_disk_with_bad_zones_is_not_brought_up the_devices_are_sound_again

@@ -234,16 +234,15 @@ fn parse(raw: &ZoneDescriptor, start: u64, zone_sectors: u64, capacity: u64) -> 
         return Err(EIO);
     }
 
-    let len = zone_sectors.min(capacity.saturating_sub(start));
-    let (condition, write_pointer) = match raw.z_state {
-        0 => (ZoneCondition::NotWritePointer, raw.write_pointer()),
-        1 => (ZoneCondition::Empty, raw.write_pointer()),
-        2 => (ZoneCondition::ImplicitOpen, raw.write_pointer()),
-        3 => (ZoneCondition::ExplicitOpen, raw.write_pointer()),
-        4 => (ZoneCondition::Closed, raw.write_pointer()),
-        13 => (ZoneCondition::ReadOnly, u64::MAX),
-        14 => (ZoneCondition::Full, start + len),
-        15 => (ZoneCondition::Offline, u64::MAX),
+    let condition = match raw.z_state {
+        0 => ZoneCondition::NotWritePointer,
+        1 => ZoneCondition::Empty,
+        2 => ZoneCondition::ImplicitOpen,
+        3 => ZoneCondition::ExplicitOpen,
+        4 => ZoneCondition::Closed,
+        13 => ZoneCondition::ReadOnly,
+        14 => ZoneCondition::Full,
+        15 => ZoneCondition::Offline,
         _ => return Err(EIO),
     };
     let zone_type = match raw.z_type {
@@ -255,9 +254,9 @@ fn parse(raw: &ZoneDescriptor, start: u64, zone_sectors: u64, capacity: u64) -> 
 
     Ok(Zone {
         start,
-        len,
+        len: zone_sectors.min(capacity.saturating_sub(start)),
         capacity: raw.capacity(),
-        write_pointer,
+        write_pointer: raw.write_pointer(),
         zone_type,
         condition,
     })

@@ -55,7 +55,8 @@ pub struct Zone {
     pub len: u64,
     /// The part of the length that can be written.
     pub capacity: u64,
-    /// The sector to be written next.
+    /// The sector to be written next. Not looked at if the condition says where that is, or that
+    /// nothing can be written.
     pub write_pointer: u64,
     /// How it can be written.
     pub zone_type: ZoneType,
@@ -64,6 +65,17 @@ pub struct Zone {
 }
 
 impl Zone {
+    /// The sector to be written next, as it is reported.
+    fn reported_write_pointer(&self) -> u64 {
+        match self.condition {
+            ZoneCondition::Empty => self.start,
+            // The zone was checked.
+            ZoneCondition::Full => self.start.wrapping_add(self.len),
+            ZoneCondition::ReadOnly | ZoneCondition::Offline => u64::MAX,
+            _ => self.write_pointer,
+        }
+    }
+
     /// Checks what the block layer relies on.
     fn check(&self) -> Result {
         let end = self.start.checked_add(self.len).ok_or(EIO)?;
@@ -72,6 +84,7 @@ impl Zone {
             && !matches!(
                 self.condition,
                 ZoneCondition::NotWritePointer
+                    | ZoneCondition::Empty
                     | ZoneCondition::ReadOnly
                     | ZoneCondition::Full
                     | ZoneCondition::Offline
@@ -149,7 +162,7 @@ impl ZoneReporter<'_> {
         let mut raw = bindings::blk_zone {
             start: zone.start,
             len: zone.len,
-            wp: zone.write_pointer,
+            wp: zone.reported_write_pointer(),
             type_: zone.zone_type as u8,
             cond: zone.condition as u8,
             capacity: zone.capacity,

@@ -52,7 +52,9 @@ enum Lie {
     None,
     /// The last zone is missing.
     Missing,
-    /// The write pointer is behind the zone.
+    /// The write pointers of empty zones are behind them.
+    EmptyPointer,
+    /// The write pointer is behind the zone, in which something is.
     Pointer,
     /// Once something was written, the last zone is offline, and has no capacity.
     Offline,
@@ -80,13 +82,15 @@ fn zone(number: u64, lie: Lie, written: u64) -> Zone {
             _ => ZONE_SECTORS,
         },
         write_pointer: match (number, lie) {
-            (_, Lie::Pointer) => start + ZONE_SECTORS + 1,
+            (_, Lie::Pointer | Lie::EmptyPointer) => start + ZONE_SECTORS + 1,
             (1, _) => start + written,
             _ => start,
         },
         zone_type: ZoneType::SequentialWriteRequired,
         condition: if is_offline {
             ZoneCondition::Offline
+        } else if lie == Lie::Pointer {
+            ZoneCondition::Closed
         } else if number == 1 && written > 0 {
             ZoneCondition::ImplicitOpen
         } else {
@@ -245,7 +249,22 @@ mod tests {
 
         let zones = report(&open, 2 * ZONE_SECTORS, 2)?;
 
-        assert!(zones[..] == [(128, 128, 1), (192, 192, 15)]);
+        assert!(zones[..] == [(128, 128, 1), (192, u64::MAX, 15)]);
+        Ok(())
+    }
+
+    // C's block layer knows where an empty zone is written.
+    #[test]
+    fn the_write_pointer_of_an_empty_zone_does_not_matter() -> Result {
+        let disk = zoned_disk("rustkunit_empty", Lie::EmptyPointer)?;
+        let open = OpenDisk::new(&disk)?;
+
+        assert!(report(&open, ZONE_SECTORS, 2)?[..] == [(64, 64, 1), (128, 128, 1)]);
+
+        let bio = Bio::submit(&open, ZONE_APPEND, ZONE_SECTORS, 2048, 1)?;
+
+        assert_eq!(bio.wait(), Status::OK);
+        assert_eq!(bio.sector(), ZONE_SECTORS);
         Ok(())
     }
 
