@@ -3,12 +3,19 @@
 #include <linux/dma-mapping.h>
 #include <linux/mm.h>
 
-__rust_helper dma_addr_t
-rust_helper_dma_map_single_attrs(struct device *dev, void *ptr, size_t size,
-				 enum dma_data_direction dir,
-				 unsigned long attrs)
+/*
+ * dma_map_single() for what is known to be in the linear mapping. By way of
+ * the page, as virt_to_phys() is too narrow on some machines.
+ */
+__rust_helper dma_addr_t rust_helper_dma_map_linear(struct device *dev,
+						    void *ptr, size_t size,
+						    enum dma_data_direction dir)
 {
-	return dma_map_single_attrs(dev, ptr, size, dir, attrs);
+	debug_dma_map_single(dev, ptr, size);
+	return dma_map_phys(dev,
+			    page_to_phys(virt_to_page(ptr)) +
+				    offset_in_page(ptr),
+			    size, dir, 0);
 }
 
 #ifndef CONFIG_HAS_DMA

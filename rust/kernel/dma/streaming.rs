@@ -257,12 +257,11 @@ impl<'a, M: Memory, D: Direction> Mapping<'a, M, D> {
         // Until then it is accessed through this value only, which does so where the direction and
         // the syncs allow it.
         let address = unsafe {
-            bindings::dma_map_single_attrs(
+            bindings::dma_map_linear(
                 dev.as_raw(),
                 bytes.cast().as_ptr(),
                 bytes.len(),
                 D::DIRECTION.into(),
-                0,
             )
         };
 
