@@ -275,6 +275,22 @@ mod tests {
     }
 
     #[test]
+    fn a_packet_counts_as_many_bytes_as_c_can_count() -> Result {
+        let test = card()?;
+
+        // SAFETY: Nobody sends.
+        let xmit = unsafe { crate::net::netdev::Xmit::new_for_tests(test.dev()) };
+
+        assert!(xmit.sent(u32::MAX));
+        if cfg!(CONFIG_BQL) {
+            assert_eq!(in_flight(&test), u32::MAX / 16);
+        }
+        test.down();
+        assert_eq!(in_flight(&test), 0);
+        Ok(())
+    }
+
+    #[test]
     fn what_was_not_sent_is_forgotten_when_the_queue_is_reset() -> Result {
         let test = card()?;
 
