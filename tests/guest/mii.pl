@@ -39,6 +39,18 @@ for my $register (4, 9, 18, 31) {
 for my $value (0x2000, 0x2100, 0x0140, 0x1140, 0x1340) {
 	show(sprintf('mii/control/%04x', $value), mii($SET, $phy, 0, $value));
 }
+# A crossing that was chosen, and what becomes of it by a fixed speed, and after that.
+sub crossing {
+	my ($name) = @_;
+	my ($line) = grep { /MDI-X/ } `ethtool $interface`;
+	show($name, [ $line =~ /forced/ ? 1 : 0, $line =~ /auto/ ? 1 : 0 ]);
+}
+system('ethtool', '-s', $interface, 'autoneg', 'on', 'mdix', 'on');
+crossing('mii/crossing/chosen');
+for my $value (0x1140, 0x2100, 0x1140) {
+	mii($SET, $phy, 0, $value);
+	crossing(sprintf('mii/crossing/%04x', $value));
+}
 show('mii/set/32', mii($SET, $phy, 32, 0));
 # What nobody answers: SIOCDEVPRIVATE, SIOCGHWTSTAMP, SIOCSHWTSTAMP, SIOCWANDEV, SIOCBONDENSLAVE.
 for my $number (0x89f0, 0x89b1, 0x89b0, 0x894a, 0x8990) {

@@ -37,7 +37,10 @@ use super::{
         OVERHEAD, //
     },
     filter::Exact,
-    link::Mode,
+    link::{
+        Mdix,
+        Mode, //
+    },
     phy::{
         self,
         advertise,
@@ -127,8 +130,8 @@ impl<'bound> Adapter<'bound> {
     ) -> Result {
         match reg {
             phy::CTRL if value & cr::POWER_DOWN == 0 => {
-                let mode = if value & cr::AUTO_NEG_EN != 0 {
-                    Mode::advertise(advertise::ALL)
+                if value & cr::AUTO_NEG_EN != 0 {
+                    self.config.lock().link.mode = Mode::advertise(advertise::ALL);
                 } else {
                     let mbps = if value & cr::SPEED_1000 != 0 {
                         1000
@@ -137,11 +140,13 @@ impl<'bound> Adapter<'bound> {
                     } else {
                         10
                     };
+                    let mode = self.fixed_mode(dev, mbps, value & cr::FULL_DUPLEX != 0)?;
+                    let mut config = self.config.lock();
 
-                    self.fixed_mode(dev, mbps, value & cr::FULL_DUPLEX != 0)?
-                };
-
-                self.config.lock().link.mode = mode;
+                    config.link.mode = mode;
+                    // Crossing can only be chosen along with negotiation.
+                    config.link.mdix = Mdix::Auto;
+                }
                 self.reinit(dev, rtnl);
                 Ok(())
             }
