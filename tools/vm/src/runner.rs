@@ -26,7 +26,7 @@ use crate::guest::logscan::{self, Finding};
 use crate::guest::transcript::Transcript;
 use crate::machine::accel::Accel;
 use crate::machine::backend::Backends;
-use crate::machine::qemu::{QEMU_LOG, Running, Sockets};
+use crate::machine::qemu::{self, QEMU_LOG, Running, Sockets};
 use crate::machine::{CONSOLE_LOG, Config, Console, Host, Kernel, image, plugin};
 use crate::scenario::{Outside, Overrides, Scenario};
 
@@ -103,18 +103,35 @@ pub(crate) fn side_by_side<B: Sync>(
     Ok(tallies.into_iter().sum())
 }
 
-/// Makes a boot, and makes it once more if the first one died of the emulator's [known fault](early::tears_code).
-/// `at_risk` says whether it can; `boot` is the directory of the boot.
-pub(crate) fn unless_torn<T>(at_risk: bool, boot: &Path, report: &Report, make: impl Fn() -> Result<T>) -> Result<T> {
+/// Makes a boot, and makes it once more if the first one died of a known fault of the emulator, and nothing had failed
+/// until then, as `is_sound` says. `at_risk` says whether it can [tear code](early::tears_code); `boot` is where it has
+/// its files.
+pub(crate) fn unless_emulator_failed<T>(
+    at_risk: bool,
+    boot: &Path,
+    report: &Report,
+    is_sound: impl Fn(&T) -> bool,
+    make: impl Fn() -> Result<T>,
+) -> Result<T> {
     let first = make()?;
-    if !at_risk || !early::died_of_torn_code(&read_log(&boot.join(CONSOLE_LOG))?) {
+    let Some(fault) = emulators_fault(at_risk, boot)?.filter(|_| is_sound(&first)) else {
         return Ok(first);
-    }
-    report.again(
-        "an int3 oops before user space: QEMU before 8.1 runs code that is being patched; booted once more",
-        &set_aside(boot)?,
-    );
+    };
+    report.again(&format!("{fault}; booted once more"), &set_aside(boot)?);
     make()
+}
+
+/// Whether a machine has died of a known fault of the emulator, and of which one.
+fn emulators_fault(at_risk: bool, boot: &Path) -> Result<Option<&'static str>> {
+    let log = read_log(&boot.join(CONSOLE_LOG))?;
+    if at_risk && early::died_of_torn_code(&log) {
+        return Ok(Some("an int3 oops before user space: QEMU before 8.1 runs code that is being patched"));
+    }
+    let messages = boot.join(QEMU_LOG);
+    if messages.exists() && qemu::lost_a_section(&read_log(&messages)?) && logscan::scan(&log).is_empty() {
+        return Ok(Some("QEMU has aborted: one CPU used a map of memory that another one was changing"));
+    }
+    Ok(None)
 }
 
 /// Makes boots on a host.
@@ -163,8 +180,10 @@ impl<'a> Runner<'a> {
         );
         let boot = host.work.join(scenario.name);
         let at_risk = early::tears_code(host, accel, scenario.cpus);
-        let (transcript, failure) =
-            unless_torn(at_risk, &boot, report, || self.listen(kernel, scenario, overrides, report))?;
+        let is_sound = |(transcript, _): &(Transcript, _)| !transcript.cases.has_failed();
+        let (transcript, failure) = unless_emulator_failed(at_risk, &boot, report, is_sound, || {
+            self.listen(kernel, scenario, overrides, report)
+        })?;
         let evaluation = evaluate(scenario, &transcript.data)?;
         let outcome = judge(transcript, evaluation, failure, boot.join(CONSOLE_LOG), report)?;
         if outcome.tally().success() {
@@ -330,13 +349,19 @@ mod tests {
         let host = Host::new(Path::new("/r"), work.path());
         let made = std::cell::Cell::new(0);
         let report = Report::in_one_piece(false);
-        let last = unless_torn(at_risk, &work.path().join("name"), &report, || {
-            let boot = boot_dir(&host, "name")?;
-            let log = logs[made.get()];
-            made.set(made.get() + 1);
-            fs::write(boot.join(CONSOLE_LOG), log)?;
-            Ok(log.to_owned())
-        });
+        let last = unless_emulator_failed(
+            at_risk,
+            &work.path().join("name"),
+            &report,
+            |_| true,
+            || {
+                let boot = boot_dir(&host, "name")?;
+                let log = logs[made.get()];
+                made.set(made.get() + 1);
+                fs::write(boot.join(CONSOLE_LOG), log)?;
+                Ok(log.to_owned())
+            },
+        );
         let kept = fs::read_to_string(work.path().join("name.first").join(CONSOLE_LOG));
         (made.get(), last.unwrap(), kept.is_ok_and(|log| log == logs[0]))
     }
@@ -350,6 +375,32 @@ mod tests {
         assert_eq!(boots_with(false, &[torn, "never"]), (1, torn.into(), false));
         let late = "Run /init as init process\nOops: int3: 0000";
         assert_eq!(boots_with(true, &[late, "never"]), (1, late.into(), false));
+    }
+
+    #[test]
+    fn a_boot_is_made_once_more_after_an_abort_of_the_emulator_that_is_known() {
+        let work = tempfile::tempdir().unwrap();
+        let host = Host::new(Path::new("/r"), work.path());
+        let report = Report::in_one_piece(false);
+        let known = "qemu: system/physmem.c:2678: iotlb_to_section: Assertion `section_index < n' failed.";
+        let other = "qemu: hw/core/cpu.c:1: other: Assertion `x' failed.";
+        for (messages, log, is_sound, boots) in [
+            (known, "fine", true, 2),
+            (known, "fine", false, 1),
+            (known, "WARNING: CPU: 0 PID: 1 at x.c:1 y+0x1/0x2", true, 1),
+            (other, "fine", true, 1),
+        ] {
+            let made = std::cell::Cell::new(0);
+            let make = || {
+                let boot = boot_dir(&host, "name")?;
+                made.set(made.get() + 1);
+                fs::write(boot.join(CONSOLE_LOG), format!("Run /init as init process\n[    1.0] {log}\n"))?;
+                fs::write(boot.join(QEMU_LOG), messages)?;
+                Ok(is_sound)
+            };
+            unless_emulator_failed(false, &work.path().join("name"), &report, |sound| *sound, make).unwrap();
+            assert_eq!(made.get(), boots, "{messages} {log} {is_sound}");
+        }
     }
 
     #[test]

@@ -100,6 +100,11 @@ impl Cases {
         }
     }
 
+    /// Whether one that has ended has failed.
+    pub fn has_failed(&self) -> bool {
+        self.ended.iter().any(|case| case.verdict == Verdict::Failed)
+    }
+
     /// The numbers. Cases that never came count as failed, and so does a script without any.
     pub fn tally(&self) -> Tally {
         let count = |wanted: fn(&Verdict) -> bool| self.ended.iter().filter(|c| wanted(&c.verdict)).count() as u32;

@@ -216,6 +216,12 @@ pub fn last_words(log: &Path) -> String {
     std::fs::read_to_string(log).unwrap_or_default().trim().to_owned()
 }
 
+/// Whether QEMU, by what it had to say, has aborted because an emulated CPU used a map of memory that another one was
+/// changing, as when devices are bound and unbound. Seen with 10.0.2.
+pub fn lost_a_section(messages: &str) -> bool {
+    messages.contains("iotlb_to_section: Assertion")
+}
+
 fn accept(listener: &UnixListener, child: &mut Child, log: &Path) -> Result<UnixStream> {
     let start = Instant::now();
     loop {

@@ -16,7 +16,7 @@ use crate::machine::accel::Accel;
 use crate::machine::{CONSOLE_LOG, Host, Kernel, accel};
 use crate::runner::bare::{Bare, Failure};
 use crate::runner::report::Report;
-use crate::runner::{boot_dir, read_log, unless_torn};
+use crate::runner::{boot_dir, read_log, unless_emulator_failed};
 
 /// The suites: those of this project, upstream's Rust ones, and the documentation's examples.
 pub const SUITES: &str = "rust_*";
@@ -74,7 +74,8 @@ pub fn boot_suites(host: &Host, kernel: &Kernel, suites: &str, required: &[&str]
     );
     let boot = host.work.join(boot_name(kernel));
     let at_risk = early::tears_code(host, &accel, CPUS);
-    let failure = unless_torn(at_risk, &boot, report, || run_to_end(host, kernel, &accel, suites))?;
+    let failure =
+        unless_emulator_failed(at_risk, &boot, report, |_| true, || run_to_end(host, kernel, &accel, suites))?;
     let console = boot.join(CONSOLE_LOG);
     let tally = judge(&console, &kernel.srcdir, required, failure.as_deref(), report)?;
     report.summary(&format!("kunit ({} kernel)", kernel.name), tally, start.elapsed());
