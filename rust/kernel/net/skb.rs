@@ -30,6 +30,7 @@ pub use data::ETH_HLEN;
 pub use drop_reason::DropReason;
 pub use fragment::{
     Fragment,
+    FragmentSize,
     HEADROOM, //
 };
 pub use frags::{

@@ -84,13 +84,6 @@ impl<T: Operations> Handle<'_, T> {
     /// Any. The device may be gone.
     #[inline]
     pub fn napi_schedule(&self) -> bool {
-        self.napi_schedule_with(|| ())
-    }
-
-    /// Like [`napi_schedule`](Self::napi_schedule), and calls `before` if it returns true; NAPI
-    /// does not run meanwhile.
-    #[inline]
-    pub fn napi_schedule_with(&self, before: impl FnOnce()) -> bool {
         let napi = self.header().napi.get();
 
         // SAFETY: The memory is there as long as the handle. NAPI can be scheduled only while it is
@@ -98,7 +91,6 @@ impl<T: Operations> Handle<'_, T> {
         if !unsafe { bindings::napi_schedule_prep(napi) } {
             return false;
         }
-        before();
         // SAFETY: As above, and it was prepared.
         unsafe { bindings::__napi_schedule(napi) };
         true

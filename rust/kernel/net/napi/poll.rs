@@ -12,6 +12,7 @@ use crate::{
     net::skb::{
         DropReason,
         Fragment,
+        FragmentSize,
         SkBuff,
         ETH_HLEN, //
     },
@@ -59,7 +60,7 @@ impl Polled {
 /// # Invariants
 ///
 /// - `napi` is the NAPI of a registered device, and belongs to this thread for `'a`, which has
-///   bottom halves disabled.
+///   bottom halves disabled; or interrupts, with a `budget` of 0, if this is a run of netpoll.
 /// - `left` is at most `budget`.
 pub struct Poll<'a> {
     napi: NonNull<bindings::napi_struct>,
@@ -159,6 +160,23 @@ impl<'a> Poll<'a> {
         }
         // SAFETY: It was made above, and `skb_put()` adds to the linear part.
         Ok(unsafe { NewSkb::new(skb) })
+    }
+
+    /// Makes a fragment, as [`Fragment::new`] does, from what NAPI has set aside on this CPU, in C
+    /// `napi_alloc_frag()`.
+    ///
+    /// # Errors
+    ///
+    /// [`ENOMEM`] if there is no memory.
+    #[inline]
+    pub fn alloc_frag(&self, size: FragmentSize) -> Result<Fragment> {
+        // Netpoll may have interrupted whoever is using it.
+        if self.budget == 0 {
+            return Fragment::new(size);
+        }
+        // SAFETY: By the type invariant, this is a run of NAPI, and as there is a budget, not one
+        // of netpoll.
+        unsafe { Fragment::new_in_napi(size) }
     }
 
     /// Makes a packet of a fragment that holds `length` bytes of data, in C `napi_build_skb()`.

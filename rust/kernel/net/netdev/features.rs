@@ -104,6 +104,12 @@ impl Features {
         self.0
     }
 
+    /// What is in one of the sets.
+    #[inline]
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     /// Whether all of `others` are in the set.
     #[inline]
     pub const fn contains(self, others: Self) -> bool {
@@ -122,7 +128,7 @@ impl BitOr for Features {
 
     #[inline]
     fn bitor(self, other: Self) -> Self {
-        Self(self.0 | other.0)
+        self.union(other)
     }
 }
 

@@ -25,6 +25,43 @@ const fn data_align(length: usize) -> usize {
     length.wrapping_add(mask) & !mask
 }
 
+/// How many bytes of data a [`Fragment`] has.
+///
+/// # Invariants
+///
+/// A page has room for them, and for what is in front of them and behind them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FragmentSize(usize);
+
+impl FragmentSize {
+    /// The size of a fragment with `length` bytes of data; `None` if that is more than a page can
+    /// hold.
+    #[inline]
+    pub const fn new(length: usize) -> Option<Self> {
+        let page = crate::page::PAGE_SIZE;
+
+        if length > page || memory_size(length) > page {
+            return None;
+        }
+        // INVARIANT: As was checked above.
+        Some(Self(length))
+    }
+
+    /// How much memory it takes.
+    #[inline]
+    fn memory(self) -> c_uint {
+        // CAST: By the type invariant, it is no more than a page.
+        memory_size(self.0) as c_uint
+    }
+}
+
+/// How much memory it takes for so many bytes of data.
+#[inline]
+const fn memory_size(length: usize) -> usize {
+    data_align(HEADROOM.wrapping_add(length))
+        .wrapping_add(data_align(size_of::<bindings::skb_shared_info>()))
+}
+
 /// A piece of memory that can become the linear part of a packet, in C `netdev_alloc_frag()`.
 ///
 /// In front of the data is [`HEADROOM`]; behind it is what packets need for themselves. It can be
@@ -33,10 +70,10 @@ const fn data_align(length: usize) -> usize {
 ///
 /// # Invariants
 ///
-/// `memory` was allocated as a fragment of `Self::size(length)` bytes, and belongs to this.
+/// `memory` was allocated as a fragment of `size.memory()` bytes, and belongs to this.
 pub struct Fragment {
     memory: NonNull<u8>,
-    length: usize,
+    size: FragmentSize,
 }
 
 // SAFETY: It is memory that belongs to this.
@@ -46,50 +83,56 @@ unsafe impl Send for Fragment {}
 unsafe impl Sync for Fragment {}
 
 impl Fragment {
-    /// How much memory it takes for so many bytes of data.
-    #[inline]
-    const fn size(length: usize) -> usize {
-        data_align(HEADROOM.wrapping_add(length))
-            .wrapping_add(data_align(size_of::<bindings::skb_shared_info>()))
-    }
-
-    /// Makes a fragment for `length` bytes of data, which are whatever was in that memory before.
+    /// Makes a fragment, whose data is whatever was in that memory before.
     ///
     /// # Context
     ///
-    /// Any.
+    /// Any. In NAPI, [`Poll::alloc_frag`](crate::net::napi::Poll::alloc_frag) is faster.
     ///
     /// # Errors
     ///
-    /// - [`ENOMEM`] if there is no memory.
-    /// - [`EINVAL`] if it is more than a page can hold.
+    /// [`ENOMEM`] if there is no memory.
     #[inline]
-    pub fn new(length: usize) -> Result<Self> {
-        if length > crate::page::PAGE_SIZE || Self::size(length) > crate::page::PAGE_SIZE {
-            return Err(EINVAL);
-        }
-        // CAST: It is no more than a page.
-        //
+    pub fn new(size: FragmentSize) -> Result<Self> {
         // SAFETY: Any size can be asked for.
-        let memory = unsafe { bindings::netdev_alloc_frag(Self::size(length) as c_uint) };
+        let memory = unsafe { bindings::netdev_alloc_frag(size.memory()) };
 
         // INVARIANT: It was allocated above.
         Ok(Self {
             memory: NonNull::new(memory.cast()).ok_or(ENOMEM)?,
-            length,
+            size,
+        })
+    }
+
+    /// The same, from what NAPI has set aside on this CPU.
+    ///
+    /// # Safety
+    ///
+    /// To be called in a run of NAPI that is not netpoll's, with bottom halves disabled.
+    #[inline]
+    pub(in crate::net) unsafe fn new_in_napi(size: FragmentSize) -> Result<Self> {
+        // `napi_alloc_frag()` of C, without a wish for an alignment.
+        //
+        // SAFETY: By the requirement of this function.
+        let memory = unsafe { bindings::__napi_alloc_frag_align(size.memory(), c_uint::MAX) };
+
+        // INVARIANT: It was allocated above.
+        Ok(Self {
+            memory: NonNull::new(memory.cast()).ok_or(ENOMEM)?,
+            size,
         })
     }
 
     /// The number of bytes of data.
     #[inline]
     pub fn len(&self) -> usize {
-        self.length
+        self.size.0
     }
 
     /// Whether there is no room for data.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.length == 0
+        self.size.0 == 0
     }
 
     /// Where the data is.
@@ -103,11 +146,10 @@ impl Fragment {
     #[inline]
     pub(in crate::net) fn build_skb(self, length: usize) -> Result<SkBuff, Self> {
         let this = ManuallyDrop::new(self);
-        // CAST: It is no more than a page.
-        let size = Self::size(this.length) as c_uint;
         // SAFETY: By the type invariant, the memory is a fragment of this size, and passes to the
         // packet if there is one.
-        let skb = unsafe { bindings::napi_build_skb(this.memory.as_ptr().cast(), size) };
+        let skb =
+            unsafe { bindings::napi_build_skb(this.memory.as_ptr().cast(), this.size.memory()) };
         let Some(skb) = NonNull::new(skb) else {
             return Err(ManuallyDrop::into_inner(this));
         };
@@ -119,7 +161,7 @@ impl Fragment {
         // CAST: As above.
         //
         // SAFETY: The caller has checked that the fragment has so much room.
-        unsafe { bindings::skb_put(skb.as_ptr(), length.min(this.length) as c_uint) };
+        unsafe { bindings::skb_put(skb.as_ptr(), length.min(this.size.0) as c_uint) };
         // SAFETY: The packet is new, and belongs to the caller.
         Ok(unsafe { SkBuff::from_raw(skb) })
     }
@@ -130,7 +172,7 @@ impl Fragment {
 unsafe impl crate::dma::streaming::Memory for Fragment {
     #[inline]
     fn bytes(&mut self) -> NonNull<[u8]> {
-        NonNull::slice_from_raw_parts(self.data(), self.length)
+        NonNull::slice_from_raw_parts(self.data(), self.size.0)
     }
 }
 

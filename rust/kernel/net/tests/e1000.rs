@@ -7,6 +7,8 @@
 
 #[path = "../../../../drivers/net/ethernet/intel/e1000_rs/desc.rs"]
 pub(super) mod desc;
+#[path = "../../../../drivers/net/ethernet/intel/e1000_rs/itr.rs"]
+pub(super) mod itr;
 #[path = "../../../../drivers/net/ethernet/intel/e1000_rs/mac.rs"]
 pub(super) mod mac;
 #[path = "../../../../drivers/net/ethernet/intel/e1000_rs/reception.rs"]

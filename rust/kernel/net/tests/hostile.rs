@@ -9,21 +9,22 @@ use super::e1000::{
         rx_error,
         rx_status, //
     },
-    reception::{
-        Received,
-        Settings, //
-    },
-    ring::Size, //
+    ring::Size,
+    rx_ring::Settings, //
 };
 use crate::{
     dma::streaming::soft::device_write,
-    net::skb::ETH_HLEN,
+    net::{
+        netdev::Features,
+        skb::ETH_HLEN, //
+    },
     prelude::*,
     sync::atomic::Relaxed, //
 };
 use card::{
     Card,
     Lie,
+    Total,
     BEGINNING,
     GOOD, //
 };
@@ -37,15 +38,13 @@ const LARGE: u32 = 9018;
 /// Packets are received as they come.
 const PLAIN: Settings = Settings {
     copybreak: 256,
-    all: false,
-    keep_fcs: false,
+    features: Features::NONE,
 };
 
 /// A driver with these settings, and one with all others.
 const OTHERS: Settings = Settings {
     copybreak: 0,
-    all: true,
-    keep_fcs: true,
+    features: Settings::FEATURES,
 };
 
 /// Both kinds of buffers, with settings that have nothing in common.
@@ -143,7 +142,7 @@ mod tests {
     fn the_end_of_a_packet_belongs_to_its_beginning() -> Result {
         for settings in [PLAIN, OTHERS] {
             let mut card = Card::new(LARGE, settings, Size::MIN)?;
-            let fcs = if settings.keep_fcs { 0 } else { 4 };
+            let fcs = if settings.keep_fcs() { 0 } else { 4 };
 
             for length in [GOOD.length, 100].into_iter().cycle().take(100) {
                 card.tell(BEGINNING)?;
@@ -188,7 +187,7 @@ mod tests {
         for index in [2, 1, 40, 46] {
             card.tell_at(index, GOOD)?;
             card.interrupt()?;
-            assert_eq!(card.received()?, Received::default());
+            assert_eq!(card.received()?, Total::default());
         }
         card.tell_at(0, GOOD)?;
         card.interrupt()?;
@@ -214,6 +213,39 @@ mod tests {
         assert_eq!(card.received()?.packets, own);
         assert_eq!(card.packets()?.len(), own as usize);
         card.works()
+    }
+
+    #[test]
+    fn a_card_without_buffers_gets_some_although_it_can_receive_nothing() -> Result {
+        for (max_frame, settings) in CARDS {
+            let mut card = Card::new(max_frame, settings, Size::MIN)?;
+            let own = card.data(|data| data.window.count())? - 1;
+
+            card.starve()?;
+            assert_eq!(card.data(|data| data.window.tail.load(Relaxed))?, 0);
+            card.interrupt()?;
+            assert_eq!(card.buffers()?.len(), own as usize);
+            card.works()?;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_wanted_of_packets_can_change_at_any_time() -> Result {
+        for max_frame in [SMALL, LARGE] {
+            let mut card = Card::new(max_frame, PLAIN, Size::MIN)?;
+
+            for copybreak in [256, 0, 4096] {
+                for features in [Features::RXFCS, Features::NONE] {
+                    card.change(Settings {
+                        copybreak,
+                        features,
+                    })?;
+                    card.works()?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Whether a packet was copied, has taken its buffer along, or was dropped.

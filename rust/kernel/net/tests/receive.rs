@@ -20,6 +20,7 @@ use crate::{
         netdev::VlanProtocol,
         skb::{
             Fragment,
+            FragmentSize,
             SkBuff,
             HEADROOM, //
         }, //
@@ -293,28 +294,44 @@ mod tests {
         let (test, _tap) = card()?;
 
         test.with(|dev, _| -> Result {
-            let fragment = Fragment::new(1536)?;
+            assert_eq!(FragmentSize::new(PAGE_SIZE), None);
+            assert_eq!(FragmentSize::new(usize::MAX), None);
 
-            assert_eq!(fragment.len(), 1536);
-            assert_eq!(Fragment::new(PAGE_SIZE).err(), Some(EINVAL));
-            assert_eq!(Fragment::new(usize::MAX).err(), Some(EINVAL));
+            let size = FragmentSize::new(1536).ok_or(EINVAL)?;
             // SAFETY: The only other one that uses NAPI is an interrupt, and there is none.
             let mut poll = unsafe { Poll::new(dev.header().napi.get(), 1) };
             let unit = poll.take().ok_or(EINVAL)?;
 
-            // SAFETY: It is enabled again below.
-            unsafe { bindings::local_bh_disable() };
-            let too_long = poll.build_skb(&unit, fragment, 1537);
-            let built = too_long.map_or_else(|fragment| poll.build_skb(&unit, fragment, 1500), Ok);
+            // SAFETY: As above. This is how netpoll runs it.
+            let netpoll = unsafe { Poll::new(dev.header().napi.get(), 0) };
 
-            // SAFETY: It was disabled above.
-            unsafe { bindings::local_bh_enable() };
+            // Not from what NAPI uses, which it could have interrupted.
+            assert_eq!(netpoll.alloc_frag(size)?.len(), 1536);
 
-            let skb = built.map_err(|_| ENOMEM)?;
+            for in_napi in [false, true] {
+                // SAFETY: It is enabled again below.
+                unsafe { bindings::local_bh_disable() };
+                let fragment = if in_napi {
+                    poll.alloc_frag(size)
+                } else {
+                    Fragment::new(size)
+                };
+                let built = fragment.and_then(|fragment| {
+                    assert_eq!(fragment.len(), 1536);
+                    poll.build_skb(&unit, fragment, 1537)
+                        .map_or_else(|fragment| poll.build_skb(&unit, fragment, 1500), Ok)
+                        .map_err(|_| ENOMEM)
+                });
 
-            assert_eq!((skb.len(), skb.headroom()), (1500, HEADROOM));
-            assert!(skb.is_linear());
-            assert!(skb.tailroom() >= 36);
+                // SAFETY: It was disabled above.
+                unsafe { bindings::local_bh_enable() };
+
+                let skb = built?;
+
+                assert_eq!((skb.len(), skb.headroom()), (1500, HEADROOM));
+                assert!(skb.is_linear());
+                assert!(skb.tailroom() >= 36);
+            }
             Ok(())
         })?
     }

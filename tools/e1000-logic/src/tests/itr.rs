@@ -6,6 +6,14 @@ fn traffic(packets: u32, bytes: u32) -> Traffic {
     Traffic { packets, bytes }
 }
 
+/// What the register becomes by traffic, if it changes.
+fn update(throttle: &mut Throttle, gigabit: bool, tx: Traffic, rx: Traffic) -> Option<u32> {
+    let before = throttle.register();
+
+    *throttle = throttle.after(gigabit, tx, rx);
+    (throttle.register() != before).then(|| throttle.register())
+}
+
 const IDLE: Traffic = Traffic { packets: 0, bytes: 0 };
 
 #[test]
@@ -49,12 +57,30 @@ fn the_register_counts_in_units_of_256_ns() {
 }
 
 #[test]
+fn a_limit_is_a_word_that_has_its_mode() {
+    for mode in [Mode::Off, Mode::Dynamic, Mode::Conservative, Mode::Simplified, Mode::Fixed(100), Mode::Fixed(100_000)]
+    {
+        let throttle = Throttle::new(mode);
+
+        assert_eq!(throttle.mode(), mode);
+        assert_eq!(Throttle::from_word(throttle.to_word()), throttle);
+    }
+    let mut throttle = Throttle::new(Mode::Conservative);
+
+    for packets in [1, 10, 100] {
+        throttle = throttle.after(true, traffic(packets, packets * 1500), traffic(1, 60));
+        assert_eq!(throttle.mode(), Mode::Conservative);
+        assert_eq!(Throttle::from_word(throttle.to_word()), throttle);
+    }
+}
+
+#[test]
 fn without_dynamics_traffic_changes_nothing() {
     for mode in [Mode::Off, Mode::Simplified, Mode::Fixed(5000)] {
         let mut throttle = Throttle::new(mode);
 
-        assert_eq!(throttle.update(true, traffic(1000, 1_000_000), IDLE), None);
-        assert_eq!(throttle.update(false, IDLE, IDLE), None);
+        assert_eq!(update(&mut throttle, true, traffic(1000, 1_000_000), IDLE), None);
+        assert_eq!(update(&mut throttle, false, IDLE, IDLE), None);
     }
 }
 
@@ -63,10 +89,10 @@ fn bulk_slows_down_at_once_and_silence_speeds_up_in_steps() {
     let mut throttle = Throttle::new(Mode::Conservative);
 
     // From the lowest latency to low, and then to bulk.
-    assert_eq!(throttle.update(true, IDLE, traffic(4, 6000)), None);
-    assert_eq!(throttle.update(true, IDLE, traffic(9, 13_000)), Some(interval(4000)));
-    assert_eq!(throttle.update(true, IDLE, traffic(30, 45_000)), None);
-    let steps: Vec<_> = (0..5).map(|_| throttle.update(true, IDLE, traffic(1, 60))).collect();
+    assert_eq!(update(&mut throttle, true, IDLE, traffic(4, 6000)), None);
+    assert_eq!(update(&mut throttle, true, IDLE, traffic(9, 13_000)), Some(interval(4000)));
+    assert_eq!(update(&mut throttle, true, IDLE, traffic(30, 45_000)), None);
+    let steps: Vec<_> = (0..5).map(|_| update(&mut throttle, true, IDLE, traffic(1, 60))).collect();
     assert_eq!(
         steps,
         [9000, 14_000, 19_000, 20_000].map(interval).map(Some).into_iter().chain([None]).collect::<Vec<_>>()
@@ -79,7 +105,7 @@ fn only_the_dynamic_mode_reaches_the_lowest_latency() {
         let mut throttle = Throttle::new(mode);
 
         for _ in 0..20 {
-            throttle.update(true, traffic(1, 60), traffic(1, 60));
+            update(&mut throttle, true, traffic(1, 60), traffic(1, 60));
         }
         throttle.register()
     };
@@ -92,26 +118,30 @@ fn only_the_dynamic_mode_reaches_the_lowest_latency() {
 fn slow_links_have_a_fixed_rate() {
     let mut throttle = Throttle::new(Mode::Dynamic);
 
-    assert_eq!(throttle.update(false, traffic(1, 60), IDLE), Some(interval(4000)));
-    assert_eq!(throttle.update(false, traffic(1, 60), IDLE), None);
+    assert_eq!(update(&mut throttle, false, traffic(1, 60), IDLE), Some(interval(4000)));
+    assert_eq!(update(&mut throttle, false, traffic(1, 60), IDLE), None);
 }
 
 #[test]
 fn jumbo_frames_are_bulk() {
     let mut throttle = Throttle::new(Mode::Dynamic);
 
-    assert_eq!(throttle.update(true, traffic(2, 18_000), IDLE), Some(interval(4000)));
+    assert_eq!(update(&mut throttle, true, traffic(2, 18_000), IDLE), Some(interval(4000)));
 }
 
 #[test]
 fn the_simplified_mode_lies_between_symmetric_and_one_way() {
     let throttle = Throttle::new(Mode::Simplified);
+    let register = |tx, rx| throttle.simplified(tx, rx).register();
 
-    assert_eq!(throttle.simplified(0, 0), Some(interval(8000)));
-    assert_eq!(throttle.simplified(1_000_000, 1_000_000), Some(interval(2000)));
-    assert_eq!(throttle.simplified(1_000_000, 0), Some(interval(8000)));
-    assert_eq!(throttle.simplified(u32::MAX, u32::MAX), Some(interval(2000)));
-    assert_eq!(Throttle::new(Mode::Dynamic).simplified(1, 1), None);
+    assert_eq!(register(0, 0), interval(8000));
+    assert_eq!(register(1_000_000, 1_000_000), interval(2000));
+    assert_eq!(register(1_000_000, 0), interval(8000));
+    assert_eq!(register(u32::MAX, u32::MAX), interval(2000));
+    assert_eq!(throttle.simplified(1_000_000, 1_000_000).mode(), Mode::Simplified);
+    for mode in [Mode::Off, Mode::Dynamic, Mode::Fixed(5000)] {
+        assert_eq!(Throttle::new(mode).simplified(1, 1), Throttle::new(mode));
+    }
 }
 
 #[test]
@@ -121,5 +151,5 @@ fn counts_do_not_overflow() {
     sum.add(u32::MAX, u32::MAX);
     sum.add(1, 1);
     assert_eq!(sum, traffic(u32::MAX, u32::MAX));
-    Throttle::new(Mode::Dynamic).update(true, sum, sum);
+    update(&mut Throttle::new(Mode::Dynamic), true, sum, sum);
 }

@@ -52,30 +52,11 @@ fn next_visits_every_index_once_and_previous_goes_back() {
 
 /// Each pair of indices in rings of some sizes: those with all others in between behave alike.
 #[test]
-fn used_counts_the_steps_between_each_pair_of_indices() {
-    for size in [48, 56, 256, 4088, 4096].map(Size::nearest) {
-        for clean in 0..size.count() {
-            let mut fill = clean;
-
-            for used in 0..size.count() {
-                assert_eq!(size.used(clean, fill), used);
-                fill = size.next(fill);
-            }
-            assert_eq!(fill, clean);
-        }
-    }
-}
-
-#[test]
 fn an_index_out_of_range_comes_back_into_it() {
     for size in [48, 256, 4096].map(Size::nearest) {
         for index in [size.count(), size.count() + 1, u16::MAX - 1, u16::MAX] {
             assert!(size.next(index) < size.count());
             assert!(size.previous(index) < size.count());
-            for other in [0, index, u16::MAX] {
-                assert!(size.used(index, other) < size.count());
-                assert!(size.used(other, index) < size.count());
-            }
         }
     }
 }

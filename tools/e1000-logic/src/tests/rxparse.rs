@@ -256,6 +256,17 @@ fn a_check_sequence_that_was_not_written_needs_no_room() {
     assert_eq!(kept.packet(bits | 1523), None);
 }
 
+#[test]
+fn what_is_too_long_to_be_copied_is_not_decided_at_once() {
+    let bits = desc::rx_bits(rx_status::DD | rx_status::EOP, 0);
+    let usual = Usual::new(&RULES);
+
+    assert_eq!(usual.up_to(256).packet(bits | 256), Some(252));
+    assert_eq!(usual.up_to(256).packet(bits | 257), None);
+    assert_eq!(usual.up_to(0).packet(bits | 64), None);
+    assert_eq!(usual.up_to(u16::MAX), usual);
+}
+
 /// What is decided at once is what would be decided anyway, and changes nothing.
 #[test]
 fn a_whole_packet_is_what_comes_out_of_the_long_way() {

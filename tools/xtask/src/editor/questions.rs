@@ -49,10 +49,10 @@ pub const QUESTIONS: &[Question] = &[
     },
     Question {
         file: "drivers/net/ethernet/intel/e1000_rs/interrupt.rs",
-        line: "self.netdev.napi_schedule_with(",
-        name: "napi_schedule_with",
+        line: "self.netdev.napi_schedule()",
+        name: "napi_schedule",
         defined_in: "rust/kernel/net/napi/control.rs",
-        shows: "fn napi_schedule_with",
+        shows: "fn napi_schedule",
     },
     Question {
         file: "samples/rust/rust_virtio_rng.rs",

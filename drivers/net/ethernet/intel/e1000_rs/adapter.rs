@@ -7,8 +7,8 @@
 //! another to end its reset, as C's functions do: there, a close could wait for a reset that
 //! waited for the lock that the close held.
 //!
-//! Lock order: RTNL, then [`Adapter::config`], then the locks of [`Hw`]. Those of the statistics
-//! and of the throttle are innermost. The rings have none.
+//! Lock order: RTNL, then [`Adapter::config`], then the locks of [`Hw`]. That of the statistics is
+//! innermost. The rings have none.
 
 use kernel::{
     device::{
@@ -122,10 +122,10 @@ pub(crate) struct Adapter<'bound> {
     /// What the watchdog has seen.
     #[pin]
     pub(crate) seen: Mutex<Seen>,
-    /// The limit of interrupts.
-    #[pin]
-    pub(crate) throttle: SpinLockIrq<Throttle>,
-    /// The traffic since the last interrupt: packets and bytes, of transmit and of receive.
+    /// The limit of interrupts, a [`Throttle`].
+    pub(crate) throttle: Atomic<u32>,
+    /// The traffic of earlier runs of NAPI since the last interrupt: packets and bytes, of transmit
+    /// and of receive.
     pub(crate) traffic: [Atomic<u32>; 4],
     /// The link has 1000 Mb/s.
     pub(crate) gigabit: Atomic<bool>,
@@ -194,7 +194,7 @@ impl<'bound> Adapter<'bound> {
                 counts: Counts::default(),
                 statistics <- new_spinlock_irq!(Statistics::default()),
                 seen <- new_mutex!(Seen::default()),
-                throttle <- new_spinlock_irq!(Throttle::new(options.throttle)),
+                throttle: Atomic::new(Throttle::new(options.throttle).to_word()),
                 traffic: [const { Atomic::new(0) }; 4],
                 gigabit: Atomic::new(false),
                 crossed: Atomic::new(false),
@@ -333,7 +333,7 @@ impl<'bound> Adapter<'bound> {
         self.setup_rctl(dev);
         hw.write(regs::RDTR, delay.into());
         hw.write(regs::RADV, abs_delay.into());
-        hw.write(regs::ITR, self.throttle.lock().register());
+        self.program_throttle();
         if config.rx_csum {
             hw.modify(regs::RXCSUM, 0, rxcsum::TUOFL);
         } else {

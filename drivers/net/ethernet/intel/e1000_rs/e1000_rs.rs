@@ -262,7 +262,7 @@ impl E1000 {
         let wol = Self::eeprom_wol(&adapter.hw);
 
         *adapter.config.lock() = Config::new(&options, address, wol);
-        *adapter.throttle.lock() = Throttle::new(options.throttle);
+        adapter.set_throttle(Throttle::new(options.throttle));
         // Devices that cannot wake are asked to all the same, as C does.
         let _ = adapter.pdev.as_ref().set_wakeup_enable(wol != 0);
         adapter.reset_down();

@@ -468,7 +468,7 @@ impl ethtool::Operations for E1000 {
             return Err(EOPNOTSUPP);
         }
         Ok(Coalesce {
-            rx_coalesce_usecs: this.throttle.lock().mode().to_usecs(),
+            rx_coalesce_usecs: this.throttle().mode().to_usecs(),
             ..Coalesce::default()
         })
     }
@@ -485,10 +485,9 @@ impl ethtool::Operations for E1000 {
         }
 
         let mode = itr::Mode::from_usecs(coalesce.rx_coalesce_usecs).ok_or(EINVAL)?;
-        let mut throttle = this.throttle.lock();
 
-        *throttle = Throttle::new(mode);
-        this.hw.write(regs::ITR, throttle.register());
+        this.set_throttle(Throttle::new(mode));
+        this.program_throttle();
         Ok(())
     }
 

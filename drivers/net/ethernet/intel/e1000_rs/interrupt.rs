@@ -14,12 +14,21 @@ use kernel::{
         },
         netdev::Device, //
     },
-    sync::atomic::Relaxed, //
+    sync::{
+        atomic::Relaxed,
+        barrier::{
+            mb,
+            Full, //
+        }, //
+    }, //
 };
 
 use super::{
     adapter::Adapter,
-    itr::Traffic,
+    itr::{
+        Throttle,
+        Traffic, //
+    },
     regs::{
         self,
         icr, //
@@ -72,50 +81,95 @@ impl<'bound> Adapter<'bound> {
             self.watchdog.modify(LINK_DELAY);
         }
         self.hw.irq_disable();
-        let scheduled = self.netdev.napi_schedule_with(|| {
-            for count in &self.traffic {
-                count.store(0, Relaxed);
-            }
-        });
-        if !scheduled && !self.is_down() {
+        if !self.netdev.napi_schedule() && !self.is_down() {
             self.hw.irq_enable();
         }
         true
     }
 
-    /// Counts traffic for the limit of interrupts.
+    /// The limit of interrupts.
     #[inline]
-    pub(crate) fn add_traffic(&self, receive: bool, packets: u32, bytes: u32) {
-        let [tx_packets, tx_bytes, rx_packets, rx_bytes] = &self.traffic;
-        let (all_packets, all_bytes) = if receive {
-            (rx_packets, rx_bytes)
-        } else {
-            (tx_packets, tx_bytes)
-        };
+    pub(crate) fn throttle(&self) -> Throttle {
+        Throttle::from_word(self.throttle.load(Relaxed))
+    }
 
-        all_packets.store(all_packets.load(Relaxed).wrapping_add(packets), Relaxed);
-        all_bytes.store(all_bytes.load(Relaxed).wrapping_add(bytes), Relaxed);
+    /// Sets the limit of interrupts. The card is to be told, if it is up.
+    pub(crate) fn set_throttle(&self, throttle: Throttle) {
+        self.throttle.store(throttle.to_word(), Relaxed);
+    }
+
+    /// Tells the card of the limit.
+    #[cold]
+    pub(crate) fn program_throttle(&self) {
+        let mut throttle = self.throttle();
+
+        loop {
+            self.hw.write(regs::ITR, throttle.register());
+            // Whoever sets another limit tells the card afterwards, and has to be the last one who
+            // does.
+            mb(Full);
+
+            let now = self.throttle();
+
+            if now.register() == throttle.register() {
+                break;
+            }
+            throttle = now;
+        }
+    }
+
+    /// Changes the limit from what it was, unless somebody has set another one.
+    #[cold]
+    pub(crate) fn change_throttle(&self, before: Throttle, after: Throttle) {
+        let changed = self
+            .throttle
+            .cmpxchg(before.to_word(), after.to_word(), Relaxed);
+
+        if changed.is_ok() && after.register() != before.register() {
+            self.program_throttle();
+        }
+    }
+
+    /// Keeps the traffic of a run of NAPI after which there is no interrupt.
+    ///
+    /// That of another run at the same time, as netpoll can make one, may get lost.
+    #[inline(never)]
+    fn keep_traffic(&self, mut tx: Traffic, mut rx: Traffic) {
+        self.take_traffic(&mut tx, &mut rx);
+
+        let sums = [tx.packets, tx.bytes, rx.packets, rx.bytes];
+
+        for (kept, sum) in self.traffic.iter().zip(sums) {
+            kept.store(sum, Relaxed);
+        }
+    }
+
+    /// Adds the traffic of earlier runs, and forgets it.
+    #[inline]
+    fn take_traffic(&self, tx: &mut Traffic, rx: &mut Traffic) {
+        let [tx_packets, tx_bytes, rx_packets, rx_bytes] = &self.traffic;
+
+        for (traffic, packets, bytes) in [(tx, tx_packets, tx_bytes), (rx, rx_packets, rx_bytes)] {
+            if packets.load(Relaxed) != 0 {
+                traffic.add(packets.load(Relaxed), bytes.load(Relaxed));
+                packets.store(0, Relaxed);
+                bytes.store(0, Relaxed);
+            }
+        }
     }
 
     /// Adapts the limit of interrupts to the traffic, and switches them on.
     #[inline]
-    pub(crate) fn rearm(&self) {
-        let mut throttle = self.throttle.lock();
+    fn rearm(&self, mut tx: Traffic, mut rx: Traffic) {
+        let before = self.throttle();
 
-        if throttle.is_dynamic() {
-            let [tx_packets, tx_bytes, rx_packets, rx_bytes] =
-                self.traffic.each_ref().map(|count| count.load(Relaxed));
-            let traffic = |packets, bytes| Traffic { packets, bytes };
+        self.take_traffic(&mut tx, &mut rx);
 
-            if let Some(value) = throttle.update(
-                self.is_gigabit(),
-                traffic(tx_packets, tx_bytes),
-                traffic(rx_packets, rx_bytes),
-            ) {
-                self.hw.write_known::<{ regs::ITR }>(value);
-            }
+        let after = before.after(self.is_gigabit(), tx, rx);
+
+        if after != before {
+            self.change_throttle(before, after);
         }
-        drop(throttle);
         if !self.is_down() {
             self.hw.irq_enable();
         }
@@ -124,12 +178,22 @@ impl<'bound> Adapter<'bound> {
     /// Does the work of an interrupt (C: `e1000_clean`).
     #[inline]
     pub(crate) fn poll(&self, dev: &Device<'bound, E1000>, mut poll: Poll<'_>) -> Polled {
-        let all_sent = self.clean_tx(dev, &poll);
+        let (all_sent, tx) = self.clean_tx(dev, &poll);
+        let rx = self.clean_rx(dev, &mut poll);
+        let mut is_rearmed = false;
 
-        self.clean_rx(dev, &mut poll);
-        if !all_sent {
-            return poll.again();
+        let polled = if all_sent {
+            poll.complete(|| {
+                is_rearmed = true;
+                self.rearm(tx, rx);
+            })
+        } else {
+            poll.again()
+        };
+
+        if !is_rearmed {
+            self.keep_traffic(tx, rx);
         }
-        poll.complete(|| self.rearm())
+        polled
     }
 }

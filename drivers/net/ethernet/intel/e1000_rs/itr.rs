@@ -82,20 +82,20 @@ pub const fn interval(rate: u32) -> u32 {
     }
 }
 
-/// What the delay of interrupts should be.
+/// What the delay of interrupts should be: the more, the longer.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Latency {
-    Lowest,
-    Low,
-    Bulk,
-}
+struct Latency(u32);
 
 impl Latency {
+    const LOWEST: Self = Self(0);
+    const LOW: Self = Self(1);
+    const BULK: Self = Self(2);
+
     const fn rate(self) -> u32 {
         match self {
-            Self::Lowest => 70_000,
-            Self::Low => 20_000,
-            Self::Bulk => 4000,
+            Self::LOWEST => 70_000,
+            Self::LOW => 20_000,
+            _ => 4000,
         }
     }
 
@@ -107,31 +107,29 @@ impl Latency {
             return self;
         }
 
-        let mean = bytes / packets;
-
         match self {
             // Jumbo frames are bulk at once.
-            Self::Lowest if mean > 8000 => Self::Bulk,
-            Self::Lowest if packets < 5 && bytes > 512 => Self::Low,
-            Self::Low if bytes > 10_000 => {
-                if mean > 8000 || packets < 10 || mean > 1200 {
-                    Self::Bulk
+            Self::LOWEST if bytes > 8000 && bytes / packets > 8000 => Self::BULK,
+            Self::LOWEST if packets < 5 && bytes > 512 => Self::LOW,
+            Self::LOW if bytes > 10_000 => {
+                if packets < 10 || bytes / packets > 1200 {
+                    Self::BULK
                 } else if packets > 35 {
-                    Self::Lowest
+                    Self::LOWEST
                 } else {
                     self
                 }
             }
-            Self::Low if mean > 2000 => Self::Bulk,
-            Self::Low if packets <= 2 && bytes < 512 => Self::Lowest,
-            Self::Bulk if bytes > 25_000 => {
+            Self::LOW if bytes > 2000 && bytes / packets > 2000 => Self::BULK,
+            Self::LOW if packets <= 2 && bytes < 512 => Self::LOWEST,
+            Self::BULK if bytes > 25_000 => {
                 if packets > 35 {
-                    Self::Low
+                    Self::LOW
                 } else {
                     self
                 }
             }
-            Self::Bulk if bytes < 6000 => Self::Low,
+            Self::BULK if bytes < 6000 => Self::LOW,
             _ => self,
         }
     }
@@ -154,73 +152,100 @@ impl Traffic {
     }
 }
 
-/// The limit of interrupts.
+/// The limit of interrupts, in one word: from the lowest bit on, the rate, what delays should be
+/// for transmit and for receive, and the number of the mode. [`Mode::Fixed`] has [`Self::FIXED`]
+/// there; its rate is the rate.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Throttle {
-    mode: Mode,
-    rate: u32,
-    tx: Latency,
-    rx: Latency,
-}
+pub struct Throttle(u32);
 
 impl Throttle {
+    /// No rate is greater; C allows at most 100,000.
+    const RATE_MASK: u32 = (1 << Self::TX_SHIFT) - 1;
+    const TX_SHIFT: u32 = 20;
+    const RX_SHIFT: u32 = 22;
+    const MODE_SHIFT: u32 = 24;
+    /// The number of [`Mode::Fixed`].
+    const FIXED: u32 = 7;
+
+    const fn pack(mode: u32, rate: u32, tx: Latency, rx: Latency) -> Self {
+        let rate = if rate > Self::RATE_MASK {
+            Self::RATE_MASK
+        } else {
+            rate
+        };
+
+        Self(mode << Self::MODE_SHIFT | rx.0 << Self::RX_SHIFT | tx.0 << Self::TX_SHIFT | rate)
+    }
+
     /// A limit that is found by `mode`.
     pub const fn new(mode: Mode) -> Self {
-        Self {
-            mode,
-            rate: mode.first_rate(),
-            tx: Latency::Lowest,
-            rx: Latency::Lowest,
-        }
+        let number = match mode.number() {
+            Some(number) => number,
+            None => Self::FIXED,
+        };
+
+        Self::pack(number, mode.first_rate(), Latency::LOWEST, Latency::LOWEST)
+    }
+
+    /// The limit that [`Self::to_word`] has returned.
+    pub const fn from_word(word: u32) -> Self {
+        Self(word)
+    }
+
+    /// The limit as a number.
+    pub const fn to_word(self) -> u32 {
+        self.0
     }
 
     /// How the rate is found.
-    pub const fn mode(&self) -> Mode {
-        self.mode
+    pub const fn mode(self) -> Mode {
+        match self.0 >> Self::MODE_SHIFT {
+            0 => Mode::Off,
+            1 => Mode::Dynamic,
+            3 => Mode::Conservative,
+            4 => Mode::Simplified,
+            _ => Mode::Fixed(self.rate()),
+        }
+    }
+
+    const fn rate(self) -> u32 {
+        self.0 & Self::RATE_MASK
     }
 
     /// The value of the register.
-    pub const fn register(&self) -> u32 {
-        interval(self.rate)
+    pub const fn register(self) -> u32 {
+        interval(self.rate())
     }
 
-    /// Whether [`Self::update`] does anything.
-    pub const fn is_dynamic(&self) -> bool {
-        matches!(self.mode, Mode::Dynamic | Mode::Conservative)
-    }
-
-    /// Takes account of the traffic since the last interrupt. Returns what the register should
-    /// become, if it should change.
-    pub fn update(&mut self, gigabit: bool, tx: Traffic, rx: Traffic) -> Option<u32> {
-        if !self.is_dynamic() {
-            return None;
-        }
+    /// What becomes of the limit by the traffic since the last interrupt.
+    pub fn after(self, gigabit: bool, tx: Traffic, rx: Traffic) -> Self {
+        let floor = match self.mode() {
+            Mode::Dynamic => Latency::LOWEST,
+            Mode::Conservative => Latency::LOW,
+            _ => return self,
+        };
+        let (mut tx_latency, mut rx_latency) = (
+            Latency(self.0 >> Self::TX_SHIFT & 3),
+            Latency(self.0 >> Self::RX_SHIFT & 3),
+        );
 
         let wanted = if gigabit {
-            let floor = match self.mode {
-                Mode::Dynamic => Latency::Lowest,
-                _ => Latency::Low,
-            };
-
-            self.tx = self.tx.next(tx).max(floor);
-            self.rx = self.rx.next(rx).max(floor);
-            self.tx.max(self.rx).rate()
+            tx_latency = tx_latency.next(tx).max(floor);
+            rx_latency = rx_latency.next(rx).max(floor);
+            tx_latency.max(rx_latency).rate()
         } else {
-            Latency::Bulk.rate()
+            Latency::BULK.rate()
         };
-
-        if wanted == self.rate {
-            return None;
-        }
         // Up in steps, down at once: this leans towards bulk.
-        self.rate = wanted.min(self.rate.saturating_add(wanted / 4));
-        Some(self.register())
+        let rate = wanted.min(self.rate().saturating_add(wanted / 4));
+
+        Self::pack(self.0 >> Self::MODE_SHIFT, rate, tx_latency, rx_latency)
     }
 
-    /// What the register of [`Mode::Simplified`] becomes after two seconds with so many bytes.
-    pub fn simplified(&self, tx_bytes: u32, rx_bytes: u32) -> Option<u32> {
-        if self.mode != Mode::Simplified {
-            return None;
+    /// What becomes of the limit of [`Mode::Simplified`] after two seconds with so many bytes.
+    pub fn simplified(self, tx_bytes: u32, rx_bytes: u32) -> Self {
+        if self.mode() != Mode::Simplified {
+            return self;
         }
 
         let sum = tx_bytes.saturating_add(rx_bytes) / 10_000;
@@ -228,8 +253,11 @@ impl Throttle {
         let range = SIMPLIFIED_MAX - SIMPLIFIED_MIN;
         let rate = difference.saturating_mul(range).checked_div(sum);
 
-        Some(interval(
+        Self::pack(
+            self.0 >> Self::MODE_SHIFT,
             rate.map_or(SIMPLIFIED_MAX, |rate| rate + SIMPLIFIED_MIN),
-        ))
+            Latency::LOWEST,
+            Latency::LOWEST,
+        )
     }
 }

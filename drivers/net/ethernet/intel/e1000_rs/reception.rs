@@ -31,11 +31,13 @@ use kernel::{
 
 use super::{
     desc::RxDone,
+    itr::Traffic,
     regs::Registers,
     ring::RX_BUFFER_WRITE,
     rx_ring::{
         Buffers,
-        RxRing, //
+        RxRing,
+        Settings, //
     },
     rxparse::{
         self,
@@ -48,56 +50,40 @@ use super::{
     }, //
 };
 
-/// What is wanted of packets.
-#[derive(Clone, Copy)]
-pub(crate) struct Settings {
-    /// Those of up to this size are copied, and their buffer is used again.
-    pub(crate) copybreak: u32,
-    /// Bad ones are passed on too.
-    pub(crate) all: bool,
-    /// The check sequence is left in them.
-    pub(crate) keep_fcs: bool,
-}
-
 /// What has come of a run of NAPI.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub(crate) struct Received {
-    /// Packets that were passed on, and their bytes.
-    pub(crate) packets: u32,
-    pub(crate) bytes: u32,
-    /// Packets that were lost.
-    pub(crate) dropped: u32,
-    /// Memory that could not be had.
-    pub(crate) alloc_failed: u32,
-    /// Checksums that the card found right, or wrong.
+    /// What was passed on.
+    pub(crate) traffic: Traffic,
+    /// Checksums that the card found right.
     pub(crate) csum_good: u32,
-    pub(crate) csum_bad: u32,
 }
 
 impl Received {
-    // There are never so many that any of these wraps.
+    /// Counts a packet of so many bytes that was passed on.
+    // There are never so many that anything here wraps.
     #[inline]
-    fn count_packet(&mut self, bytes: u32) {
-        self.packets = self.packets.wrapping_add(1);
-        self.bytes = self.bytes.wrapping_add(bytes);
+    fn count(&mut self, passed: Passed) {
+        self.traffic.packets = self.traffic.packets.wrapping_add(1);
+        self.traffic.bytes = self.traffic.bytes.wrapping_add(passed.bytes);
+        self.csum_good = self.csum_good.wrapping_add(passed.csum_good.into());
     }
 
-    #[inline]
-    fn count_failed(&mut self, more: u32) {
-        self.alloc_failed = self.alloc_failed.wrapping_add(more);
-    }
-
-    /// Counts a packet for which there was no memory.
+    /// Takes the check sequences off that were left in the packets, as C counts.
     #[cold]
-    fn count_lost(&mut self) {
-        self.count_failed(1);
-        self.count_dropped(1);
-    }
+    fn without_fcs(&mut self) {
+        let fcs = self.traffic.packets.wrapping_mul(rxparse::FCS_BYTES.into());
 
-    #[inline]
-    fn count_dropped(&mut self, more: u32) {
-        self.dropped = self.dropped.wrapping_add(more);
+        self.traffic.bytes = self.traffic.bytes.wrapping_sub(fcs);
     }
+}
+
+/// A packet that was passed on.
+#[derive(Clone, Copy)]
+struct Passed {
+    bytes: u32,
+    /// The card found its checksum right.
+    csum_good: bool,
 }
 
 /// What the stack is told of a packet.
@@ -108,7 +94,8 @@ struct Metadata {
 }
 
 impl RxRing<'_> {
-    /// Passes on what was received, and gives buffers to the card.
+    /// Passes on what was received, and gives buffers to the card. What goes wrong is counted in
+    /// the ring.
     #[inline]
     pub(crate) fn receive<R: Registers>(
         &mut self,
@@ -116,12 +103,33 @@ impl RxRing<'_> {
         poll: &mut Poll<'_>,
         settings: Settings,
     ) -> Received {
-        let usual = Usual::new(&self.rules(settings));
+        // Where packets are sent, many runs of NAPI are for these alone.
+        if self.is_idle() {
+            return Received::default();
+        }
+        self.receive_some(registers, poll, settings)
+    }
+
+    /// Does what [`Self::receive`] says, if there is something to do.
+    // By itself it has the registers of the CPU to itself.
+    #[inline(never)]
+    fn receive_some<R: Registers>(
+        &mut self,
+        registers: &R,
+        poll: &mut Poll<'_>,
+        settings: Settings,
+    ) -> Received {
+        let usual = self.usual(settings);
         let size = self.size();
         let mut received = Received::default();
         let mut cleaned = 0;
+        let (mut index, mut end) = self.given();
 
-        while let Some(half) = self.next_half() {
+        while index != end {
+            let Some(half) = self.half(index) else {
+                break;
+            };
+
             match usual.packet(half) {
                 Some(packet) if self.chain.is_at_start() => {
                     let Some(unit) = poll.take() else {
@@ -130,7 +138,22 @@ impl RxRing<'_> {
 
                     // The packet comes before the card says so.
                     dma_mb(Read);
-                    self.receive_whole(poll, unit, settings, half, packet, &mut received);
+
+                    let done = RxDone::from_half(half);
+                    let made = if u32::from(done.length) <= settings.copybreak {
+                        self.copy(poll, &unit, index, packet)
+                    } else {
+                        self.build(poll, &unit, index, packet)
+                    };
+
+                    if let Ok(skb) = made {
+                        let metadata = self.metadata(&done);
+
+                        pass(poll, unit, skb, metadata);
+                        received.count(metadata.passed(packet));
+                    } else {
+                        self.trouble().count_lost();
+                    }
                 }
                 _ => {
                     if !RxDone::is_done(half) {
@@ -142,24 +165,49 @@ impl RxRing<'_> {
 
                     // As above.
                     dma_mb(Read);
-                    self.receive_part(poll, unit, settings, half, &mut received);
+                    if let Some(passed) = self.receive_part(poll, unit, settings, index, half) {
+                        received.count(passed);
+                    }
                 }
             }
-            self.next_to_clean = size.next(self.next_to_clean);
+            index = size.next(index);
             cleaned += 1;
             if cleaned >= RX_BUFFER_WRITE {
                 cleaned = 0;
-                received.count_failed(self.refill(registers));
+                self.next_to_clean = index;
+                self.refill(registers, Some(poll));
+                (_, end) = self.given();
             }
         }
-        received.count_failed(self.refill(registers));
-        if settings.keep_fcs {
-            // As C counts: without the check sequence, even where it is kept.
-            let fcs = received.packets.wrapping_mul(rxparse::FCS_BYTES.into());
-
-            received.bytes = received.bytes.wrapping_sub(fcs);
+        self.next_to_clean = index;
+        self.refill(registers, Some(poll));
+        if settings.keep_fcs() {
+            received.without_fcs();
         }
         received
+    }
+
+    /// What nearly all packets look like that need not be put together.
+    #[inline]
+    fn usual(&mut self, settings: Settings) -> Usual {
+        match self.usual {
+            Some((known, usual)) if known == settings => usual,
+            _ => self.find_usual(settings),
+        }
+    }
+
+    /// Finds it out, when something was changed.
+    #[cold]
+    fn find_usual(&mut self, settings: Settings) -> Usual {
+        let usual = Usual::new(&self.rules(settings));
+        let usual = match self.buffers {
+            Buffers::Small(_) => usual,
+            // Longer ones become part of a packet as they are.
+            Buffers::Large(_) => usual.up_to(u16::try_from(settings.copybreak).unwrap_or(u16::MAX)),
+        };
+
+        self.usual = Some((settings, usual));
+        usual
     }
 
     /// What is accepted.
@@ -172,42 +220,12 @@ impl RxRing<'_> {
                 Buffers::Small(_) => 1,
                 Buffers::Large(_) => MAX_SKB_FRAGS as u16,
             },
-            all: settings.all,
-            keep_fcs: settings.keep_fcs,
+            all: settings.all(),
+            keep_fcs: settings.keep_fcs(),
         }
     }
 
-    /// Passes on a packet of so many bytes that is in the next buffer.
-    #[inline]
-    fn receive_whole<'p>(
-        &mut self,
-        poll: &Poll<'p>,
-        unit: Unit<'p>,
-        settings: Settings,
-        half: u64,
-        packet: u32,
-        received: &mut Received,
-    ) {
-        let done = RxDone::from_half(half);
-        let made = if u32::from(done.length) <= settings.copybreak {
-            self.copy(poll, &unit, packet)
-        } else if let Buffers::Small(_) = self.buffers {
-            self.build(poll, &unit, packet)
-        } else {
-            self.receive_part(poll, unit, settings, half, received);
-            return;
-        };
-
-        match made {
-            Ok(skb) => {
-                pass(poll, unit, skb, Metadata::new(&done, received));
-                received.count_packet(packet);
-            }
-            Err(_) => received.count_lost(),
-        }
-    }
-
-    /// Does with the next buffer what the card, and the rules, say: it is part of a packet, or its
+    /// Does with a buffer what the card, and the rules, say: it is part of a packet, or its
     /// packet is lost.
     #[inline(never)]
     fn receive_part<'p>(
@@ -215,59 +233,92 @@ impl RxRing<'_> {
         poll: &Poll<'p>,
         unit: Unit<'p>,
         settings: Settings,
+        index: u16,
         half: u64,
-        received: &mut Received,
-    ) {
+    ) -> Option<Passed> {
         let done = RxDone::from_half(half);
         let rules = self.rules(settings);
         let result = match self.chain.next(&rules, &done) {
             Verdict::Drop(reason) => {
                 self.top = None;
-                received.count_dropped(reason.is_loss().into());
-                Ok(())
+                if reason.is_loss() {
+                    self.trouble().count_dropped();
+                }
+                Ok(None)
             }
             Verdict::Part(bytes) => self
-                .add_page(poll, &unit, bytes)
-                .inspect_err(|_| self.chain.abandon(&done)),
+                .add_page(poll, &unit, index, bytes)
+                .inspect_err(|_| self.chain.abandon(&done))
+                .map(|()| None),
             Verdict::End { in_buffer, packet } => {
-                let metadata = Metadata::new(&done, received);
+                let metadata = self.metadata(&done);
 
-                self.add_page(poll, &unit, in_buffer)
+                self.add_page(poll, &unit, index, in_buffer)
                     .and_then(|()| self.pass_pages(poll, unit, packet, metadata))
-                    .map(|()| received.count_packet(packet))
+                    .map(|()| Some(metadata.passed(packet)))
             }
         };
 
-        if result.is_err() {
+        result.unwrap_or_else(|_| {
             self.top = None;
-            received.count_lost();
+            self.trouble().count_lost();
+            None
+        })
+    }
+
+    /// What the card has found out of a packet.
+    #[inline]
+    fn metadata(&mut self, done: &RxDone) -> Metadata {
+        let checksum = match Checksum::from_done(done) {
+            Checksum::Unknown => ReceivedChecksum::None,
+            Checksum::Good => ReceivedChecksum::Unnecessary,
+            Checksum::Bad => {
+                self.trouble().count_csum_bad();
+                ReceivedChecksum::None
+            }
+        };
+
+        Metadata {
+            checksum,
+            vlan: vlan(done),
         }
     }
 
     /// Copies a small packet, so that the buffer stays where it is (C: `e1000_copybreak`).
     // Once for each packet of most kinds of traffic that has small ones.
     #[inline(always)]
-    fn copy<'p>(&mut self, poll: &Poll<'p>, unit: &Unit<'p>, packet: u32) -> Result<NewSkb> {
-        let index = usize::from(self.next_to_clean);
+    fn copy<'p>(
+        &mut self,
+        poll: &Poll<'p>,
+        unit: &Unit<'p>,
+        index: u16,
+        packet: u32,
+    ) -> Result<NewSkb> {
+        let place = usize::from(index);
         let len = usize::try_from(packet)?;
 
         let (skb, address) = match &mut self.buffers {
-            Buffers::Small(places) => copy_from(poll, unit, places.get_mut(index), len)?,
-            Buffers::Large(places) => copy_from(poll, unit, places.get_mut(index), len)?,
+            Buffers::Small(places) => copy_from(poll, unit, places.get_mut(place), len)?,
+            Buffers::Large(places) => copy_from(poll, unit, places.get_mut(place), len)?,
         };
 
-        self.keep_buffer(address);
+        self.keep_buffer(index, address);
         Ok(skb)
     }
 
     /// Makes a packet of the buffer itself.
     #[inline]
-    fn build<'p>(&mut self, poll: &Poll<'p>, unit: &Unit<'p>, packet: u32) -> Result<NewSkb> {
-        let index = usize::from(self.next_to_clean);
+    fn build<'p>(
+        &mut self,
+        poll: &Poll<'p>,
+        unit: &Unit<'p>,
+        index: u16,
+        packet: u32,
+    ) -> Result<NewSkb> {
         let Buffers::Small(places) = &mut self.buffers else {
             return Err(EINVAL);
         };
-        let place = places.get_mut(index).ok_or(EINVAL)?;
+        let place = places.get_mut(usize::from(index)).ok_or(EINVAL)?;
         let buffer = place.take().ok_or(EINVAL)?;
 
         poll.build_skb(unit, buffer.unmap(), usize::try_from(packet)?)
@@ -275,8 +326,7 @@ impl RxRing<'_> {
     }
 
     /// Adds a page to the packet that is being received.
-    fn add_page<'p>(&mut self, poll: &Poll<'p>, unit: &Unit<'p>, bytes: u16) -> Result {
-        let index = usize::from(self.next_to_clean);
+    fn add_page<'p>(&mut self, poll: &Poll<'p>, unit: &Unit<'p>, index: u16, bytes: u16) -> Result {
         let Buffers::Large(places) = &mut self.buffers else {
             return Err(EINVAL);
         };
@@ -284,7 +334,7 @@ impl RxRing<'_> {
             Some(top) => top,
             None => poll.page_skb(unit).ok_or(ENOMEM)?,
         };
-        let place = places.get_mut(index).ok_or(EINVAL)?;
+        let place = places.get_mut(usize::from(index)).ok_or(EINVAL)?;
         let buffer = place.take().ok_or(EINVAL)?;
 
         top.add_page(buffer.unmap(), 0, bytes.into())
@@ -314,24 +364,12 @@ impl RxRing<'_> {
 }
 
 impl Metadata {
-    /// What the card has found out of a packet.
+    /// What is counted of a packet of so many bytes.
     #[inline]
-    fn new(done: &RxDone, received: &mut Received) -> Self {
-        let checksum = match Checksum::from_done(done) {
-            Checksum::Unknown => ReceivedChecksum::None,
-            Checksum::Good => {
-                received.csum_good = received.csum_good.wrapping_add(1);
-                ReceivedChecksum::Unnecessary
-            }
-            Checksum::Bad => {
-                received.csum_bad = received.csum_bad.wrapping_add(1);
-                ReceivedChecksum::None
-            }
-        };
-
-        Self {
-            checksum,
-            vlan: vlan(done),
+    fn passed(self, bytes: u32) -> Passed {
+        Passed {
+            bytes,
+            csum_good: self.checksum == ReceivedChecksum::Unnecessary,
         }
     }
 }

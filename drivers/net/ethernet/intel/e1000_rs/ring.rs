@@ -60,25 +60,6 @@ impl Size {
         }
     }
 
-    /// How many descriptors the card has, if it has those from `to_clean` up to `to_use`, without
-    /// it (C: `E1000_DESC_UNUSED`, the other way around).
-    #[inline]
-    pub const fn used(self, to_clean: u16, to_use: u16) -> u16 {
-        let distance = to_use.wrapping_sub(to_clean);
-        let used = if to_use >= to_clean {
-            distance
-        } else {
-            distance.wrapping_add(self.0)
-        };
-
-        // An index that is out of range does not take the result out of it.
-        if used >= self.0 {
-            0
-        } else {
-            used
-        }
-    }
-
     /// The bytes of a ring in memory: whole pages of 4 KiB.
     pub const fn bytes(self) -> usize {
         (self.0 as usize * super::desc::BYTES).next_multiple_of(4096)

@@ -5,10 +5,7 @@
 use kernel::{
     net::{
         napi::Poll,
-        netdev::{
-            Device,
-            Features, //
-        }, //
+        netdev::Device, //
     },
     prelude::*,
     sync::{
@@ -23,9 +20,13 @@ use kernel::{
 use super::{
     adapter::Adapter,
     hw::Hw,
+    itr::Traffic,
     parameters,
-    reception::Settings,
-    rx_ring::RxRing,
+    reception::Received,
+    rx_ring::{
+        RxRing,
+        Settings, //
+    },
     rxparse,
     E1000, //
 };
@@ -86,9 +87,12 @@ impl<'bound> Rx<'bound> {
 
     /// Gives buffers to the card. NAPI is disabled.
     pub(crate) fn refill(&self, adapter: &Adapter<'bound>) {
-        let failed = self.with_ring(|ring| ring.refill(&adapter.hw));
-
-        adapter.counts.alloc_failed.add(failed.unwrap_or(0).into());
+        self.with_ring(|ring| {
+            ring.refill(&adapter.hw, None);
+            if ring.trouble.is_some() {
+                adapter.count_trouble(ring);
+            }
+        });
     }
 
     /// Takes the buffers back. The card does not use the ring, and NAPI is disabled.
@@ -98,33 +102,42 @@ impl<'bound> Rx<'bound> {
 }
 
 impl<'bound> Adapter<'bound> {
-    /// Passes on what was received.
+    /// Passes on what was received, and returns what that was.
     #[inline]
-    pub(crate) fn clean_rx(&self, dev: &Device<'bound, E1000>, poll: &mut Poll<'_>) {
-        let features = dev.features();
+    pub(crate) fn clean_rx(&self, dev: &Device<'bound, E1000>, poll: &mut Poll<'_>) -> Traffic {
         let settings = Settings {
             copybreak: parameters::copybreak.value(),
-            all: features.contains(Features::RXALL),
-            keep_fcs: features.contains(Features::RXFCS),
+            features: dev.features() & Settings::FEATURES,
         };
-        let received = self
-            .rx
-            .with_ring(|ring| ring.receive(&self.hw, poll, settings));
-        let Some(received) = received else {
-            return;
-        };
+        let traffic = self.rx.with_ring(|ring| {
+            let Received { traffic, csum_good } = ring.receive(&self.hw, poll, settings);
+            let counts = &self.counts;
+
+            // Nobody else counts while the ring is not in its place.
+            if traffic.packets != 0 {
+                counts.rx_packets.add(traffic.packets.into());
+                counts.rx_bytes.add(traffic.bytes.into());
+            }
+            if csum_good != 0 {
+                counts.csum_good.add(csum_good.into());
+            }
+            if ring.trouble.is_some() {
+                self.count_trouble(ring);
+            }
+            traffic
+        });
+
+        traffic.unwrap_or_default()
+    }
+
+    /// Counts what went wrong with a ring since the last time.
+    #[cold]
+    fn count_trouble(&self, ring: &mut RxRing<'bound>) {
+        let trouble = ring.trouble.take().unwrap_or_default();
         let counts = &self.counts;
 
-        self.add_traffic(true, received.packets, received.bytes);
-        counts.rx_packets.add(received.packets.into());
-        counts.rx_bytes.add(received.bytes.into());
-        if received.csum_good != 0 {
-            counts.csum_good.add(received.csum_good.into());
-        }
-        if received.csum_bad | received.dropped | received.alloc_failed != 0 {
-            counts.csum_bad.add(received.csum_bad.into());
-            counts.rx_dropped.add(received.dropped.into());
-            counts.alloc_failed.add(received.alloc_failed.into());
-        }
+        counts.csum_bad.add(trouble.csum_bad.into());
+        counts.rx_dropped.add(trouble.dropped.into());
+        counts.alloc_failed.add(trouble.alloc_failed.into());
     }
 }

@@ -13,8 +13,15 @@ use kernel::{
         Memory, //
     },
     net::{
-        napi::PageSkb,
-        skb::Fragment, //
+        napi::{
+            PageSkb,
+            Poll, //
+        },
+        netdev::Features,
+        skb::{
+            Fragment,
+            FragmentSize, //
+        }, //
     },
     page::{
         Page,
@@ -24,7 +31,10 @@ use kernel::{
 };
 
 use super::{
-    desc,
+    desc::{
+        self,
+        RxDone, //
+    },
     mac::{
         is_within_64k,
         Mac, //
@@ -37,7 +47,8 @@ use super::{
     ring_dma::Descriptors,
     rxparse::{
         self,
-        Chain, //
+        Chain,
+        Usual, //
     }, //
 };
 
@@ -53,6 +64,67 @@ const SMALLEST: u16 = 2048;
 pub(crate) enum Buffers<'bound> {
     Small(KVVec<Option<Small<'bound>>>),
     Large(KVVec<Option<Large<'bound>>>),
+}
+
+/// What is wanted of packets.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Settings {
+    /// Those of up to this size are copied, and their buffer is used again.
+    pub(crate) copybreak: u32,
+    /// Those of [`Self::FEATURES`] that are on.
+    pub(crate) features: Features,
+}
+
+impl Settings {
+    /// The features that matter.
+    pub(crate) const FEATURES: Features = Features::RXALL.union(Features::RXFCS);
+
+    /// Whether bad ones are passed on too.
+    #[inline]
+    pub(crate) fn all(self) -> bool {
+        self.features.contains(Features::RXALL)
+    }
+
+    /// Whether the check sequence is left in them.
+    #[inline]
+    pub(crate) fn keep_fcs(self) -> bool {
+        self.features.contains(Features::RXFCS)
+    }
+}
+
+/// What went wrong.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Trouble {
+    /// Packets that were lost.
+    pub(crate) dropped: u32,
+    /// Memory that could not be had.
+    pub(crate) alloc_failed: u32,
+    /// Checksums that the card found wrong.
+    pub(crate) csum_bad: u32,
+}
+
+// There are never so many that any of these wraps.
+impl Trouble {
+    /// Counts memory that could not be had.
+    fn count_failed(&mut self) {
+        self.alloc_failed = self.alloc_failed.wrapping_add(1);
+    }
+
+    /// Counts a packet that was lost.
+    pub(crate) fn count_dropped(&mut self) {
+        self.dropped = self.dropped.wrapping_add(1);
+    }
+
+    /// Counts a packet for which there was no memory.
+    pub(crate) fn count_lost(&mut self) {
+        self.count_failed();
+        self.count_dropped();
+    }
+
+    /// Counts a checksum that is wrong.
+    pub(crate) fn count_csum_bad(&mut self) {
+        self.csum_bad = self.csum_bad.wrapping_add(1);
+    }
 }
 
 /// A receive ring.
@@ -73,6 +145,10 @@ pub(crate) struct RxRing<'bound> {
     pub(crate) chain: Chain,
     /// What has been received of a packet that takes several buffers.
     pub(crate) top: Option<PageSkb>,
+    /// What went wrong and was not counted yet.
+    pub(crate) trouble: Option<Trouble>,
+    /// What nearly all packets look like by the settings of the last run of NAPI.
+    pub(crate) usual: Option<(Settings, Usual)>,
 }
 
 /// As many places as there are descriptors.
@@ -121,6 +197,8 @@ impl<'bound> RxRing<'bound> {
                 next_to_clean: 0,
                 chain: Chain::default(),
                 top: None,
+                trouble: None,
+                usual: None,
             },
             GFP_KERNEL,
         )?)
@@ -137,6 +215,7 @@ impl<'bound> RxRing<'bound> {
         } else {
             self.frame_buffer_size
         };
+        self.usual = None;
         registers.write(regs::RDLEN, self.descriptors.register_bytes());
         // CAST: The halves are meant.
         registers.write(regs::RDBAH, (address >> 32) as u32);
@@ -176,25 +255,29 @@ impl<'bound> RxRing<'bound> {
         }
     }
 
-    /// Prepares the descriptor that is next to be cleaned, whose buffer, at `address`, stays. If
+    /// Where what goes wrong is counted until somebody takes it.
+    #[cold]
+    pub(crate) fn trouble(&mut self) -> &mut Trouble {
+        self.trouble.get_or_insert_default()
+    }
+
+    /// Prepares a descriptor that is next to be cleaned, whose buffer, at `address`, stays. If
     /// others before it are not prepared, this is left to the next refill.
     #[inline]
-    pub(crate) fn keep_buffer(&mut self, address: u64) {
-        let index = self.next_to_clean;
-
+    pub(crate) fn keep_buffer(&mut self, index: u16, address: u64) {
         if self.prepared == index && self.descriptors.write(index, desc::rx(address)).is_ok() {
             self.prepared = self.size().next(index);
         }
     }
 
-    /// Gives buffers to the card, as many as it can have. Returns how many could not be had.
+    /// Gives buffers to the card, as many as it can have. `poll` is there in a run of NAPI.
     #[inline]
-    pub(crate) fn refill<R: Registers>(&mut self, registers: &R) -> u32 {
+    pub(crate) fn refill<R: Registers>(&mut self, registers: &R, poll: Option<&Poll<'_>>) {
         let size = self.size();
         let clean = self.next_to_clean;
         // All are, or none, and then the card has none either.
         let failed = if self.prepared != clean || self.next_to_use == clean {
-            self.prepare()
+            self.prepare(poll)
         } else {
             false
         };
@@ -211,14 +294,15 @@ impl<'bound> RxRing<'bound> {
             // before this.
             registers.write_known::<{ regs::RDT }>(size.previous(next).into());
         }
-        // Those that the card has will do until the next time.
-        failed.into()
+        if failed {
+            // Those that the card has will do until the next time.
+            self.trouble().count_failed();
+        }
     }
 
     /// Gets buffers for all descriptors that the card is done with and that have none, and writes
     /// the descriptors that are not written. Returns whether one could not be had.
-    fn prepare(&mut self) -> bool {
-        let size = self.size();
+    fn prepare(&mut self, poll: Option<&Poll<'_>>) -> bool {
         let source = Source {
             dev: self.dev,
             mac: self.mac,
@@ -227,29 +311,42 @@ impl<'bound> RxRing<'bound> {
         let filler = Filler {
             descriptors: &self.descriptors,
             index: self.prepared,
-            count: match size.used(self.prepared, self.next_to_clean) {
-                0 => size.count(),
-                count => count,
-            },
+            end: self.next_to_clean,
         };
-        let (prepared, failed) = match &mut self.buffers {
-            Buffers::Small(places) => filler.fill(places, || source.small()),
-            Buffers::Large(places) => filler.fill(places, || source.large()),
+        let size = FragmentSize::new(self.buffer_size.into());
+        let (prepared, failed) = match (&mut self.buffers, size, poll) {
+            (Buffers::Small(places), Some(size), Some(poll)) => {
+                filler.fill(places, || source.map(poll.alloc_frag(size)?))
+            }
+            (Buffers::Small(places), Some(size), None) => {
+                filler.fill(places, || source.map(Fragment::new(size)?))
+            }
+            (Buffers::Small(_), None, _) => (filler.index, true),
+            (Buffers::Large(places), ..) => filler.fill(places, || source.large()),
         };
 
         self.prepared = prepared;
         failed
     }
 
-    /// The second half of the next descriptor, as a number, if the card was given one. It need not
-    /// be done with that.
+    /// The descriptors that the card was given and that were not looked at yet: the first one, and
+    /// the one after the last one.
     #[inline]
-    pub(crate) fn next_half(&self) -> Option<u64> {
-        let index = self.next_to_clean;
+    pub(crate) fn given(&self) -> (u16, u16) {
+        (self.next_to_clean, self.next_to_use)
+    }
 
-        if index == self.next_to_use {
-            return None;
-        }
+    /// Whether the card has all that it can have, and has not used any of it.
+    #[inline]
+    pub(crate) fn is_idle(&self) -> bool {
+        let (index, end) = self.given();
+
+        end == self.size().previous(index) && !self.half(index).is_some_and(RxDone::is_done)
+    }
+
+    /// The second half of a descriptor, as a number. The card need not be done with it.
+    #[inline]
+    pub(crate) fn half(&self, index: u16) -> Option<u64> {
         self.descriptors.read_received(index).ok()
     }
 }
@@ -263,12 +360,6 @@ struct Source<'bound> {
 }
 
 impl<'bound> Source<'bound> {
-    /// Gets a buffer that packets fit into.
-    #[inline]
-    fn small(&self) -> Result<Small<'bound>> {
-        self.map(Fragment::new(self.bytes.into())?)
-    }
-
     /// Gets a buffer that packets take several of.
     fn large(&self) -> Result<Large<'bound>> {
         self.map(Page::alloc_page(GFP_ATOMIC | __GFP_NOWARN)?)
@@ -290,8 +381,8 @@ struct Filler<'a> {
     descriptors: &'a Descriptors,
     /// The first one.
     index: u16,
-    /// How many there are.
-    count: u16,
+    /// The one after the last one. If that is the first one, these are all of the ring.
+    end: u16,
 }
 
 impl Filler<'_> {
@@ -303,26 +394,31 @@ impl Filler<'_> {
         places: &mut [Option<Mapping<'bound, M, FromDevice>>],
         mut get: impl FnMut() -> Result<Mapping<'bound, M, FromDevice>>,
     ) -> (u16, bool) {
-        let size = self.descriptors.size();
-        let mut index = self.index;
+        let runs = if self.index < self.end {
+            [self.index..self.end, 0..0]
+        } else {
+            [self.index..self.descriptors.size().count(), 0..self.end]
+        };
 
-        for _ in 0..self.count {
-            let Some(place) = places.get_mut(usize::from(index)) else {
-                return (index, true);
-            };
-            let address = match place {
-                Some(buffer) => buffer.dma_address(),
-                None => match get() {
-                    Ok(buffer) => place.insert(buffer).dma_address(),
-                    Err(_) => return (index, true),
-                },
+        for run in runs {
+            let Some(places) = places.get_mut(usize::from(run.start)..usize::from(run.end)) else {
+                return (run.start, true);
             };
 
-            if self.descriptors.write(index, desc::rx(address)).is_err() {
-                return (index, true);
+            for (index, place) in run.zip(places) {
+                let address = match place {
+                    Some(buffer) => buffer.dma_address(),
+                    None => match get() {
+                        Ok(buffer) => place.insert(buffer).dma_address(),
+                        Err(_) => return (index, true),
+                    },
+                };
+
+                if self.descriptors.write(index, desc::rx(address)).is_err() {
+                    return (index, true);
+                }
             }
-            index = size.next(index);
         }
-        (index, false)
+        (self.end, false)
     }
 }

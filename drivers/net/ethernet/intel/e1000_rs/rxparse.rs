@@ -45,9 +45,8 @@ impl Rules {
 /// What is said of a good packet in one buffer, as nearly all are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Usual {
-    /// The bits that matter in the second half of its descriptor, and what they are.
+    /// The bits that matter in the second half of its descriptor.
     mask: u64,
-    bits: u64,
     /// What is taken off its end.
     fcs: u16,
     /// The least and the most bytes that it has, with that.
@@ -56,6 +55,17 @@ pub struct Usual {
 }
 
 impl Usual {
+    /// What the bits are that matter.
+    const BITS: u64 = rx_bits(rx_status::DD | rx_status::EOP, 0);
+
+    /// The same, if it has no more than `most` bytes.
+    pub const fn up_to(self, most: u16) -> Self {
+        Self {
+            most: if most < self.most { most } else { self.most },
+            ..self
+        }
+    }
+
     /// What it looks like under these rules.
     #[inline]
     pub const fn new(rules: &Rules) -> Self {
@@ -64,7 +74,6 @@ impl Usual {
 
         Self {
             mask: rx_bits(rx_status::DD | rx_status::EOP, errors),
-            bits: rx_bits(rx_status::DD | rx_status::EOP, 0),
             fcs,
             // CAST: It is a small number.
             least: (ETH_HEADER_BYTES as u16).wrapping_add(fcs),
@@ -80,7 +89,7 @@ impl Usual {
         // CAST: The lower bits are meant.
         let length = half as u16;
 
-        if half & self.mask != self.bits || length < self.least || length > self.most {
+        if half & self.mask != Self::BITS || length < self.least || length > self.most {
             return None;
         }
         // CAST: 16 bits fit.

@@ -36,6 +36,7 @@ use kernel::{
 use super::{
     adapter::Adapter,
     hw::Hw,
+    itr::Traffic,
     regs,
     ring::{
         stop_below,
@@ -373,22 +374,26 @@ impl<'bound> Adapter<'bound> {
         })
     }
 
-    /// Gives up what the card has sent (C: `e1000_clean_tx_irq`). Returns whether that was all.
+    /// Gives up what the card has sent (C: `e1000_clean_tx_irq`). Returns whether that was all, and
+    /// what it was.
     #[inline]
-    pub(crate) fn clean_tx(&self, dev: &Device<'bound, E1000>, poll: &Poll<'_>) -> bool {
+    pub(crate) fn clean_tx(&self, dev: &Device<'bound, E1000>, poll: &Poll<'_>) -> (bool, Traffic) {
         // What comes meanwhile has an interrupt of its own.
-        !self.tx.has_packets() || self.clean_sent(dev, poll)
+        if !self.tx.has_packets() {
+            return (true, Traffic::default());
+        }
+        self.clean_sent(dev, poll)
     }
 
     /// Does what [`Self::clean_tx`] says.
     // By itself it and what is received have the registers of the CPU to themselves.
     #[inline(never)]
-    fn clean_sent(&self, dev: &Device<'bound, E1000>, poll: &Poll<'_>) -> bool {
+    fn clean_sent(&self, dev: &Device<'bound, E1000>, poll: &Poll<'_>) -> (bool, Traffic) {
+        let mut traffic = Traffic::default();
         let Some(mut cleaner) = self.tx.cleaner.take() else {
-            return true;
+            return (true, traffic);
         };
         let (mut packets, mut bytes) = (0u32, 0u32);
-        let (mut segments, mut wire_bytes) = (0u32, 0u32);
         let mut descriptors = 0u32;
         let mut all = true;
 
@@ -397,8 +402,8 @@ impl<'bound> Adapter<'bound> {
         while let Some(mut sent) = cleaner.done() {
             packets = packets.wrapping_add(1);
             descriptors = descriptors.wrapping_add(sent.descriptors.into());
-            segments = segments.wrapping_add(sent.segments.into());
-            wire_bytes = wire_bytes.wrapping_add(sent.wire_bytes);
+            traffic.packets = traffic.packets.wrapping_add(sent.segments.into());
+            traffic.bytes = traffic.bytes.wrapping_add(sent.wire_bytes);
             last = Some(sent.last);
             if let Some(skb) = MappedSkb::take_from(&mut sent.skb) {
                 // CAST: A packet has no more bytes.
@@ -429,9 +434,8 @@ impl<'bound> Adapter<'bound> {
             if woken {
                 self.counts.restart_queue.add(1);
             }
-            self.add_traffic(false, segments, wire_bytes);
-            self.counts.tx_packets.add(segments.into());
-            self.counts.tx_bytes.add(wire_bytes.into());
+            self.counts.tx_packets.add(traffic.packets.into());
+            self.counts.tx_bytes.add(traffic.bytes.into());
         }
         if self.tx.watch.load(Relaxed) {
             self.look_for_hang(dev, &cleaner);
@@ -439,7 +443,7 @@ impl<'bound> Adapter<'bound> {
 
         let _ = self.tx.cleaner.put_back(cleaner);
 
-        all
+        (all, traffic)
     }
 
     #[cold]

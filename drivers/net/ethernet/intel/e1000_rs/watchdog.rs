@@ -214,9 +214,10 @@ impl<'bound> Adapter<'bound> {
             self.hw.write(regs::AIT, value);
         }
         drop(seen);
-        if let Some(value) = self.throttle.lock().simplified(tx_bytes, rx_bytes) {
-            self.hw.write(regs::ITR, value);
-        }
+
+        let throttle = self.throttle();
+
+        self.change_throttle(throttle, throttle.simplified(tx_bytes, rx_bytes));
     }
 
     /// Tells the stack what was counted.

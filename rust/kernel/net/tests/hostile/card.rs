@@ -8,16 +8,15 @@ use super::super::{
     e1000::{
         desc::rx_status,
         mac::Mac,
-        reception::{
-            Received,
-            Settings, //
-        },
         regs::{
             self,
             Registers, //
         },
         ring::Size,
-        rx_ring::RxRing, //
+        rx_ring::{
+            RxRing,
+            Settings, //
+        }, //
     },
     must,
     peer::Tap,
@@ -144,17 +143,28 @@ pub(super) const BEGINNING: Lie = Lie {
 /// The end of a packet, or one that is too short.
 pub(super) const END: Lie = Lie { length: 5, ..GOOD };
 
+/// What runs of NAPI have come to.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub(super) struct Total {
+    pub(super) packets: u32,
+    pub(super) dropped: u32,
+    alloc_failed: u32,
+    /// Checksums that the card has looked at.
+    checksums: u32,
+}
+
 /// The data of the driver.
 #[pin_data]
 pub(super) struct Data {
     ring: Slot<RxRing<'static>>,
     pub(super) window: Window,
-    settings: Settings,
+    #[pin]
+    settings: SpinLockIrq<Settings>,
     /// How many bytes of a buffer are the card's.
     pub(super) buffer: usize,
     /// What all runs have come to.
     #[pin]
-    received: SpinLockIrq<Received>,
+    received: SpinLockIrq<Total>,
     /// The largest number of units of a budget in a run.
     pub(super) most_used: Atomic<u32>,
     /// How often NAPI had nothing left to do.
@@ -191,16 +201,19 @@ impl Operations for Receiver {
         let data = dev.data();
 
         if let Some(mut ring) = data.ring.take() {
-            let run = ring.receive(&data.window, &mut poll, data.settings);
+            let settings = *data.settings.lock();
+            let run = ring.receive(&data.window, &mut poll, settings);
+            let trouble = ring.trouble.take();
             let _ = data.ring.put_back(ring);
             let mut all = data.received.lock();
 
-            all.packets += run.packets;
-            all.bytes += run.bytes;
-            all.dropped += run.dropped;
-            all.alloc_failed += run.alloc_failed;
-            all.csum_good += run.csum_good;
-            all.csum_bad += run.csum_bad;
+            all.packets += run.traffic.packets;
+            all.checksums += run.csum_good;
+            if let Some(trouble) = trouble {
+                all.dropped += trouble.dropped;
+                all.alloc_failed += trouble.alloc_failed;
+                all.checksums += trouble.csum_bad;
+            }
         }
         if poll.used() > data.most_used.load(Relaxed) {
             data.most_used.store(poll.used(), Relaxed);
@@ -245,8 +258,9 @@ impl Card {
         let mut ring = RxRing::new(parent, Mac::I82540, size, max_frame)?;
         let window = Window::new();
 
-        ring.program(&window, settings.all);
-        if ring.refill(&window) != 0 {
+        ring.program(&window, settings.all());
+        ring.refill(&window, None);
+        if ring.trouble.is_some() {
             return Err(ENOMEM);
         }
 
@@ -256,9 +270,9 @@ impl Card {
                 pin_init!(Data {
                     ring: Slot::new(Some(ring)),
                     window,
-                    settings,
+                    settings <- new_spinlock_irq!(settings),
                     buffer,
-                    received <- new_spinlock_irq!(Received::default()),
+                    received <- new_spinlock_irq!(Total::default()),
                     most_used: Atomic::new(0),
                     ends: Atomic::new(0),
                 }),
@@ -293,7 +307,24 @@ impl Card {
         Ok(f(access.data()))
     }
 
-    pub(super) fn received(&self) -> Result<Received> {
+    /// The user wants something else of packets.
+    pub(super) fn change(&self, settings: Settings) -> Result {
+        self.data(|data| *data.settings.lock() = settings)
+    }
+
+    /// The card is reset, and gets no buffers before NAPI runs.
+    pub(super) fn starve(&mut self) -> Result {
+        self.data(|data| {
+            if let Some(mut ring) = data.ring.take() {
+                ring.empty(&data.window);
+                let _ = data.ring.put_back(ring);
+            }
+        })?;
+        self.head = 0;
+        Ok(())
+    }
+
+    pub(super) fn received(&self) -> Result<Total> {
         self.data(|data| *data.received.lock())
     }
 
@@ -390,7 +421,7 @@ impl Card {
         self.tell(GOOD)?;
         self.interrupt()?;
 
-        let fcs = if self.data(|data| data.settings.keep_fcs)? {
+        let fcs = if self.data(|data| data.settings.lock().keep_fcs())? {
             0
         } else {
             4
