@@ -3,6 +3,7 @@
 //! KUnit tests, on disks that are made of memory.
 
 mod census;
+mod death;
 #[cfg(CONFIG_RUST_BLK_VIRTIO)]
 mod described;
 mod hints;
