@@ -7,15 +7,13 @@
  */
 
 #include "block.c"
+#include "dma_streaming.c"
 #include "netdevice.c"
+#include "pci_lifecycle.c"
+#include "pm_wakeup.c"
 #include "sched_mm.c"
 #include "sg_entry.c"
 #include "skbuff.c"
 #include "virt_addr.c"
 #include "virtio.c"
 #include "virtio_fake.c"
-
-/* Drivers of PCI devices: DMA, ports, waking. */
-#include "dma_streaming.c"
-#include "pci_lifecycle.c"
-#include "pm_wakeup.c"

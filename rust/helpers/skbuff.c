@@ -229,11 +229,8 @@ __rust_helper int rust_helper_skb_dma_map_head(struct device *dev,
 	 * Heads are in the linear mapping: only those of netlink may be
 	 * elsewhere, and it copies these before a device gets them.
 	 */
-	debug_dma_map_single(dev, skb->data, skb_headlen(skb));
-	*addr = dma_map_phys(dev,
-			     page_to_phys(virt_to_page(skb->data)) +
-				     offset_in_page(skb->data),
-			     skb_headlen(skb), DMA_TO_DEVICE, 0);
+	*addr = rust_helper_dma_map_linear(dev, skb->data, skb_headlen(skb),
+					   DMA_TO_DEVICE);
 	return dma_mapping_error(dev, *addr);
 }
 
