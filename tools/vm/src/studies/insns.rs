@@ -27,6 +27,7 @@ mod counts;
 mod measurement;
 mod memory;
 mod repeats;
+mod rounds;
 mod study;
 mod symbols;
 mod table;

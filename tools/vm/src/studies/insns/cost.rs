@@ -70,9 +70,9 @@ impl Costs {
         self.0.iter().filter(|(place, _)| belongs(place.component)).map(|(_, cost)| cost.instructions).sum()
     }
 
-    /// The calls of all functions whose name is right.
-    pub fn calls(&self, is_right: impl Fn(&str) -> bool) -> f64 {
-        self.0.iter().filter(|(place, _)| is_right(&place.name)).map(|(_, cost)| cost.calls).sum()
+    /// The calls of all functions that are right.
+    pub fn calls(&self, is_right: impl Fn(&Place) -> bool) -> f64 {
+        self.0.iter().filter(|(place, _)| is_right(place)).map(|(_, cost)| cost.calls).sum()
     }
 
     /// The functions, the most expensive one first, without those that cost next to nothing.

@@ -11,8 +11,9 @@ use super::component::Component;
 use super::cost::Costs;
 use super::counts::{self, Stretch};
 use super::repeats::Comparison;
-use super::study::Study;
-use super::symbols::SymbolTable;
+use super::rounds;
+use super::study::{Kind, Study};
+use super::symbols::{Place, SymbolTable};
 
 /// A workload and what it cost.
 #[derive(Debug)]
@@ -97,6 +98,9 @@ impl Measurement {
             // Every request passes through the module: nothing there means that something else was measured.
             let in_module = measurement.mean(nth).instructions(|component| component == Component::Module);
             ensure!(in_module >= 1.0, "{workload}: no instruction was counted in the module {driver}");
+            if let Some(is_round) = study.rounds {
+                ensure!(measurement.rounds(is_round)[nth] > 0.0, "{workload}: {driver} was never polled");
+            }
         }
         Ok(measurement)
     }
@@ -124,13 +128,33 @@ impl Measurement {
 
     /// The calls of functions whose name is right, with each driver: the mean.
     pub fn calls(&self, is_right: impl Fn(&str) -> bool) -> [f64; 2] {
-        [0, 1].map(|nth| self.mean(nth).calls(&is_right))
+        [0, 1].map(|nth| self.mean(nth).calls(|place| is_right(&place.name)))
+    }
+
+    /// The rounds of polling that a request took, with each driver: the mean.
+    pub fn rounds(&self, is_round: Kind) -> [f64; 2] {
+        [0, 1].map(|nth| self.mean(nth).calls(|place| is_own(place, is_round)))
+    }
+
+    /// As [`instructions`](Self::instructions), as if there had been equally many rounds of polling with each driver.
+    pub fn at_equal_rounds(&self, is_round: Kind, belongs: impl Fn(Component) -> bool) -> Comparison {
+        let run = |sample: &Sample| rounds::Run {
+            rounds: sample.costs.calls(|place| is_own(place, is_round)),
+            instructions: sample.costs.instructions(&belongs),
+        };
+        let pairs: Vec<_> = self.pairs.iter().map(|pair| pair.each_ref().map(run)).collect();
+        Comparison::of(&rounds::at_equal_rounds(&pairs))
     }
 
     /// The mean cost of a request with the `nth` driver.
     pub fn mean(&self, nth: usize) -> Costs {
         Costs::mean(self.pairs.iter().map(|pair| &pair[nth].costs))
     }
+}
+
+/// Whether a function of the driver that is measured is of some kind.
+fn is_own(place: &Place, is_right: Kind) -> bool {
+    place.component == Component::Module && is_right(&place.name)
 }
 
 /// The cost of a request, from a run with few of them and one with many; and the stretches of the latter.
@@ -237,6 +261,21 @@ pub mod tests {
         let (data, dir) = measured([50, 0]);
         let error = Measurement::read_all(&DISKS, &data, dir.path(), &tables()).unwrap_err();
         assert!(error.to_string().contains("module virtio_blk_rs"), "{error}");
+    }
+
+    #[test]
+    fn a_driver_that_was_never_polled_was_not_measured() {
+        let (data, dir) = measured([50, 40]);
+        let read = |rounds: Kind| {
+            let study = Study { rounds: Some(rounds), ..DISKS };
+            Measurement::read_all(&study, &data, dir.path(), &tables())
+        };
+        let measured = read(|name| name == "module").unwrap();
+        assert!((measured[0].rounds(|name| name == "module")[1] - 1.0).abs() < 1e-9);
+        // It is a function, but none of the driver's.
+        for other in [read(|name| name == "block"), read(|_| false)] {
+            assert!(other.unwrap_err().to_string().contains("virtio_blk was never polled"));
+        }
     }
 
     #[test]

@@ -37,6 +37,9 @@ pub struct Study {
     pub path_title: &'static str,
     /// That, in the words of the verdict.
     pub criterion: &'static str,
+    /// Functions of the drivers that are a round of polling, if chance tells how many there are: then the drivers are
+    /// compared as if it had been equally many.
+    pub rounds: Option<Kind>,
     /// Another sum to be shown, beside it.
     pub aside: Option<(&'static str, &'static [Component])>,
     /// The other components, in the order in which a request meets them.
@@ -81,6 +84,11 @@ pub fn notifies(name: &str) -> bool {
     name.starts_with("vp_notify")
 }
 
+/// Whether a function of a driver of a network card is what NAPI calls.
+fn polls(name: &str) -> bool {
+    name == "e1000_clean" || name.ends_with("::poll_callback")
+}
+
 const fn limit(path: f64, kernel: f64) -> Limit {
     Limit { path, kernel: Some(kernel) }
 }
@@ -109,6 +117,7 @@ pub const DISKS: Study = Study {
     ],
     path_title: "= all that the driver makes of it",
     criterion: "module + Rust abstractions + virtio_ring + transport + DMA and scatterlists + slab",
+    rounds: None,
     aside: None,
     others: &[Component::Block, Component::Locks, Component::Rest, Component::User],
     objects: &DISK_OBJECTS,
@@ -132,7 +141,8 @@ pub const CARDS: Study = Study {
     unit: "packet",
     path: &[Component::Module, Component::Abstractions],
     path_title: "= from the stack to the card",
-    criterion: "module + Rust abstractions",
+    criterion: "module + Rust abstractions, at equal rounds of polling",
+    rounds: Some(polls),
     aside: Some(("= with DMA mappings", &[Component::Module, Component::Abstractions, Component::Dma])),
     others: &[
         Component::Network,
@@ -151,7 +161,7 @@ pub const CARDS: Study = Study {
         ("mappings for the device", |name| name.starts_with("dma_map_")),
         ("mappings undone", |name| name.starts_with("dma_unmap_")),
         ("packets handed to the stack", |name| matches!(name, "gro_receive_skb" | "napi_gro_receive")),
-        ("rounds of polling", |name| name == "napi_complete_done"),
+        ("rounds of polling, both cards", |name| name == "napi_complete_done"),
     ],
 };
 

@@ -14,6 +14,9 @@ use super::symbols::Place;
 /// How many of the most expensive functions of our driver are shown.
 const TOP: usize = 12;
 
+/// What is judged, where chance tells how often a driver is polled.
+const AT_EQUAL_ROUNDS: &str = "= the same at equal rounds of polling";
+
 /// Width of the first column.
 pub const WIDTH: usize = 38;
 
@@ -25,6 +28,9 @@ pub fn all(study: &Study, measurements: &[Measurement], qemu: &str) -> String {
          {:.0} %\n",
         confidence(pairs)
     );
+    if study.rounds.is_some() {
+        text += "what is moved to equal rounds of polling is less certain, as all runs of a driver tell how far\n";
+    }
     for measurement in measurements {
         text += &components(study, measurement);
     }
@@ -83,9 +89,13 @@ fn missed(study: &Study, measurement: &Measurement) -> Vec<String> {
     missed
 }
 
-/// What counts as a driver's.
+/// What counts as a driver's, as it is judged.
 fn path(study: &Study, measurement: &Measurement) -> Comparison {
-    measurement.instructions(|component| study.is_on_path(component))
+    let belongs = |component| study.is_on_path(component);
+    match study.rounds {
+        Some(is_round) => measurement.at_equal_rounds(is_round, belongs),
+        None => measurement.instructions(belongs),
+    }
 }
 
 fn components(study: &Study, measurement: &Measurement) -> String {
@@ -94,7 +104,13 @@ fn components(study: &Study, measurement: &Measurement) -> String {
     for &component in study.path {
         text += &row(component.title(), measurement.instructions(|other| other == component), None);
     }
-    text += &row(study.path_title, path(study, measurement), Some(limit.path));
+    if study.rounds.is_some() {
+        let counted = measurement.instructions(|component| study.is_on_path(component));
+        text += &row(study.path_title, counted, None);
+        text += &row(AT_EQUAL_ROUNDS, path(study, measurement), Some(limit.path));
+    } else {
+        text += &row(study.path_title, path(study, measurement), Some(limit.path));
+    }
     if let Some((title, sum)) = study.aside {
         text += &row(title, measurement.instructions(|component| sum.contains(&component)), None);
     }
@@ -107,6 +123,10 @@ fn components(study: &Study, measurement: &Measurement) -> String {
         text += &row("interrupts off, median", measurement.compare(|sample| sample.usual_off), None);
     }
     let _ = writeln!(text, "  {:36} {:>9} {:>9}", format!("events per {}", study.unit), "C", "Rust");
+    if let Some(is_round) = study.rounds {
+        let [c, rust] = measurement.rounds(is_round);
+        let _ = writeln!(text, "  {:36} {c:>9.2} {rust:>9.2}", "rounds of polling");
+    }
     for (title, is_right) in study.events {
         let [c, rust] = measurement.calls(is_right);
         let _ = writeln!(text, "  {title:36} {c:>9.2} {rust:>9.2}");
@@ -184,6 +204,16 @@ mod tests {
         for part in ["QEMU emulator version 1.2", "2 pairs", "50 %"] {
             assert!(text.contains(part), "{part} is not in {text}");
         }
+    }
+
+    #[test]
+    fn what_is_polled_is_judged_at_equal_rounds() {
+        let study = Study { rounds: Some(|name| name == "module"), ..DISKS };
+        let text = components(&study, &measurements([50, 40])[0]);
+        let line = |title| text.lines().find(|line| line.contains(title)).unwrap();
+        assert!(!line(DISKS.path_title).contains("at most"), "{text}");
+        assert!(line(AT_EQUAL_ROUNDS).contains("at most 0.85"), "{text}");
+        assert!(line("  rounds of polling").contains("1.00      1.00"), "{text}");
     }
 
     #[test]
