@@ -135,11 +135,13 @@ impl Comparison {
         Tally { passed: self.rows.len() as u32 - different, failed: different + unused, skipped: 0 }
     }
 
-    /// The numbers of rows.
+    /// The numbers of facts.
     pub fn line(&self) -> String {
-        let [equal, deliberate, different] =
-            [Verdict::Equal, Verdict::Deliberate, Verdict::Different].map(|verdict| self.count(verdict));
-        format!("{equal} equal, {deliberate} deliberate, {different} different")
+        let compared: usize = self.rows.iter().map(|row| row.compared).sum();
+        let differences = || self.rows.iter().flat_map(|row| &row.differences);
+        let different = differences().filter(|difference| difference.reason.is_none()).count();
+        let deliberate = differences().count() - different;
+        format!("{} equal, {deliberate} deliberate, {different} different", compared - deliberate - different)
     }
 }
 
@@ -188,6 +190,7 @@ fn compare_row(rules: &Rules, configuration: &str, c: Option<&Facts>, rust: Opti
     let (Some(c), Some(rust)) = (c, rust) else {
         // A driver that nothing is known of is equal to none.
         let told = |facts: Option<&Facts>| facts.map_or(ABSENT, |_| "told").to_owned();
+        row.compared = 1;
         row.differences.push(Difference { fact: "(all)".into(), c: told(c), rust: told(rust), reason: None });
         return row;
     };
@@ -228,6 +231,7 @@ mod tests {
     fn equal_facts_are_equal_whatever_the_excluded_ones_are() {
         let result = compared("counter=1 x=1", "counter=2 x=1", Scope::Part);
         assert_eq!((result.rows[0].verdict(), result.rows[0].compared), (Verdict::Equal, 1));
+        assert_eq!(result.line(), "1 equal, 0 deliberate, 0 different");
         assert!(result.tally().success());
     }
 
@@ -237,6 +241,7 @@ mod tests {
         assert_eq!(result.rows[0].verdict(), Verdict::Different);
         let difference = result.rows[0].differences.iter().find(|d| d.reason.is_none()).unwrap();
         assert_eq!((&*difference.fact, &*difference.c, &*difference.rust), ("y", "1", "2"));
+        assert_eq!(result.line(), "1 equal, 1 deliberate, 1 different");
         assert!(!result.tally().success());
     }
 
