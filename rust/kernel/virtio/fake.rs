@@ -103,7 +103,7 @@ impl Fake {
                 config_overruns: Atomic::new(0),
                 config_misfits: Atomic::new(0),
                 mappings: Atomic::new(0),
-                rcu_state: Atomic::new(0),
+                rcu_state <- new_mutex!(None),
                 grace_before_reset: Atomic::new(false),
                 bad_unmaps: Atomic::new(0),
                 mapped <- new_spinlock_irq!(KVec::new()),

@@ -79,8 +79,9 @@ pub(crate) struct FakeDevice {
     pub(super) config_overruns: Atomic<u32>,
     pub(super) config_misfits: Atomic<u32>,
     pub(super) mappings: Atomic<i32>,
-    /// The state of RCU when [`FakeDevice::await_grace`] was called.
-    pub(super) rcu_state: Atomic<u64>,
+    /// The state of RCU when [`FakeDevice::await_grace`] was called, until the next reset.
+    #[pin]
+    pub(super) rcu_state: Mutex<Option<bindings::rcu_gp_seq>>,
     pub(super) grace_before_reset: Atomic<bool>,
     pub(super) bad_unmaps: Atomic<i32>,
     #[pin]
@@ -197,10 +198,11 @@ impl FakeDevice {
 
     /// Starts to look for a grace period of RCU before the next reset.
     pub(crate) fn await_grace(&self) {
-        // SAFETY: Safe to call anywhere.
-        let state = unsafe { bindings::get_state_synchronize_rcu() };
+        let mut state = pin_init::zeroed();
 
-        self.rcu_state.store(state as u64, Relaxed);
+        // SAFETY: `state` is valid. One that knows of expedited grace periods, too.
+        unsafe { bindings::get_state_synchronize_rcu_full(&mut state) };
+        *self.rcu_state.lock() = Some(state);
         self.grace_before_reset.store(false, Relaxed);
     }
 
@@ -209,13 +211,13 @@ impl FakeDevice {
         self.grace_before_reset.load(Relaxed)
     }
 
-    /// The device is being reset.
+    /// The device is being reset. Only the first time counts.
     pub(super) fn note_grace(&self) {
-        let state = self.rcu_state.load(Relaxed) as c_ulong;
+        if let Some(mut state) = self.rcu_state.lock().take() {
+            // SAFETY: `state` is valid.
+            let is_over = unsafe { bindings::poll_state_synchronize_rcu_full(&mut state) };
 
-        // SAFETY: The state comes from the function for it, or is none.
-        if state != 0 && unsafe { bindings::poll_state_synchronize_rcu(state) } {
-            self.grace_before_reset.store(true, Relaxed);
+            self.grace_before_reset.store(is_over, Relaxed);
         }
     }
 
