@@ -212,6 +212,14 @@ free_files() {
 	e2fsck -fn "/dev/$1" >&2
 }
 
+# Of QEMU's disks none can be used so.
+rings_can_be_used_in_order() {
+	for disk in ordered ordereddirect; do
+		both $disk keep_data
+		[ "$(cut -c 36 "/sys/bus/virtio/devices/$(virtio_of $disk)/features")" = 1 ]
+	done
+}
+
 a_discard_has_several_ranges() {
 	unload_both
 	for driver in "$ORACLE" "$DRIVER"; do
@@ -236,5 +244,5 @@ cases both_drivers_load both_keep_their_data the_limits_are_equal a_discard_keep
 	a_secure_erase_erases a_secure_erase_keeps_its_limit zeroes_are_written_without_data \
 	the_serial_number_is_that_of_the_device the_priority_of_a_request_reaches_the_device \
 	the_cache_is_switched_in_the_device a_new_size_is_taken_over_while_bound \
-	a_read_only_device_is_not_written a_device_without_features_is_served a_discard_has_several_ranges \
-	both_modules_unload
+	a_read_only_device_is_not_written a_device_without_features_is_served rings_can_be_used_in_order \
+	a_discard_has_several_ranges both_modules_unload

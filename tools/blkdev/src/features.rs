@@ -5,7 +5,7 @@
 use anyhow::{Context, Result};
 
 /// Names and numbers of the bits that mean something to this device.
-const NAMES: [(&str, u32); 16] = [
+const NAMES: [(&str, u32); 17] = [
     ("size-max", 1),
     ("seg-max", 2),
     ("geometry", 4),
@@ -22,6 +22,7 @@ const NAMES: [(&str, u32); 16] = [
     ("indirect-desc", 28),
     ("event-idx", 29),
     ("version-1", 32),
+    ("in-order", 35),
 ];
 
 /// What is offered unless the options say otherwise: all that a device without zones can have.

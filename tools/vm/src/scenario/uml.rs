@@ -48,7 +48,13 @@ fn testdisk() -> Scenario {
                 --no-feature topology --no-feature config-wce --no-feature mq --no-feature discard \
                 --no-feature write-zeroes --no-feature secure-erase --no-feature indirect-desc \
                 --no-feature event-idx";
-    let devices = [("main", "--serial 12345678901234567890"), ("readonly", "--feature ro"), ("plain", bare)];
+    let devices = [
+        ("main", "--serial 12345678901234567890"),
+        ("readonly", "--feature ro"),
+        ("plain", bare),
+        ("ordered", "--feature in-order"),
+        ("ordereddirect", "--feature in-order --no-feature indirect-desc"),
+    ];
     scenario("testdisk", "secure erase, ranges, cache, size: both drivers on our device", &devices)
 }
 
