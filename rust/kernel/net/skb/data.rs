@@ -218,10 +218,13 @@ impl SkBuff {
     /// Makes the packet as long as the shortest one on an Ethernet, without the check sequence:
     /// 60 bytes. What is added is zero.
     ///
+    /// A packet that is shared with somebody, as those of pktgen are, is left to them as it is, and
+    /// this becomes another one with the same bytes (C: `skb_share_check()`, `eth_skb_pad()`). That
+    /// one cannot be handed back as [busy](Self::busy).
+    ///
     /// # Errors
     ///
-    /// - [`EBUSY`] if the packet is shared with somebody.
-    /// - [`ENOMEM`] if there is no memory.
+    /// [`ENOMEM`] if there is no memory.
     #[inline]
     pub fn pad(&mut self) -> Result {
         const ETH_ZLEN: u32 = bindings::ETH_ZLEN;
@@ -231,7 +234,7 @@ impl SkBuff {
             return Ok(());
         }
         if self.is_shared() {
-            return Err(EBUSY);
+            self.unshare()?;
         }
         // SAFETY: By the type invariant, the packet is valid. It is not shared. It is not freed on
         // an error.

@@ -7,7 +7,10 @@
 use super::DropReason;
 use crate::prelude::*;
 use core::{
-    mem::ManuallyDrop,
+    mem::{
+        replace,
+        ManuallyDrop, //
+    },
     ptr::NonNull, //
 };
 
@@ -148,6 +151,23 @@ impl SkBuff {
     pub(in crate::net) fn is_shared(&self) -> bool {
         // SAFETY: By the type invariant, the packet is valid.
         unsafe { bindings::skb_shared(self.as_raw()) }
+    }
+
+    /// Leaves a packet to the others who have a reference, and becomes another one with its bytes,
+    /// which only it has.
+    ///
+    /// # Errors
+    ///
+    /// [`ENOMEM`] if there is no memory.
+    #[cold]
+    pub(in crate::net) fn unshare(&mut self) -> Result {
+        // SAFETY: By the type invariant, the packet is valid.
+        let clone = unsafe { bindings::skb_clone(self.as_raw(), GFP_ATOMIC.as_raw()) };
+        let clone = NonNull::new(clone).ok_or(ENOMEM)?;
+
+        // SAFETY: It is new, and belongs to the caller.
+        replace(self, unsafe { Self::from_raw(clone) }).consume();
+        Ok(())
     }
 }
 

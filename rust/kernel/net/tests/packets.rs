@@ -167,6 +167,29 @@ mod tests {
     }
 
     #[test]
+    fn a_shared_packet_is_padded_for_who_sends_it_alone() -> Result {
+        let mut skb = SkBuff::new(100, GFP_KERNEL)?;
+
+        skb.put_data(&[9; 42])?;
+
+        // SAFETY: The packet is valid.
+        let other = unsafe { bindings::skb_get_for_tests(skb.as_raw()) };
+        // SAFETY: The reference that was taken above belongs to this.
+        let other = unsafe { SkBuff::from_raw(core::ptr::NonNull::new(other).ok_or(EINVAL)?) };
+
+        skb.pad()?;
+        assert_eq!(skb.len(), 60);
+        assert_eq!(skb.head()[..42], [9; 42]);
+        assert!(skb.head()[42..].iter().all(|byte| *byte == 0));
+        assert_eq!(other.len(), 42);
+        // Neither has anything in common with the other one any more.
+        assert!(!skb.is_shared() && !other.is_shared());
+        skb.put_data(&[1])?;
+        assert_eq!(other.head(), [9; 42]);
+        Ok(())
+    }
+
+    #[test]
     fn a_shared_packet_is_not_changed() -> Result {
         let mut skb = SkBuff::new(100, GFP_KERNEL)?;
 
@@ -178,7 +201,6 @@ mod tests {
         let other = unsafe { SkBuff::from_raw(core::ptr::NonNull::new(other).ok_or(EINVAL)?) };
 
         assert_eq!(skb.put_data(&[1]), Err(EBUSY));
-        assert_eq!(skb.pad(), Err(EBUSY));
         assert_eq!(skb.trim(1), Err(EBUSY));
         assert_eq!(skb.reserve(0), Err(EBUSY));
         assert_eq!(skb.linearize(), Ok(()));
