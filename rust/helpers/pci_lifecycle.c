@@ -2,6 +2,7 @@
 
 #include <linux/io.h>
 #include <linux/pci.h>
+#include <xen/xen.h>
 
 #ifdef CONFIG_PCI
 __rust_helper unsigned long rust_helper_pci_resource_flags(struct pci_dev *pdev,
@@ -13,6 +14,12 @@ __rust_helper unsigned long rust_helper_pci_resource_flags(struct pci_dev *pdev,
 __rust_helper int rust_helper_pci_channel_offline(struct pci_dev *pdev)
 {
 	return pci_channel_offline(pdev);
+}
+
+/* Xen's pcifront calls them without the lock of the device. */
+__rust_helper bool rust_helper_pci_error_handlers_run_unlocked(void)
+{
+	return xen_pv_domain() && !xen_initial_domain();
 }
 #endif /* CONFIG_PCI */
 

@@ -102,7 +102,8 @@ impl ErsResult {
 ///
 /// # Context
 ///
-/// All callbacks run in process context, with the lock of the device held.
+/// All callbacks run in process context, with the lock of the device held. In guests of Xen, whose
+/// PV front end does not take the lock, those for errors are not called.
 ///
 /// # Examples
 ///
@@ -308,7 +309,10 @@ unsafe impl<T: Driver> driver::RegistrationOps for Adapter<T> {
         if T::HAS_SHUTDOWN {
             fields.shutdown = Some(Self::shutdown_callback);
         }
-        if T::HAS_ERROR_DETECTED {
+        // SAFETY: Safe to call anywhere.
+        let unlocked = unsafe { bindings::pci_error_handlers_run_unlocked() };
+
+        if T::HAS_ERROR_DETECTED && !unlocked {
             fields.err_handler = &raw const *Self::ERROR_HANDLERS;
         }
         #[cfg(CONFIG_PM_SLEEP)]
