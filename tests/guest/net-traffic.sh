@@ -334,6 +334,8 @@ more_is_sent_than_the_ring_holds() {
 	address right
 	wait_for 20 hears left
 	begin_to_count
+	# Too short for the wire, and pktgen has them too.
+	pktgen left right "$FRAMES" 58
 	pktgen left right "$FRAMES" 60
 	pktgen left right "$FRAMES" 1514
 	# The same one again and again, and several before the card is told.
@@ -343,7 +345,8 @@ more_is_sent_than_the_ring_holds() {
 	asks left udp 0 $LONGEST 111
 	asks right tcp 1 $LONGEST 111
 	counts_add_up
-	note "$((4 * FRAMES)) frames, queue stopped $(counter left tx_restart_queue) times"
+	[ "$(counted left | cut -d' ' -f4)" -ge $((5 * FRAMES)) ]
+	note "$((5 * FRAMES)) frames, queue stopped $(counter left tx_restart_queue) times"
 }
 
 # Whoever is sent something may ask for segments as small as it likes. What the ring has no room for must not be waited
@@ -368,6 +371,18 @@ has_sent() {
 	[ "$(counter "$1" tx_packets)" -gt "$2" ]
 }
 
+# has_dropped COUNT: whether left, in the first name space, could not send more than so many.
+has_dropped() {
+	[ "$(cat /sys/class/net/left/statistics/tx_dropped)" -gt "$1" ]
+}
+
+# says COUNT WORDS
+says() {
+	for number in $(seq "$1"); do
+		echo "<1>vmtest: line $number $2" >/dev/kmsg
+	done
+}
+
 # The driver is polled, with interrupts off, by whoever has something to say. The net console knows the first name space
 # alone.
 what_the_kernel_says_goes_over_the_wire() {
@@ -387,12 +402,20 @@ what_the_kernel_says_goes_over_the_wire() {
 	wait_for 20 grep -q 1 /sys/class/net/left/carrier
 	echo 1 >$target/enabled
 	[ "$(cat $target/enabled)" = 1 ]
-	for number in $(seq 100); do
-		echo "<1>vmtest: line $number for the other end" >/dev/kmsg
-	done
+	says 100 'for the other end'
+	wait_for 20 grep -q 'line 100 for' /tmp/heard
+	# Nobody keeps what cannot be sent.
+	host "link left down"
+	wait_for 20 grep -q 0 /sys/class/net/left/carrier
+	dropped=$(cat /sys/class/net/left/statistics/tx_dropped)
+	says 100 'for nobody'
+	wait_for 20 has_dropped $((dropped + 100))
+	host "link left up"
+	wait_for 20 grep -q 1 /sys/class/net/left/carrier
 	echo '<1>vmtest: this is the last one' >/dev/kmsg
 	wait $hearer
 	[ "$(grep -c 'for the other end' /tmp/heard)" -eq 100 ]
+	refused grep 'for nobody' /tmp/heard
 	rmdir $target
 	unload netconsole
 	ip addr flush dev left
@@ -400,7 +423,7 @@ what_the_kernel_says_goes_over_the_wire() {
 	ip link set left netns left
 	start left
 	wait_for 20 hears left
-	note "100 lines"
+	note "100 lines, and 100 without a link"
 }
 
 no_socket_buffer_is_lost() {

@@ -127,6 +127,8 @@ pub(crate) struct Adapter<'bound> {
     /// The traffic of earlier runs of NAPI since the last interrupt: packets and bytes, of transmit
     /// and of receive.
     pub(crate) traffic: [Atomic<u32>; 4],
+    /// Whether an interrupt has told that the link changed, and the watchdog is about to look.
+    pub(crate) link_told: Atomic<bool>,
     /// The link has 1000 Mb/s.
     pub(crate) gigabit: Atomic<bool>,
     /// The pairs are crossed.
@@ -196,6 +198,7 @@ impl<'bound> Adapter<'bound> {
                 seen <- new_mutex!(Seen::default()),
                 throttle: Atomic::new(Throttle::new(options.throttle).to_word()),
                 traffic: [const { Atomic::new(0) }; 4],
+                link_told: Atomic::new(false),
                 gigabit: Atomic::new(false),
                 crossed: Atomic::new(false),
                 max_frame: Atomic::new(MAX_FRAME),
@@ -374,9 +377,9 @@ impl<'bound> Adapter<'bound> {
     /// Lets the card send and receive (C: `e1000_up`). It was reset before.
     pub(crate) fn up(&self, dev: &Device<'bound, E1000>, rtnl: &Rtnl) {
         self.configure(dev);
-        // The interrupt starts the watchdog, which lets the stack send as soon as there is a link:
-        // what the card got before would only have to be thrown away. The link can come at once.
-        dev.stop_queue();
+        // The interrupt starts the watchdog, which tells of a link. The stack may send before:
+        // netpoll does, and keeps all that it cannot get rid of.
+        dev.wake_queue();
         self.down.store(false, Relaxed);
         dev.napi_enable(rtnl);
         self.hw.irq_enable();
@@ -404,6 +407,7 @@ impl<'bound> Adapter<'bound> {
         self.synchronize_irq();
         // Nobody queues it any more.
         self.watchdog.cancel_sync();
+        self.link_told.store(false, Relaxed);
         // Nobody schedules it any more.
         dev.napi_disable(rtnl);
         // Nobody wakes the queue up any more. A queue that is stopped without a link is not stuck.

@@ -52,7 +52,10 @@ impl Handler for Adapter<'_> {
 impl<'bound> Adapter<'bound> {
     /// Does what an interrupt does, without one.
     pub(crate) fn poll_without_interrupt(&self) {
-        let slot = self.irq.lock();
+        // Netpoll may be called where nobody waits for a lock. It comes again.
+        let Some(slot) = self.irq.try_lock() else {
+            return;
+        };
         let Some(irq) = &*slot else {
             return;
         };
@@ -78,7 +81,10 @@ impl<'bound> Adapter<'bound> {
         }
         if causes & (icr::RXSEQ | icr::LSC) != 0 {
             self.hw.set_link_changed();
-            self.watchdog.modify(LINK_DELAY);
+            // Once, as a card that tells it again and again would put off the watchdog for ever.
+            if !self.link_told.xchg(true, Full) {
+                self.watchdog.modify(LINK_DELAY);
+            }
         }
         self.hw.irq_disable();
         if !self.netdev.napi_schedule() && !self.is_down() {

@@ -201,8 +201,8 @@ impl<'bound> Adapter<'bound> {
         xmit: &Xmit<'_>,
         mut skb: SkBuff,
     ) -> Result<(), Busy> {
-        // The card pads too, but not rightly on all buses.
-        if skb.pad().is_err() {
+        // The card would keep it until there is a link. It pads too, but not rightly on all buses.
+        if !dev.carrier_ok() || skb.pad().is_err() {
             self.drop_unsent(Some(skb));
             return Ok(());
         }
@@ -428,7 +428,7 @@ impl<'bound> Adapter<'bound> {
                 bytes,
                 WAKE_THRESHOLD.into(),
                 || self.tx.unused(),
-                || dev.carrier_ok() && !self.is_down(),
+                || !self.is_down(),
             );
 
             if woken {

@@ -12,7 +12,10 @@ use kernel::{
     netdev_err,
     prelude::*,
     sync::{
-        atomic::Relaxed,
+        atomic::{
+            Full,
+            Relaxed, //
+        },
         ArcBorrow, //
     },
     time::Msecs,
@@ -51,6 +54,8 @@ const PERIOD: Msecs = 2000;
 
 impl ScopedWorkItem<WATCHDOG> for Adapter<'_> {
     fn run(this: ArcBorrow<'_, Self>) {
+        // What is told from here on is looked at again.
+        this.link_told.xchg(false, Full);
         if this.look() && !this.is_down() {
             this.watchdog.queue_after(PERIOD);
         }
@@ -87,7 +92,8 @@ impl<'bound> Adapter<'bound> {
 
         // What is said to the stack is said at once; nothing here may sleep.
         let Some(was_up) = self.netdev.access().map(|dev| dev.carrier_ok()) else {
-            return false;
+            // It was opened while it is still being registered, or will be closed.
+            return true;
         };
 
         match link {
@@ -134,8 +140,8 @@ impl<'bound> Adapter<'bound> {
                 link.duplex_name(),
                 flow_control
             );
-            // In this order: what is sent wakes the queue only while there is a carrier, and a
-            // queue with a carrier that has been stopped for long is taken to be stuck.
+            // In this order: a queue with a carrier that has been stopped for long is taken to be
+            // stuck.
             dev.trans_update();
             dev.carrier_on();
             dev.wake_queue();
