@@ -23,7 +23,6 @@ has_received() {
 
 frames_go_in_both_directions() {
 	for card in left right; do
-		on $card ethtool -s $card wol g
 		on $card ping -q -f -n -s 1400 "$(v4_of "$(other $card)")" >/dev/null 2>&1 &
 	done
 	wait_for 20 has_received left $(($(received left) + 100))
