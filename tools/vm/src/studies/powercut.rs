@@ -100,7 +100,7 @@ fn boot(host: &Host, kernel: &Kernel, driver: &str, number: u32, acked: u32, rng
     let what = Boot { script: "powercut", vars: &vars, devices: &devices, memory: MEMORY };
     let overrides = Overrides { driver: Some(driver.to_owned()), vars: Vec::new() };
     let (guest, console) = start(host, kernel, &what, &overrides, &boot)?;
-    let mut course = Course { guest, transcript: Transcript::default(), acked: 0, works: None };
+    let mut course = Course { guest, transcript: Transcript::default(), acked: 0, works: None, failed: None };
     let mut lost = String::new();
     let why;
     if let Some(rng) = rng {
@@ -159,6 +159,8 @@ struct Course {
     acked: u32,
     /// When the first step was told to be done. A cut before that would show nothing.
     works: Option<Instant>,
+    /// The step that could not be done.
+    failed: Option<String>,
 }
 
 impl Course {
@@ -168,6 +170,8 @@ impl Course {
                 if let Some(step) = text.strip_prefix("acked ").and_then(|step| step.parse().ok()) {
                     self.acked = step;
                     self.works.get_or_insert_with(Instant::now);
+                } else if let Some(step) = text.strip_prefix("failed ") {
+                    self.failed = Some(step.to_owned());
                 }
             }
             _ => {
@@ -181,6 +185,9 @@ impl Course {
     fn listen(&mut self, limit: Duration, work: Duration) -> Option<String> {
         let deadline = Instant::now() + limit;
         loop {
+            if let Some(step) = &self.failed {
+                return Some(format!("step {step} failed before the cut"));
+            }
             let now = Instant::now();
             let until = self.works.and_then(|works| works.checked_add(work)).unwrap_or(deadline).min(deadline);
             if now >= until {
