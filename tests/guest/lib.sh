@@ -39,7 +39,13 @@ fail() {
 refused() {
 	if "$@"; then
 		fail "succeeded, but should have been refused: $*"
+	else
+		status=$?
 	fi
+	# Not found, or not to be executed.
+	case $status in
+	126 | 127) fail "could not be tried: $*" ;;
+	esac
 }
 
 # not COMMAND...: whether the command fails; to wait for, where `refused` would end the case.
@@ -57,6 +63,11 @@ ask() {
 # file_systems_may_complain: from here on, it is a part of what the script does.
 file_systems_may_complain() {
 	echo "vmtest: file systems may complain" >/dev/kmsg
+}
+
+# devices_may_fail: the same for what the driver of disks says of devices that do what they should not.
+devices_may_fail() {
+	echo "vmtest: devices may fail" >/dev/kmsg
 }
 
 # cards_may_hang, cards_may_not_hang: between them, it is a part of what the script does.

@@ -294,5 +294,6 @@ a_device_that_was_refused_can_be_bound_again() {
 	[ "$(cat "/sys/block/$(disk_of zoned)/queue/nr_zones")" -eq 16 ]
 }
 
+devices_may_fail
 cases both_drivers_load each_value_of_each_field the_table_is_that_of_the_document \
 	a_device_that_was_refused_can_be_bound_again

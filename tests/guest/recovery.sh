@@ -168,6 +168,7 @@ the_other_disk_goes_on() {
 	unload "$DRIVER"
 }
 
+devices_may_fail
 cases the_module_loads bus_mastering_can_be_switched_off_and_on_under_load \
 	bus_mastering_that_stays_off_is_switched_on a_cache_that_was_switched_off_stays_so \
 	a_disk_whose_registers_are_off_is_reset_when_its_driver_leaves \

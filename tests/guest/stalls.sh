@@ -112,6 +112,7 @@ the_module_unloads() {
 	unload "$DRIVER"
 }
 
+devices_may_fail
 cases the_module_loads \
 	a_machine_that_is_paused_loses_nothing \
 	a_throttled_disk_loses_nothing \

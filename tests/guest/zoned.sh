@@ -298,6 +298,7 @@ both_modules_unload() {
 	unload_both
 }
 
+devices_may_fail
 cases both_drivers_load the_limits_are_equal the_reports_are_equal \
 	a_report_of_many_zones_takes_as_few_requests_as_with_c a_report_of_many_zones_fits_into_small_requests \
 	every_operation_changes_what_is_reported what_breaks_the_rules_is_refused \

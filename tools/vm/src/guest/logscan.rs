@@ -20,6 +20,12 @@ const CARD: &str = "network";
 const MAY_HANG: &str = "vmtest: cards may hang";
 const MAY_NOT_HANG: &str = "vmtest: cards may not hang";
 
+/// The rule about our driver and disks: it mends what a device does, and should not have to.
+const DISK: &str = "disk";
+
+/// After this line, which guest scripts write, a device does what it should not.
+pub const MAY_FAIL: &str = "vmtest: devices may fail";
+
 /// After this line, which guest scripts write, file systems may complain.
 const MAY_COMPLAIN: &str = "vmtest: file systems may complain";
 
@@ -38,7 +44,7 @@ struct Rule {
 }
 
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
-    let table: [(&str, &str, &str); 28] = [
+    let table: [(&str, &str, &str); 33] = [
         (INJECTED, r"\bWARNING: .*\bat (?:__)?irq_set_irqchip_state\b", ""),
         ("warning", r"\bWARNING: ", ""),
         ("bug", r"\bBUG:? ", ""),
@@ -68,17 +74,22 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         ("leak", r"unreferenced object|kmemleak: \d+ new suspected", ""),
         ("reference count", r"\brefcount_t: ", ""),
         ("list", r"list_(?:add|del) corruption", ""),
-        ("debug objects", r"\bODEBUG: ", r"ODEBUG: (?:selftest passed|Out of memory)|ODEBUG: \d+ of \d+"),
+        ("debug objects", r"\bODEBUG: ", r"ODEBUG: selftest passed|ODEBUG: \d+ of \d+"),
         ("interrupt", r"irq \d+: nobody cared", ""),
         (CARD, r"NETDEV WATCHDOG|Detected Tx Unit Hang|hw csum failure|unregister_netdevice: waiting for", ""),
+        ("NAPI", r"NAPI poll function .* exceeding its budget", ""),
+        ("softirq", r"huh, entered softirq", ""),
         ("sysfs", r"cannot create duplicate filename", ""),
+        ("debugfs", r"debugfs: .* already exists in ", ""),
+        ("lost messages", r"\*\* \d+ printk messages dropped", ""),
         ("kobject", r"kobject_add_internal failed for .* with -EEXIST", ""),
         // A write that failed is the block layer's matter, and can be what a test has asked for.
         (
             FILE_SYSTEM,
-            r"EXT4-fs error|BTRFS (?:error|critical)",
-            r"BTRFS error .*: bdev \S+ errs: wr \d+, rd 0, flush 0",
+            r"EXT4-fs error|BTRFS (?:error|critical)|BTRFS .*csum failed|Aborting journal|Data will be lost",
+            r"BTRFS error .*: bdev \S+ errs: wr \d+, rd 0, flush 0, corrupt 0, gen 0",
         ),
+        (DISK, r"virtio_blk_rs \S+: .*(?:starting over|without an interrupt|given up)|I/O error, dev vd", ""),
         ("Rust panic", r"rust_kernel: panicked", ""),
     ];
     let regex = |text: &str| Regex::new(text).expect("a rule is a regular expression");
@@ -101,22 +112,32 @@ pub struct Finding {
     pub context: Vec<String>,
 }
 
-/// Searches a log. A guest script that takes a disk away from a file system, hinders a card, or injects interrupts says
-/// so before.
+impl Finding {
+    /// The line itself.
+    pub fn text(&self) -> &str {
+        self.context.get((self.line - 1).min(BEFORE)).map_or("", String::as_str)
+    }
+}
+
+/// Searches a log. A guest script that takes a disk away from a file system, hinders a card, injects interrupts, or has
+/// a device that fails says so before.
 pub fn scan(log: &str) -> Vec<Finding> {
     let lines: Vec<&str> = log.lines().map(str::trim_end).collect();
     let mut loses_disk = false;
     let mut may_hang = false;
     let mut injects = false;
+    let mut may_fail = false;
     let mut found = Vec::new();
     for (index, line) in lines.iter().enumerate() {
         loses_disk |= line.ends_with(MAY_COMPLAIN);
         may_hang = (may_hang || line.ends_with(MAY_HANG)) && !line.ends_with(MAY_NOT_HANG);
         injects |= line.ends_with(MAY_BE_INJECTED);
+        may_fail |= line.ends_with(MAY_FAIL);
         let is_meant = |rule: &Rule| match rule.name {
             FILE_SYSTEM => loses_disk,
             CARD => may_hang,
             INJECTED => injects,
+            DISK => may_fail,
             _ => false,
         };
         found.extend(complaint(line).filter(|rule| !is_meant(rule)).map(|rule| (index, rule)));
@@ -180,6 +201,17 @@ mod tests {
             "[    1.0] ODEBUG: free active (active state 0) object: 00 object type: timer_list hint: x",
             "[    1.0] list_add corruption. next->prev should be prev",
             "[    1.0] Kernel panic - not syncing: Attempted to kill init!",
+            "[    1.0] e1000_rs 0000:00:0a.0: NAPI poll function f+0x0/0x10 returned 65, exceeding its budget of 64.",
+            "[    1.0] huh, entered softirq 3 NET_RX ffffffff81000000 with preempt_count 101, exited with 102?",
+            "[    1.0] debugfs: 'vda' already exists in 'block'",
+            "[    1.0] ** 12 printk messages dropped **",
+            "[    1.0] BTRFS warning (device vda): csum failed root 5 ino 257 off 0 csum 0x1 expected csum 0x2",
+            "[    1.0] EXT4-fs (vda): This should not happen!! Data will be lost",
+            "[    1.0] BTRFS error (device vdd): bdev /dev/vdd errs: wr 2, rd 0, flush 0, corrupt 1, gen 0",
+            "[    1.0] ODEBUG: Out of memory. ODEBUG disabled",
+            "[    1.0] I/O error, dev vda, sector 0 op 0x0:(READ) flags 0x0 phys_seg 1 prio class 2",
+            "[    1.0] virtio_blk_rs virtio2: starting over, as a queue is broken",
+            "[    1.0] virtio_blk_rs virtio2: 3 requests had ended on queue 0 without an interrupt",
         ] {
             assert_eq!(scan(line).len(), 1, "{line}");
         }
@@ -196,7 +228,6 @@ mod tests {
             "[    0.0] ODEBUG: selftest passed",
             "[    0.0] rcu: RCU lockdep checking is enabled.",
             "[    0.0] Spectre V2 : Mitigation: Retpolines",
-            "[    1.0] I/O error, dev vda, sector 0 op 0x0:(READ) flags 0x0 phys_seg 1 prio class 2",
             "[    1.0] EXT4-fs (vda): mounted filesystem r/w with ordered data mode",
             "[    1.0] BTRFS error (device vdd): bdev /dev/vdd errs: wr 2, rd 0, flush 0, corrupt 0, gen 0",
             "[    1.0] DEBUG: nothing",
@@ -214,6 +245,14 @@ mod tests {
         assert!(scan(&format!("{from}\n{complaint}\n")).is_empty());
         assert_eq!(scan(&format!("{complaint}\n{from}\n{complaint}\n")).len(), 1);
         assert_eq!(scan(&format!("{from}\n[    1.0] BUG: KASAN: slab-use-after-free in x\n{complaint}\n")).len(), 1);
+    }
+
+    #[test]
+    fn a_disk_is_mended_only_where_a_device_fails() {
+        let complaint = "[    1.0] I/O error, dev vda, sector 0 op 0x0:(READ) flags 0x0 phys_seg 1 prio class 2";
+        let from = format!("[    1.0] {MAY_FAIL}");
+        assert!(scan(&format!("{from}\n{complaint}\n")).is_empty());
+        assert_eq!(scan(&format!("{complaint}\n{from}\n{complaint}\n")).len(), 1);
     }
 
     #[test]
@@ -241,5 +280,7 @@ mod tests {
         let findings = scan(log);
         assert_eq!(findings[0].line, 4);
         assert_eq!(findings[0].context, ["two", "three", "BUG: x", "five"]);
+        assert_eq!(findings[0].text(), "BUG: x");
+        assert_eq!(scan("BUG: y\n")[0].text(), "BUG: y");
     }
 }
