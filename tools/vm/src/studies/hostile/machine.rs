@@ -258,34 +258,42 @@ fn untold(outcome: Outcome, silent: bool, refused: bool) -> bool {
     !outcome.is_harm() && (silent || refused && outcome != Outcome::Gone)
 }
 
-/// Finds complaints of the kernel and the trials in which they came.
+/// Finds complaints of the kernel and the trials in which they came. What came before the first one is shown with it.
 fn blame(trials: &mut [Trial], batch: &[&Scenario], log: &str) {
+    let (before, _) = log.split_once(MARK).unwrap_or((log, ""));
     let parts: BTreeMap<String, &str> = log
         .split(MARK)
         .skip(1)
         .filter_map(|part| part.split_once('\n'))
         .map(|(name, part)| (name.trim().to_owned(), part))
         .collect();
-    for (trial, scenario) in trials.iter_mut().zip(batch) {
-        let part = parts.get(&scenario.name.replace(' ', "_")).copied().unwrap_or_default();
-        let of_the_transport = |finding: &Finding| {
-            scenario.is_alone() && finding.context.iter().any(|line| line.contains(OF_THE_TRANSPORT))
+    let scan = |part: &str| logscan::scan(&format!("{}\n{part}", logscan::MAY_FAIL));
+    for (at, (trial, scenario)) in trials.iter_mut().zip(batch).enumerate() {
+        let Some(part) = parts.get(&scenario.name.replace(' ', "_")).copied() else {
+            complain(trial, ["the kernel's log does not say that it was tried".to_owned()]);
+            continue;
         };
-        let findings: Vec<_> = logscan::scan(part).into_iter().filter(|finding| !of_the_transport(finding)).collect();
+        let of_the_transport = |finding: &Finding| scenario.is_alone() && finding.text().contains(OF_THE_TRANSPORT);
+        let mut findings = if at == 0 { scan(before) } else { Vec::new() };
+        findings.extend(scan(part).into_iter().filter(|finding| !of_the_transport(finding)));
         // What has ended must have been noticed by the interrupt, if there was one.
         let missed = part.lines().find(|line| line.contains(MISSED) && !scenario.loses_interrupts());
         if let Some(line) = missed {
-            trial.details.push(line.to_owned());
-            trial.outcome = trial.outcome.max(Outcome::Complains);
+            complain(trial, [line.to_owned()]);
         }
-        let Some(first) = findings.first() else {
-            continue;
-        };
-        if !trial.outcome.is_harm() {
-            trial.outcome = Outcome::Complains;
+        if let Some(first) = findings.first() {
+            complain(trial, first.context.iter().take(LINES).cloned());
         }
-        trial.details.extend(first.context.iter().take(LINES).cloned());
     }
+}
+
+/// Notes that the kernel has complained in a trial, unless something worse came of it. A trial that has shown nothing
+/// else has shown this.
+fn complain(trial: &mut Trial, details: impl IntoIterator<Item = String>) {
+    if !trial.outcome.is_harm() || trial.outcome == Outcome::Untold {
+        trial.outcome = Outcome::Complains;
+    }
+    trial.details.extend(details);
 }
 
 /// Leaves what came beside the logs.
@@ -313,6 +321,23 @@ mod tests {
         blame(&mut trials, &batch, log);
         assert_eq!(trials.each_ref().map(|trial| trial.outcome), [Outcome::Serves, Outcome::Complains]);
         assert!(trials[1].details.iter().any(|line| line.contains("WARNING")));
+    }
+
+    #[test]
+    fn a_complaint_counts_whatever_else_a_trial_has_shown() {
+        let scenarios = ["a", "b"].map(scenario);
+        let batch: Vec<_> = scenarios.iter().collect();
+        let blamed = |outcomes: [Outcome; 2], log: &str| {
+            let trial = |name: &str, outcome| Trial { scenario: name.into(), outcome, details: Vec::new() };
+            let mut trials = [trial("a", outcomes[0]), trial("b", outcomes[1])];
+            blame(&mut trials, &batch, log);
+            trials.map(|trial| trial.outcome)
+        };
+        let log = "vmtest: trial a\nWARNING: x\nvmtest: trial b\nWARNING: x\n";
+        assert_eq!(blamed([Outcome::Untold, Outcome::Broken], log), [Outcome::Complains, Outcome::Broken]);
+        // Neither is what came while the machine started lost, nor a trial that the log does not know.
+        let log = "WARNING: x\nvmtest: trial a\n";
+        assert_eq!(blamed([Outcome::Serves; 2], log), [Outcome::Complains; 2]);
     }
 
     #[test]
