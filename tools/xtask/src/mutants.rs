@@ -8,7 +8,6 @@ mod tree;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use regex::Regex;
 use vm::Tally;
 use vm::scenario::Overrides;
 use vm::uml::hostile::{DRIVERS, corpus};
@@ -20,7 +19,8 @@ use crate::check::Findings;
 use crate::kernel::{Variant, Workshop, build};
 use crate::lock::GuestLock;
 use crate::progress::say;
-use crate::project::{variable, walk};
+use crate::project::variable;
+use crate::suite::line;
 use crate::{compile_fail, guest, kunit};
 
 pub use self::provoke::provoke;
@@ -56,6 +56,7 @@ pub fn run(workshop: &Workshop) -> Result<Tally> {
         bail!("MUTANTS={wanted}: there are none in {}", patch::DIR);
     }
     let _lock = GuestLock::take(&workshop.project, "run")?;
+    check_suites(workshop, &mutants)?;
     let mut tally = Tally::default();
     let mut survivors = Vec::new();
     for mutant in &mutants {
@@ -81,6 +82,23 @@ pub fn run(workshop: &Workshop) -> Result<Tally> {
     let survived = if survivors.is_empty() { String::new() } else { format!(": {}", survivors.join(", ")) };
     println!("mutants: {} killed, {} survived{survived}", tally.passed, tally.failed);
     Ok(tally)
+}
+
+/// Runs each suite without a mutant: one that fails then would kill whatever there is.
+fn check_suites(workshop: &Workshop, mutants: &[Mutant]) -> Result<()> {
+    let mut good: Vec<&Suite> = Vec::new();
+    for mutant in mutants {
+        if mutant.red == Suite::Build || good.contains(&&mutant.red) {
+            continue;
+        }
+        build::kernel(workshop, mutant.variant())?;
+        let tally = red(workshop, &mutant.red)?;
+        if tally.failed > 0 || tally.passed == 0 {
+            bail!("{:?}: {} without a mutant", mutant.red, line(&tally));
+        }
+        good.push(&mutant.red);
+    }
+    Ok(())
 }
 
 fn chosen(mut mutants: Vec<Mutant>, wanted: &str) -> Vec<Mutant> {
@@ -151,7 +169,7 @@ pub fn check(workshop: &Workshop) -> Result<Findings> {
 fn findings(repo: &Path) -> Result<Findings> {
     let mutants = patch::all(repo)?;
     let scenarios = corpus::all(repo)?;
-    let suites = kunit_suites(repo)?;
+    let suites = vm::kunit::suites(repo)?;
     let mut findings = Findings::new();
     if mutants.len() < LEAST {
         findings.push(format!("{}: {} mutants, fewer than {LEAST}", patch::DIR, mutants.len()));
@@ -171,20 +189,6 @@ fn findings(repo: &Path) -> Result<Findings> {
         }
     }
     Ok(findings)
-}
-
-/// The names of the KUnit suites of a checkout.
-fn kunit_suites(repo: &Path) -> Result<Vec<String>> {
-    let name = Regex::new(r"(?m)^#\[(?:macros::)?kunit_tests\((\w+)\)\]$")?;
-    let mut suites = Vec::new();
-    for entry in walk(&repo.join("rust")) {
-        let entry = entry?;
-        if entry.path().extension().is_some_and(|extension| extension == "rs") {
-            let text = read(repo, entry.path())?;
-            suites.extend(name.captures_iter(&text).map(|found| found[1].to_owned()));
-        }
-    }
-    Ok(suites)
 }
 
 /// Whether a filter of KUnit's chooses a suite: its name, or its beginning and a star.
@@ -216,8 +220,6 @@ mod tests {
     fn a_filter_chooses_by_name_or_beginning() {
         assert!(matches("rust_a", "rust_a") && matches("rust_*", "rust_a"));
         assert!(!matches("rust_a", "rust_ab") && !matches("rust_b*", "rust_a"));
-        let suites = kunit_suites(repo()).unwrap();
-        assert!(suites.iter().any(|suite| suite == "rust_virtio_queue"), "{suites:?}");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::guest::logscan;
 use crate::machine::accel::Accel;
 use crate::machine::qmp::Qmp;
 use crate::machine::{Host, qemu};
@@ -22,10 +23,15 @@ pub fn is_over(log: &str) -> bool {
 }
 
 /// Whether the guest died, before user space, of a breakpoint that nobody has set: the kernel patches its own code by
-/// way of one, and an emulator that [tears code](qemu::tears_code) runs it after it is gone again.
+/// way of one, and an emulator that [tears code](qemu::tears_code) runs it after it is gone again. Nothing else must
+/// have been wrong before.
 pub fn died_of_torn_code(log: &str) -> bool {
-    !is_over(log) && log.lines().any(|line| line.contains("Oops: int3"))
+    let is_first = || logscan::scan(log).first().is_some_and(|first| first.text().contains(TORN));
+    !is_over(log) && is_first()
 }
+
+/// What a kernel says of such a breakpoint.
+const TORN: &str = "Oops: int3";
 
 /// Whether a guest with `cpus` CPUs can die of that here.
 pub fn tears_code(host: &Host, accel: &Accel, cpus: u32) -> bool {

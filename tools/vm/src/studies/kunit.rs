@@ -8,6 +8,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use ignore::Walk;
+use regex::Regex;
 use serde_json::{Value, json};
 
 use crate::guest::ktap::Tally;
@@ -30,21 +32,8 @@ pub const REQUIRED: &[&str] = &[
     "rust_net",
     "rust_doctests_kernel",
 ];
-/// The same for a machine with DMA, and with the entropy device and the test device on PCI, of each of which one suite
-/// makes use.
-const REQUIRED_ON_PCI: &[&str] = &[
-    "rust_virtio",
-    "rust_virtio_pci",
-    "rust_blk_mq",
-    "rust_device_scope",
-    "rust_irq",
-    "rust_workqueue",
-    "rust_dma",
-    "rust_pci",
-    "rust_net",
-    "rust_net_hostile",
-    "rust_doctests_kernel",
-];
+/// What must be on a machine with PCI beside the suites of the checkout.
+const DOCTESTS: &str = "rust_doctests_kernel";
 /// Virtual CPUs: with two, a request that is looked for on the wrong hardware queue can still be found.
 const CPUS: u32 = 3;
 /// Longest time for the boot, on an emulated CPU.
@@ -56,7 +45,29 @@ const LIMIT: Duration = Duration::from_secs(600);
 ///
 /// When the machine or the parser could not be started.
 pub fn boot(host: &Host, kernel: &Kernel, report: &Report) -> Result<Tally> {
-    boot_suites(host, kernel, SUITES, REQUIRED_ON_PCI, report)
+    let mut suites = suites(&host.repo)?;
+    suites.push(DOCTESTS.to_owned());
+    let required: Vec<&str> = suites.iter().map(String::as_str).collect();
+    boot_suites(host, kernel, SUITES, &required, report)
+}
+
+/// The names of the suites of a checkout.
+///
+/// # Errors
+///
+/// A file cannot be read.
+pub fn suites(repo: &Path) -> Result<Vec<String>> {
+    let name = Regex::new(r"(?m)^#\[(?:macros::)?kunit_tests\((\w+)\)\]$")?;
+    let mut suites = Vec::new();
+    for entry in Walk::new(repo.join("rust")) {
+        let entry = entry?;
+        if entry.path().extension().is_some_and(|extension| extension == "rs") {
+            let text =
+                fs::read_to_string(entry.path()).with_context(|| format!("cannot read {}", entry.path().display()))?;
+            suites.extend(name.captures_iter(&text).map(|found| found[1].to_owned()));
+        }
+    }
+    Ok(suites)
 }
 
 /// Does the same with the suites that match `suites`; those that are `required` must be among them.
@@ -74,12 +85,18 @@ pub fn boot_suites(host: &Host, kernel: &Kernel, suites: &str, required: &[&str]
     );
     let boot = host.work.join(boot_name(kernel));
     let at_risk = early::tears_code(host, &accel, CPUS);
-    let failure =
-        unless_emulator_failed(at_risk, &boot, report, |_| true, || run_to_end(host, kernel, &accel, suites))?;
     let console = boot.join(CONSOLE_LOG);
+    let is_sound = |_: &_| read_log(&console).is_ok_and(|log| !has_failed(&log));
+    let failure =
+        unless_emulator_failed(at_risk, &boot, report, is_sound, || run_to_end(host, kernel, &accel, suites))?;
     let tally = judge(&console, &kernel.srcdir, required, failure.as_deref(), report)?;
     report.summary(&format!("kunit ({} kernel)", kernel.name), tally, start.elapsed());
     Ok(tally)
+}
+
+/// Whether a case has failed, as far as a log goes.
+fn has_failed(log: &str) -> bool {
+    log.lines().any(|line| line.contains("not ok "))
 }
 
 /// The name of a boot that runs suites on `kernel`.
@@ -230,9 +247,23 @@ mod tests {
             suite("rust_doctests_kernel", "PASS"),
         ] });
         assert_eq!(absent(&some, REQUIRED), ["rust_blk_mq"]);
-        assert_eq!(absent(&some, REQUIRED_ON_PCI), ["rust_virtio_pci", "rust_blk_mq"]);
+        assert_eq!(absent(&some, &["rust_virtio_pci", "rust_net_hostile"]), ["rust_virtio_pci"]);
         assert_eq!(absent(&json!({}), REQUIRED), REQUIRED);
         assert!(absent(&json!({}), &[]).is_empty());
+    }
+
+    #[test]
+    fn the_suites_of_the_checkout_are_found() {
+        let suites = suites(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")).unwrap();
+        for suite in ["rust_virtio_queue", "rust_blk_mq_death", "rust_pci_lifecycle", "rust_sync_spsc"] {
+            assert!(suites.iter().any(|known| known == suite), "{suite}");
+        }
+    }
+
+    #[test]
+    fn a_case_that_fails_is_seen_before_the_end() {
+        assert!(has_failed("[    1.0]     ok 1 a\n[    1.1]     not ok 2 b\n[    1.2] Oops: int3"));
+        assert!(!has_failed("[    1.0]     ok 1 a\n"));
     }
 
     #[test]
