@@ -11,7 +11,7 @@ use super::{Outside, stage};
 use crate::check::diagnostics;
 use crate::kernel::{Variant, Workshop, build as kernel_build};
 use crate::progress::{excerpt, say};
-use crate::project::create_dir;
+use crate::project::{create_dir, remove_dir};
 
 /// What compiles the Rust files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +43,10 @@ pub fn build(workshop: &Workshop, outside: &Outside, variant: Variant, compiler:
     }
     let (stage, output) = (outside.stage(), outside.output(variant));
     stage::mirror(&outside.dir, &stage)?;
+    if compiler == Compiler::Clippy {
+        // What is not compiled again does not warn again.
+        remove_dir(&output)?;
+    }
     create_dir(&output)?;
     say(&format!("building the modules of {}", outside.dir.display()));
     let log = workshop.project.log(&format!("modules-{}", variant.name()))?;
