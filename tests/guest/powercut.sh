@@ -76,6 +76,7 @@ if [ "$WORK" = 1 ] && mount -t ext4 "/dev/$(disk_of main)" "$DIR"; then
 	sync
 	# What comes of the cut.
 	devices_may_fail
+	file_systems_may_complain
 	# What nobody waits for.
 	while :; do
 		dd if=/dev/urandom of="$DIR/noise" bs=64k count=40 oflag=direct conv=notrunc
