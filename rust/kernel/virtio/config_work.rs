@@ -17,7 +17,6 @@ use super::{
 };
 use crate::{
     container_of,
-    interrupt::local_interrupt_disable,
     prelude::*,
     sync::atomic::{
         ordering::Relaxed,
@@ -69,16 +68,15 @@ pub(super) unsafe fn forget(vdev: *mut bindings::virtio_device) {
 ///
 /// As for [`forget`], which must be called before the state is freed.
 pub(super) unsafe fn publish(vdev: *mut bindings::virtio_device, state: *const DeviceState) {
-    let _disabled = local_interrupt_disable();
     // SAFETY: `vdev` is valid by the requirement of this function.
     let lock = unsafe { &raw mut (*vdev).config_lock };
 
-    // SAFETY: The lock of a registered device is initialized, and interrupts are disabled.
-    unsafe { bindings::spin_lock(lock) };
+    // SAFETY: The lock of a registered device is initialized.
+    unsafe { bindings::spin_lock_irq_disable(lock) };
     // SAFETY: `vdev` is valid, and there is nobody who reads `priv` without the lock.
     unsafe { (*vdev).priv_ = state.cast_mut().cast() };
     // SAFETY: Taken above.
-    unsafe { bindings::spin_unlock(lock) };
+    unsafe { bindings::spin_unlock_irq_enable(lock) };
 }
 
 impl ConfigWork {
