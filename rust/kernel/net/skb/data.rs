@@ -219,26 +219,30 @@ impl SkBuff {
     /// 60 bytes. What is added is zero.
     ///
     /// A packet that is shared with somebody, as those of pktgen are, is left to them as it is, and
-    /// this becomes another one with the same bytes (C: `skb_share_check()`, `eth_skb_pad()`). That
-    /// one cannot be handed back as [busy](Self::busy).
+    /// this becomes another one with the same bytes (C: `skb_share_check()`, `eth_skb_pad()`).
+    /// Returns whether it has: that one cannot be handed back as [busy](Self::busy).
     ///
     /// # Errors
     ///
     /// [`ENOMEM`] if there is no memory.
     #[inline]
-    pub fn pad(&mut self) -> Result {
+    pub fn pad(&mut self) -> Result<bool> {
         const ETH_ZLEN: u32 = bindings::ETH_ZLEN;
 
         // CAST: 32 bits fit.
         if self.len() >= ETH_ZLEN as usize {
-            return Ok(());
+            return Ok(false);
         }
-        if self.is_shared() {
+
+        let is_shared = self.is_shared();
+
+        if is_shared {
             self.unshare()?;
         }
         // SAFETY: By the type invariant, the packet is valid. It is not shared. It is not freed on
         // an error.
-        to_result(unsafe { bindings::__skb_put_padto(self.as_raw(), ETH_ZLEN, false) })
+        to_result(unsafe { bindings::__skb_put_padto(self.as_raw(), ETH_ZLEN, false) })?;
+        Ok(is_shared)
     }
 
     /// Moves all data into the linear part.

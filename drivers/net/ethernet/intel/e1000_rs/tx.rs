@@ -201,11 +201,16 @@ impl<'bound> Adapter<'bound> {
         xmit: &Xmit<'_>,
         mut skb: SkBuff,
     ) -> Result<(), Busy> {
-        // The card would keep it until there is a link. It pads too, but not rightly on all buses.
-        if !dev.carrier_ok() || skb.pad().is_err() {
+        // The card would keep it until there is a link.
+        if !dev.carrier_ok() {
             self.drop_unsent(Some(skb));
             return Ok(());
         }
+        // The card pads too, but not rightly on all buses.
+        let Ok(is_another) = skb.pad() else {
+            self.drop_unsent(Some(skb));
+            return Ok(());
+        };
         let checksum = skb.partial_checksum();
         let packet = Packet {
             mss: skb.gso_size(),
@@ -230,6 +235,10 @@ impl<'bound> Adapter<'bound> {
                 }
                 Room::Later => {
                     self.tx.kick(&self.hw);
+                    if is_another {
+                        self.drop_unsent(Some(skb));
+                        return Ok(());
+                    }
                     return Err(skb.busy());
                 }
             }
