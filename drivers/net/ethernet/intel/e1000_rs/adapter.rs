@@ -511,11 +511,13 @@ impl<'bound> Adapter<'bound> {
             Ok::<_, Error>(this.clone()),
         )
         .inspect_err(|err| {
-            dev_err!(
-                this.pdev,
-                "Unable to allocate interrupt Error: {}\n",
-                err.to_errno()
-            );
+            if this.logs(MessageLevel::PROBE) {
+                dev_err!(
+                    this.pdev,
+                    "Unable to allocate interrupt Error: {}\n",
+                    err.to_errno()
+                );
+            }
         })?;
 
         dev.napi_set_irq(rtnl, irq.irq());

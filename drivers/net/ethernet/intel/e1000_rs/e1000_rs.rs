@@ -77,6 +77,7 @@ use kernel::{
     driver,
     net::netdev::{
         is_valid_address,
+        message::MessageLevel,
         Address,
         Features,
         NewDevice,
@@ -189,9 +190,12 @@ impl E1000 {
 
     /// The address in the EEPROM; zero if the EEPROM does not add up, so that the card can be used
     /// after the administrator has set an address.
-    fn address(dev: &pci::Device<Bound>, hw: &Hw<'_>) -> Address {
-        let Ok(words) = hw.read_eeprom_summed() else {
-            dev_err!(dev, "EEPROM Read Error\n");
+    fn address(dev: &pci::Device<Bound>, adapter: &Adapter<'_>) -> Address {
+        let logs = adapter.logs(MessageLevel::PROBE);
+        let Ok(words) = adapter.hw.read_eeprom_summed() else {
+            if logs {
+                dev_err!(dev, "EEPROM Read Error\n");
+            }
             return [0; 6];
         };
 
@@ -201,7 +205,9 @@ impl E1000 {
 
         let (_, summed) = words.split_last().unwrap_or((&0, &[]));
 
-        dev_err!(dev, "The EEPROM Checksum Is Not Valid\n");
+        if logs {
+            dev_err!(dev, "The EEPROM Checksum Is Not Valid\n");
+        }
         dev_err!(
             dev,
             "Current EEPROM Checksum : {:#06x}, Calculated : {:#06x}\n",
@@ -250,10 +256,11 @@ impl E1000 {
         // What the card was doing, it does no more.
         adapter.reset_card();
 
-        let address = Self::address(dev, &adapter.hw);
+        let address = Self::address(dev, &adapter);
+        let logs = adapter.logs(MessageLevel::PROBE);
 
         new.set_address(&address);
-        if !is_valid_address(&address) {
+        if logs && !is_valid_address(&address) {
             dev_err!(dev, "Invalid MAC Address\n");
         }
 
@@ -275,22 +282,24 @@ impl E1000 {
             let [a, b, c, d, e, f] = address;
 
             adapter.set_vlan_filter(netdev, false);
-            netdev_info!(
-                netdev,
-                "(PCI{}:{}MHz:{}-bit) {:02x}:{:02x}:{:02x}:{:02x}:{:02x}:{:02x}\n",
-                if bus.pcix { "-X" } else { "" },
-                bus.mhz,
-                bus.bits,
-                a,
-                b,
-                c,
-                d,
-                e,
-                f
-            );
+            if logs {
+                netdev_info!(
+                    netdev,
+                    "(PCI{}:{}MHz:{}-bit) {:02x}:{:02x}:{:02x}:{:02x}:{:02x}:{:02x}\n",
+                    if bus.pcix { "-X" } else { "" },
+                    bus.mhz,
+                    bus.bits,
+                    a,
+                    b,
+                    c,
+                    d,
+                    e,
+                    f
+                );
+                netdev_info!(netdev, "Intel(R) PRO/1000 Network Connection\n");
+            }
             // There is none before the device is opened, which ethtool tells.
             netdev.carrier_off();
-            netdev_info!(netdev, "Intel(R) PRO/1000 Network Connection\n");
         });
         CARDS.store(card.saturating_add(1), Relaxed);
         Ok(Data {

@@ -178,11 +178,13 @@ impl<'bound> Adapter<'bound> {
             ethtool::Mdix::Invalid | ethtool::Mdix::Auto
         ) && !settings.autoneg
         {
-            netdev_err!(
-                dev,
-                "forcing MDI/MDI-X state is not supported when link speed and/or duplex are \
-                 forced\n"
-            );
+            if self.logs(MessageLevel::DRV) {
+                netdev_err!(
+                    dev,
+                    "forcing MDI/MDI-X state is not supported when link speed and/or duplex are \
+                     forced\n"
+                );
+            }
             return Err(EINVAL);
         }
 

@@ -164,13 +164,27 @@ impl<'bound> Hw<'bound> {
     ///
     /// # Errors
     ///
-    /// - [`ENOMEM`], [`EBUSY`], [`EINVAL`]: there is no memory BAR 0 that is large enough, or
-    ///   another driver has it.
+    /// - [`EBUSY`]: another driver has BAR 0.
+    /// - [`EIO`]: it is no memory, or less than the registers of a card, or cannot be mapped. It
+    ///   was logged.
     pub(crate) fn new(
         pdev: &'bound pci::Device<Bound>,
         mac: Mac,
     ) -> Result<impl PinInit<Self, Error> + 'bound> {
-        let bar = pdev.iomap_region_sized::<{ regs::SIZE }>(0, c"e1000_rs")?;
+        let bar = pdev
+            .iomap_region_sized::<{ regs::SIZE }>(0, c"e1000_rs")
+            .map_err(|err| {
+                if err == EBUSY {
+                    return err;
+                }
+                dev_err!(
+                    pdev,
+                    "can't map {:#x} bytes of registers in BAR 0: {}\n",
+                    regs::SIZE,
+                    err.to_errno()
+                );
+                EIO
+            })?;
         let bus = Bus::from_status((&bar).read32(regs::STATUS));
 
         struct Size<'a, 'bound>(&'a Bar<'bound>);

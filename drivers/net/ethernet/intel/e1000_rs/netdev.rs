@@ -9,6 +9,7 @@ use kernel::{
             Polled, //
         },
         netdev::{
+            message::MessageLevel,
             Address,
             Device,
             Features,
@@ -159,7 +160,7 @@ impl<'bound> Adapter<'bound> {
     ///
     /// # Errors
     ///
-    /// - [`EINVAL`]: the card cannot do that. It was logged.
+    /// - [`EINVAL`]: the card cannot do that.
     pub(crate) fn fixed_mode(
         &self,
         dev: &Device<'bound, E1000>,
@@ -167,7 +168,9 @@ impl<'bound> Adapter<'bound> {
         full_duplex: bool,
     ) -> Result<Mode> {
         Mode::fixed(mbps, full_duplex).ok_or_else(|| {
-            kernel::netdev_err!(dev, "Unsupported Speed/Duplex configuration\n");
+            if self.logs(MessageLevel::PROBE) {
+                kernel::netdev_err!(dev, "Unsupported Speed/Duplex configuration\n");
+            }
             EINVAL
         })
     }

@@ -218,13 +218,15 @@ impl<'bound> Adapter<'bound> {
             let expected = write & pattern & mask;
 
             if read != expected {
-                netdev_err!(
-                    dev,
-                    "pattern test reg {:04X} failed: got 0x{:08X} expected 0x{:08X}\n",
-                    offset,
-                    read,
-                    expected
-                );
+                if self.logs(MessageLevel::DRV) {
+                    netdev_err!(
+                        dev,
+                        "pattern test reg {:04X} failed: got 0x{:08X} expected 0x{:08X}\n",
+                        offset,
+                        read,
+                        expected
+                    );
+                }
                 return Err(offset as u64);
             }
         }
@@ -242,13 +244,15 @@ impl<'bound> Adapter<'bound> {
         let read = self.hw.read(offset) & mask;
 
         if read != write & mask {
-            netdev_err!(
-                dev,
-                "set/check reg {:04X} test failed: got 0x{:08X} expected 0x{:08X}\n",
-                offset,
-                read,
-                write & mask
-            );
+            if self.logs(MessageLevel::DRV) {
+                netdev_err!(
+                    dev,
+                    "set/check reg {:04X} test failed: got 0x{:08X} expected 0x{:08X}\n",
+                    offset,
+                    read,
+                    write & mask
+                );
+            }
             return Err(offset as u64);
         }
         Ok(())
@@ -261,12 +265,14 @@ impl<'bound> Adapter<'bound> {
         self.hw.write(regs::STATUS, STATUS_BITS);
         let after = self.hw.read(regs::STATUS) & STATUS_BITS;
         if after != before & STATUS_BITS {
-            netdev_err!(
-                dev,
-                "failed STATUS register test got: 0x{:08X} expected: 0x{:08X}\n",
-                after,
-                before & STATUS_BITS
-            );
+            if self.logs(MessageLevel::DRV) {
+                netdev_err!(
+                    dev,
+                    "failed STATUS register test got: 0x{:08X} expected: 0x{:08X}\n",
+                    after,
+                    before & STATUS_BITS
+                );
+            }
             return 1;
         }
         self.hw.write(regs::STATUS, before);
