@@ -32,11 +32,11 @@ requests_wait_that_never_end() {
 # Nobody writes back first: what cannot be written would be waited for before the kernel is even asked.
 the_machine_goes_down() {
 	# What waits may be ended by then, and is what a file system needed.
+	devices_may_fail
 	file_systems_may_complain
 	go_down
 }
 
 # A machine that goes down is not searched for leaks.
 LEAKS=
-devices_may_fail
 cases the_module_loads requests_wait_that_never_end the_machine_goes_down

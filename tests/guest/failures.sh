@@ -252,7 +252,6 @@ the_module_unloads() {
 	unload "$DRIVER"
 }
 
-devices_may_fail
 cases the_module_loads a_ring_that_makes_no_sense_is_replaced two_lines_in_the_log_tell_of_a_recovery \
 	a_missed_interrupt_is_found an_interrupt_that_is_late_is_not_missed a_device_that_says_nothing_is_waited_for \
 	a_device_that_says_nothing_is_reset_where_that_is_wanted a_device_that_never_answers_fails_its_requests \

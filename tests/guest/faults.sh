@@ -163,7 +163,6 @@ the_devices_are_sound_again() {
 	unload "$DRIVER"
 }
 
-devices_may_fail
 cases the_module_loads a_status_that_was_not_written_is_an_error an_unknown_status_is_an_error \
 	errors_of_the_device_are_told a_serial_number_that_is_refused_is_empty bad_zones_are_not_reported \
 	a_pointer_of_an_empty_zone_does_not_matter a_count_of_zones_that_is_too_large_is_harmless \

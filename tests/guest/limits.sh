@@ -260,6 +260,7 @@ row() {
 }
 
 each_value_of_each_field() {
+	devices_may_fail
 	echo "$ROWS" | grep '|' >/tmp/rows
 	: >/tmp/table
 	# A line that a loop reads must not be eaten by what the loop runs.
@@ -294,6 +295,5 @@ a_device_that_was_refused_can_be_bound_again() {
 	[ "$(cat "/sys/block/$(disk_of zoned)/queue/nr_zones")" -eq 16 ]
 }
 
-devices_may_fail
 cases both_drivers_load each_value_of_each_field the_table_is_that_of_the_document \
 	a_device_that_was_refused_can_be_bound_again

@@ -35,6 +35,7 @@ a_busy_disk_survives_that_its_back_end_is_stopped() {
 }
 
 a_busy_disk_survives_that_its_back_end_is_killed_and_started_again() {
+	devices_may_fail
 	one_goes_on kill start "$AWAY"
 }
 
@@ -98,6 +99,7 @@ a_disk_served_by_a_process_of_the_guest_keeps_its_data() {
 }
 
 a_busy_disk_survives_that_its_process_is_killed_and_started_again() {
+	devices_may_fail
 	start_fio user
 	for loop in $(seq "$DEATHS"); do
 		kill -9 "$(cat /tmp/daemon)"

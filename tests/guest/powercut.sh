@@ -74,9 +74,6 @@ cases the_disk_is_there what_was_synced_is_whole a_module_whose_disk_is_mounted_
 if [ "$WORK" = 1 ] && mount -t ext4 "/dev/$(disk_of main)" "$DIR"; then
 	rm -f "$DIR"/file.* "$DIR"/kept.* "$DIR/log" "$DIR/new" "$DIR/noise"
 	sync
-	# What comes of the cut.
-	devices_may_fail
-	file_systems_may_complain
 	# What nobody waits for.
 	while :; do
 		dd if=/dev/urandom of="$DIR/noise" bs=64k count=40 oflag=direct conv=notrunc

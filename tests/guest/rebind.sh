@@ -66,16 +66,19 @@ an_open_disk_outlives_its_device() {
 }
 
 a_mounted_disk_can_be_unbound() {
-	file_systems_may_complain
 	disk=$(disk_of main)
 	mkfs.ext4 -q -F "/dev/$disk" 64M
 	mkdir -p /tmp/disk
 	mount -t ext4 "/dev/$disk" /tmp/disk
 	cp /bin/busybox /tmp/disk/
 	sync
+	file_systems_may_complain
 	unbind "$DRIVER" main
 	refused cp /sbin/mkfs.ext4 /tmp/disk/
 	umount /tmp/disk
+}
+
+what_was_synced_before_is_there() {
 	bind "$DRIVER" main
 	wait_for 10 disk_of main
 	mount -t ext4 "/dev/$(disk_of main)" /tmp/disk
@@ -103,5 +106,6 @@ the_module_unloads() {
 }
 
 cases the_module_loads a_disk_survives_unbind_and_bind_with_fio_between a_busy_disk_can_be_unbound \
-	an_open_disk_outlives_its_device a_mounted_disk_can_be_unbound the_other_disk_was_not_disturbed \
-	a_module_whose_disk_is_open_without_a_device_cannot_be_unloaded the_module_unloads
+	an_open_disk_outlives_its_device a_mounted_disk_can_be_unbound what_was_synced_before_is_there \
+	the_other_disk_was_not_disturbed a_module_whose_disk_is_open_without_a_device_cannot_be_unloaded \
+	the_module_unloads

@@ -31,6 +31,7 @@ pcie_of() {
 
 # What block/011 of blktests does.
 bus_mastering_can_be_switched_off_and_on_under_load() {
+	devices_may_fail
 	function=$(function_of main)
 	command=$(config_read "$function" $COMMAND)
 	[ $((command & MASTER)) -ne 0 ]
@@ -50,6 +51,7 @@ bus_mastering_can_be_switched_off_and_on_under_load() {
 
 # recover_busy_disk: under fio, it may not read or write memory any more, and is recovered.
 recover_busy_disk() {
+	devices_may_fail
 	function=$(function_of main)
 	command=$(config_read "$function" $COMMAND)
 	was=$(recoveries main)
@@ -83,6 +85,7 @@ a_cache_that_was_switched_off_stays_so() {
 
 # A device that nobody can tell to stop goes on with what it has, and buffers are given back.
 a_disk_whose_registers_are_off_is_reset_when_its_driver_leaves() {
+	devices_may_fail
 	function=$(function_of main)
 	device=$(virtio_of main)
 	command=$(config_read "$function" $COMMAND)
@@ -102,6 +105,7 @@ FUNCTION_RESET=32768
 
 # Registers, interrupts, queues: all of it is gone at once.
 a_function_reset_that_nobody_announced_is_survived() {
+	devices_may_fail
 	function=$(function_of spare)
 	control=$(($(pcie_of "$function") + DEVICE_CONTROL))
 	was=$(recoveries spare)
@@ -140,13 +144,18 @@ POWER_OFF=1792
 
 # Nobody tells the hot-plug driver: it has not switched the power off.
 a_slot_that_loses_its_power_ends_what_waits() {
+	devices_may_fail
 	function=$(function_of spare)
 	port=$(dirname "$function")
 	control=$(($(pcie_of "$port") + SLOT_CONTROL))
 	disk=$(disk_of spare)
+	mkfs.ext4 -q -F "/dev/$disk"
+	mkdir -p /tmp/lost
+	mount -t ext4 "/dev/$disk" /tmp/lost
+	file_systems_may_complain
 	before=$(written "$disk")
-	fio --name=loser --filename="/dev/$disk" --ioengine=io_uring --direct=1 --thread --rw=randrw --bs=4k \
-		--iodepth=32 --time_based --runtime=600 --size=32m --output=/tmp/lost.out &
+	fio --name=loser --filename=/tmp/lost/file --ioengine=io_uring --direct=1 --thread --rw=randrw --bs=4k \
+		--iodepth=32 --time_based --runtime=600 --size=16m --output=/tmp/lost.out &
 	loser=$!
 	wait_for 60 was_written "$disk" "$before"
 	config_write "$port" $control $(($(config_read "$port" $control) | POWER_OFF))
@@ -154,6 +163,8 @@ a_slot_that_loses_its_power_ends_what_waits() {
 	refused wait $loser
 	took=$(($(date +%s) - begun))
 	[ "$took" -le 20 ]
+	umount /tmp/lost
+	[ $(($(date +%s) - begun)) -le 20 ]
 	# The disk has no sectors any more, and nothing is waited for when the device is removed.
 	[ "$(cat "/sys/block/$disk/size")" -eq 0 ]
 	begun=$(date +%s)
@@ -168,7 +179,6 @@ the_other_disk_goes_on() {
 	unload "$DRIVER"
 }
 
-devices_may_fail
 cases the_module_loads bus_mastering_can_be_switched_off_and_on_under_load \
 	bus_mastering_that_stays_off_is_switched_on a_cache_that_was_switched_off_stays_so \
 	a_disk_whose_registers_are_off_is_reset_when_its_driver_leaves \

@@ -47,6 +47,44 @@ a_throttled_disk_loses_nothing() {
 	note "$SLOW_REQUESTS requests written and verified, 5 in a second"
 }
 
+# most_at_once: how many requests the device has at most while more wait than there are tags, and they end one by one.
+most_at_once() {
+	disk=$(disk_of main)
+	echo none >"/sys/block/$disk/queue/scheduler"
+	read -r before _ <"/sys/block/$disk/stat"
+	host throttle main iops 40 >&2
+	fio --name=deep --filename="/dev/$disk" --ioengine=io_uring --direct=1 --thread --cpus_allowed=0 --rw=randread \
+		--bs=4k --iodepth=300 --number_ios=700 --output=/tmp/deep.out &
+	deep=$!
+	most=0
+	ended=$before
+	# A ring that was empty has been filled by then, and filled up again.
+	while [ "$ended" -lt $((before + 200)) ]; do
+		read -r now _ <"/sys/block/$disk/inflight"
+		[ "$now" -le "$most" ] || most=$now
+		read -r ended _ <"/sys/block/$disk/stat"
+		kill -0 $deep
+		sleep 0.1
+	done
+	host throttle main off >&2
+	wait $deep
+	echo "$most"
+}
+
+a_full_ring_holds_as_many_requests_as_with_the_c_driver() {
+	ours=$(most_at_once)
+	unload "$DRIVER"
+	load "$ORACLE"
+	wait_for 10 disk_of main
+	theirs=$(most_at_once)
+	unload "$ORACLE"
+	load "$DRIVER"
+	wait_for 10 disk_of main
+	note "$ours, $theirs with $ORACLE"
+	[ "$theirs" -ge 100 ]
+	[ $((10 * ours)) -ge $((9 * theirs)) ]
+}
+
 # read_one DISK: one request, and nothing from the page cache.
 read_one() {
 	dd if="/dev/$(disk_of "$1")" of=/dev/null bs=4k count=1 iflag=direct
@@ -60,6 +98,7 @@ reads() {
 
 # While MSI-X is off, the device raises its pin instead, which the kernel has switched off.
 a_lost_interrupt_is_found() {
+	devices_may_fail
 	look_soon main $MISSED
 	was=$(recoveries main)
 	function=$(function_of main)
@@ -83,6 +122,7 @@ INJECTION=/sys/kernel/debug/fail_io_timeout
 # The block layer withholds one completion, as if the device had not answered.
 a_completion_that_is_withheld_comes_with_the_timeout() {
 	[ -d $INJECTION ] || skip 'this kernel cannot withhold completions'
+	devices_may_fail
 	look_soon main $MISSED
 	was=$(recoveries main)
 	disk=$(disk_of main)
@@ -112,10 +152,10 @@ the_module_unloads() {
 	unload "$DRIVER"
 }
 
-devices_may_fail
 cases the_module_loads \
 	a_machine_that_is_paused_loses_nothing \
 	a_throttled_disk_loses_nothing \
+	a_full_ring_holds_as_many_requests_as_with_the_c_driver \
 	a_lost_interrupt_is_found \
 	a_completion_that_is_withheld_comes_with_the_timeout \
 	the_module_unloads

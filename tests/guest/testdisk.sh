@@ -212,7 +212,7 @@ free_files() {
 	e2fsck -fn "/dev/$1" >&2
 }
 
-# Of QEMU's disks none can be used so.
+# QEMU's device loses used buffers when it uses its rings in order.
 rings_can_be_used_in_order() {
 	for disk in ordered ordereddirect; do
 		both $disk keep_data

@@ -233,7 +233,6 @@ both_modules_unload() {
 	unload_both
 }
 
-devices_may_fail
 cases both_drivers_load lengths_that_cover_the_data_are_fine lengths_that_never_do_are_warned_about_once \
 	a_device_that_has_told_lengths_fails_a_read_that_it_has_not_filled only_reads_have_to_be_filled \
 	a_device_that_has_not_told_lengths_is_not_held_to_them the_check_can_be_made_at_all_times \

@@ -127,6 +127,7 @@ break_rules() {
 }
 
 what_breaks_the_rules_is_refused() {
+	devices_may_fail
 	both main break_rules
 	note "$(grep -c 'rror\|many\|fail' "/tmp/break_rules.$DRIVER") refusals"
 }
@@ -139,6 +140,7 @@ broken_zones() {
 }
 
 broken_zones_are_reported_and_not_used() {
+	devices_may_fail
 	host 'device broken zone 1 read-only'
 	host 'device broken zone 2 offline'
 	both broken broken_zones
@@ -298,7 +300,6 @@ both_modules_unload() {
 	unload_both
 }
 
-devices_may_fail
 cases both_drivers_load the_limits_are_equal the_reports_are_equal \
 	a_report_of_many_zones_takes_as_few_requests_as_with_c a_report_of_many_zones_fits_into_small_requests \
 	every_operation_changes_what_is_reported what_breaks_the_rules_is_refused \

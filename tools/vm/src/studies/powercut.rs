@@ -6,7 +6,7 @@
 //! The disk goes first and the machine after it, so whatever the guest has told to be done was done before the cut.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
@@ -102,12 +102,14 @@ fn boot(host: &Host, kernel: &Kernel, driver: &str, number: u32, acked: u32, rng
     let (guest, console) = start(host, kernel, &what, &overrides, &boot)?;
     let mut course = Course { guest, transcript: Transcript::default(), acked: 0, works: None, failed: None };
     let mut lost = String::new();
+    let mut before = usize::MAX;
     let why;
     if let Some(rng) = rng {
         let work = Duration::from_millis(rng.u64(WORK));
         why = course.listen(host.patience(LIMIT), work);
         if why.is_none() {
             let file = left(number + 1);
+            before = length(&console)?;
             let answer = course.guest.devices().serve(&format!("device main cut {} {}", rng.u64(..), file.display()));
             lost = answer.strip_prefix("ok ").with_context(|| format!("the disk cannot be cut: {answer}"))?.to_owned();
         }
@@ -122,7 +124,7 @@ fn boot(host: &Host, kernel: &Kernel, driver: &str, number: u32, acked: u32, rng
     let Course { guest, transcript, acked, .. } = course;
     drop(guest);
     remove(&left(number))?;
-    let faults = faults(&transcript, why, &console)?;
+    let faults = faults(&transcript, why, &console, before)?;
     Ok(Cut { acked, lost, faults })
 }
 
@@ -135,8 +137,13 @@ fn remove(file: &Path) -> Result<()> {
     }
 }
 
-/// What is wrong with a boot.
-fn faults(transcript: &Transcript, why: Option<String>, console: &PathBuf) -> Result<Vec<String>> {
+fn length(log: &Path) -> Result<usize> {
+    let length = fs::metadata(log).with_context(|| format!("cannot read {}", log.display()))?.len();
+    Ok(usize::try_from(length)?)
+}
+
+/// What is wrong with a boot whose disk was there for the first `before` bytes of its log.
+fn faults(transcript: &Transcript, why: Option<String>, console: &Path, before: usize) -> Result<Vec<String>> {
     let mut faults: Vec<String> = why.into_iter().collect();
     let tally = transcript.cases.tally();
     if tally.passed as usize != CASES {
@@ -145,8 +152,11 @@ fn faults(transcript: &Transcript, why: Option<String>, console: &PathBuf) -> Re
         faults.extend(said.cloned());
     }
     let log = fs::read(console).with_context(|| format!("cannot read {}", console.display()))?;
-    for finding in logscan::scan(&String::from_utf8_lossy(&log)) {
-        faults.push(format!("the kernel's log, line {}: {}", finding.line, finding.context.join(" | ")));
+    let (before, after) = log.split_at(before.min(log.len()));
+    let text = String::from_utf8_lossy;
+    let of_the_cut = [logscan::DEVICE, logscan::FILE_SYSTEM];
+    for finding in logscan::scan(&text(before)).into_iter().chain(logscan::scan_but(&text(after), &of_the_cut)) {
+        faults.push(format!("the kernel's log: {}", finding.context.join(" | ")));
     }
     Ok(faults)
 }

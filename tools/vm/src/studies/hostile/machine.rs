@@ -267,15 +267,17 @@ fn blame(trials: &mut [Trial], batch: &[&Scenario], log: &str) {
         .filter_map(|part| part.split_once('\n'))
         .map(|(name, part)| (name.trim().to_owned(), part))
         .collect();
-    let scan = |part: &str| logscan::scan(&format!("{}\n{part}", logscan::MAY_FAIL));
     for (at, (trial, scenario)) in trials.iter_mut().zip(batch).enumerate() {
         let Some(part) = parts.get(&scenario.name.replace(' ', "_")).copied() else {
             complain(trial, ["the kernel's log does not say that it was tried".to_owned()]);
             continue;
         };
         let of_the_transport = |finding: &Finding| scenario.is_alone() && finding.text().contains(OF_THE_TRANSPORT);
-        let mut findings = if at == 0 { scan(before) } else { Vec::new() };
-        findings.extend(scan(part).into_iter().filter(|finding| !of_the_transport(finding)));
+        // Until then no device has done wrong.
+        let mut findings = if at == 0 { logscan::scan(before) } else { Vec::new() };
+        findings.extend(
+            logscan::scan_but(part, &[logscan::DEVICE]).into_iter().filter(|finding| !of_the_transport(finding)),
+        );
         // What has ended must have been noticed by the interrupt, if there was one.
         let missed = part.lines().find(|line| line.contains(MISSED) && !scenario.loses_interrupts());
         if let Some(line) = missed {
