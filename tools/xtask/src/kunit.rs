@@ -38,7 +38,7 @@ pub fn run_wanted(workshop: &Workshop) -> Result<Tally> {
 ///
 /// As for [`run_wanted`].
 pub fn run_all(workshop: &Workshop) -> Result<Tally> {
-    run(workshop, kunit::SUITES, kunit::REQUIRED)
+    run(workshop, kunit::SUITES, &kunit::required(&workshop.project.repo, false)?)
 }
 
 /// Builds user-mode Linux and runs the suites that match `filter`; those that are `required` must be among them.
@@ -46,7 +46,7 @@ pub fn run_all(workshop: &Workshop) -> Result<Tally> {
 /// # Errors
 ///
 /// As for [`run_wanted`].
-pub fn run(workshop: &Workshop, filter: &str, required: &[&str]) -> Result<Tally> {
+pub fn run(workshop: &Workshop, filter: &str, required: &[String]) -> Result<Tally> {
     build::kernel(workshop, Variant::Um)?;
     say(&format!("running the KUnit suites {filter} in user-mode Linux"));
     let start = Instant::now();

@@ -21,8 +21,8 @@ pub struct Bare<'a> {
     pub accel: &'a Accel,
     /// How many virtual CPUs it has.
     pub cpus: u32,
-    /// Its first file system, if it has any.
-    pub initrd: Option<PathBuf>,
+    /// Its first file system.
+    pub initrd: PathBuf,
     /// What its kernel is told.
     pub cmdline: String,
     /// Longest time to its end, on an emulated CPU and alone on the host.
@@ -51,7 +51,7 @@ impl Bare<'_> {
             memory: 1024,
             cpus: self.cpus,
             bzimage: self.kernel.bzimage(),
-            initrd: self.initrd,
+            initrd: Some(self.initrd),
             cmdline: self.cmdline,
             shares: Vec::new(),
             disks: &[],

@@ -110,7 +110,7 @@ fn summary(ends: &[End]) -> String {
 
 fn boot(host: &Host, kernel: &Kernel, accel: &Accel, number: usize) -> Result<End> {
     let boot = boot_dir(host, &format!("boots-{}-{number}", kernel.name))?;
-    let initrd = Some(image::build(host, kernel)?);
+    let initrd = image::build(host, kernel)?;
     let cmdline = "oops=panic vmtest.script=alive".into();
     let failure = Bare { kernel, accel, cpus: CPUS, initrd, cmdline, limit: LIMIT }.run(host, &boot)?;
     let end = judge(&read_log(&boot.join(CONSOLE_LOG))?, failure, &kernel.objdir);

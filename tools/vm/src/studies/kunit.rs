@@ -7,48 +7,57 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
-use ignore::Walk;
+use anyhow::{Context, Result, ensure};
+use ignore::WalkBuilder;
 use regex::Regex;
 use serde_json::{Value, json};
 
 use crate::guest::ktap::Tally;
 use crate::guest::{early, logscan};
 use crate::machine::accel::Accel;
-use crate::machine::{CONSOLE_LOG, Host, Kernel, accel};
+use crate::machine::{CONSOLE_LOG, Host, Kernel, accel, image};
 use crate::runner::bare::{Bare, Failure};
 use crate::runner::report::Report;
 use crate::runner::{boot_dir, read_log, unless_emulator_failed};
+use crate::scenario::Flavour;
 
 /// The suites: those of this project, upstream's Rust ones, and the documentation's examples.
 pub const SUITES: &str = "rust_*";
-/// What must be among them, by the beginning of a suite's name: a kernel built without them would pass in silence.
-pub const REQUIRED: &[&str] = &[
-    "rust_virtio",
-    "rust_blk_mq",
-    "rust_device_scope",
-    "rust_irq",
-    "rust_workqueue",
-    "rust_net",
-    "rust_doctests_kernel",
-];
-/// What must be on a machine with PCI beside the suites of the checkout.
+/// The examples of the documentation.
 const DOCTESTS: &str = "rust_doctests_kernel";
+/// The beginnings of the names of suites that need a machine with PCI and DMA.
+const OF_PCI: [&str; 5] = ["rust_dma_", "rust_net_hostile", "rust_net_mapped", "rust_pci_", "rust_virtio_pci"];
 /// Virtual CPUs: with two, a request that is looked for on the wrong hardware queue can still be found.
 const CPUS: u32 = 3;
+/// What the guest's init says when it has looked for memory that nobody refers to any more.
+const SEARCHED: &str = "vmtest: leaks were searched for";
+/// The option of a kernel that can look for it.
+const CAN_SEARCH: &str = "CONFIG_DEBUG_KMEMLEAK=y";
+/// The status of a case that did not run.
+const SKIPPED: &str = "SKIP";
 /// Longest time for the boot, on an emulated CPU.
 const LIMIT: Duration = Duration::from_secs(600);
 
-/// Boots `kernel` so that it runs its KUnit suites and ends; shows and counts the cases.
+/// Boots `kernel` so that it runs its KUnit suites, looks for leaks if it can, and ends; shows and counts the cases.
 ///
 /// # Errors
 ///
 /// When the machine or the parser could not be started.
 pub fn boot(host: &Host, kernel: &Kernel, report: &Report) -> Result<Tally> {
-    let mut suites = suites(&host.repo)?;
-    suites.push(DOCTESTS.to_owned());
-    let required: Vec<&str> = suites.iter().map(String::as_str).collect();
-    boot_suites(host, kernel, SUITES, &required, report)
+    boot_suites(host, kernel, SUITES, &required(&host.repo, true)?, report)
+}
+
+/// The suites that must run in a kernel of a checkout, as one that was built without them would pass in silence.
+///
+/// # Errors
+///
+/// There is no suite, or as for [`suites`].
+pub fn required(repo: &Path, has_pci: bool) -> Result<Vec<String>> {
+    let mut required = suites(repo)?;
+    ensure!(!required.is_empty(), "there is no suite in {}", repo.display());
+    required.retain(|suite| has_pci || !OF_PCI.iter().any(|beginning| suite.starts_with(beginning)));
+    required.push(DOCTESTS.to_owned());
+    Ok(required)
 }
 
 /// The names of the suites of a checkout.
@@ -59,7 +68,8 @@ pub fn boot(host: &Host, kernel: &Kernel, report: &Report) -> Result<Tally> {
 pub fn suites(repo: &Path) -> Result<Vec<String>> {
     let name = Regex::new(r"(?m)^#\[(?:macros::)?kunit_tests\((\w+)\)\]$")?;
     let mut suites = Vec::new();
-    for entry in Walk::new(repo.join("rust")) {
+    // What is ignored above the checkout or by the user counts nevertheless.
+    for entry in WalkBuilder::new(repo.join("rust")).standard_filters(false).build() {
         let entry = entry?;
         if entry.path().extension().is_some_and(|extension| extension == "rs") {
             let text =
@@ -70,12 +80,12 @@ pub fn suites(repo: &Path) -> Result<Vec<String>> {
     Ok(suites)
 }
 
-/// Does the same with the suites that match `suites`; those that are `required` must be among them.
+/// Boots `kernel` so that it runs the suites that match `suites`; those that are `required` must be among them.
 ///
 /// # Errors
 ///
 /// As for [`boot`].
-pub fn boot_suites(host: &Host, kernel: &Kernel, suites: &str, required: &[&str], report: &Report) -> Result<Tally> {
+pub fn boot_suites(host: &Host, kernel: &Kernel, suites: &str, required: &[String], report: &Report) -> Result<Tally> {
     let start = Instant::now();
     let accel = accel::probe(host, Some(kernel))?;
     report.boot(
@@ -89,9 +99,21 @@ pub fn boot_suites(host: &Host, kernel: &Kernel, suites: &str, required: &[&str]
     let is_sound = |_: &_| read_log(&console).is_ok_and(|log| !has_failed(&log));
     let failure =
         unless_emulator_failed(at_risk, &boot, report, is_sound, || run_to_end(host, kernel, &accel, suites))?;
+    let failure = match failure {
+        None => unsearched(&fs::read_to_string(kernel.objdir.join(".config"))?, &read_log(&console)?),
+        failed => failed,
+    };
     let tally = judge(&console, &kernel.srcdir, required, failure.as_deref(), report)?;
+    // On the kernel with every checker each case can be run.
+    let tally = if kernel.name == Flavour::Debug.name() { tally.without_skips() } else { tally };
     report.summary(&format!("kunit ({} kernel)", kernel.name), tally, start.elapsed());
     Ok(tally)
+}
+
+/// What is wrong if a kernel of that configuration could have looked for leaks, and its log does not say that it has.
+fn unsearched(config: &str, log: &str) -> Option<String> {
+    let can = config.lines().any(|line| line == CAN_SEARCH);
+    (can && !log.contains(SEARCHED)).then(|| "nobody has looked for leaks".to_owned())
 }
 
 /// Whether a case has failed, as far as a log goes.
@@ -119,14 +141,14 @@ pub fn console(host: &Host, kernel: &Kernel) -> PathBuf {
 pub fn judge(
     console: &Path,
     srcdir: &Path,
-    required: &[&str],
+    required: &[String],
     failure: Option<&str>,
     report: &Report,
 ) -> Result<Tally> {
     let bytes = fs::read(console).with_context(|| format!("cannot read {}", console.display()))?;
     let log = String::from_utf8_lossy(&bytes);
-    // First, as a kernel that crashed may leave nothing that could be parsed.
-    let findings = logscan::scan(&log);
+    // First, as a kernel that crashed may leave nothing that could be parsed. The suites have devices that fail.
+    let findings = logscan::scan_but(&log, &[logscan::DEVICE]);
     report.log(&findings, console);
     if let Some(why) = failure {
         report.trouble(why);
@@ -136,8 +158,9 @@ pub fn judge(
     let mut tally = count(&result)?;
     let absent = absent(&result, required);
     for suite in &absent {
-        report.trouble(&format!("no suite {suite}* ran: is it in the kernel's configuration?"));
+        report.trouble(&format!("no suite {suite} ran: is it in the kernel's configuration?"));
     }
+    report.lines(&skipped(&result));
     if tally.failed > 0 {
         report.lines(&[text]);
     } else {
@@ -150,9 +173,9 @@ pub fn judge(
 /// Runs the machine until it powers off. Returns why it had to be ended, if it had to.
 fn run_to_end(host: &Host, kernel: &Kernel, accel: &Accel, suites: &str) -> Result<Option<String>> {
     let boot = boot_dir(host, &boot_name(kernel))?;
-    let cmdline =
-        format!("oops=panic kunit.enable=1 kunit.autorun=1 kunit.filter_glob={suites} kunit_shutdown=poweroff");
-    let bare = Bare { kernel, accel, cpus: CPUS, initrd: None, cmdline, limit: LIMIT };
+    let cmdline = format!("oops=panic kunit.enable=1 kunit.autorun=1 kunit.filter_glob={suites} vmtest.script=leaks");
+    let initrd = image::build(host, kernel)?;
+    let bare = Bare { kernel, accel, cpus: CPUS, initrd, cmdline, limit: LIMIT };
     let Some(Failure { why, state }) = bare.run(host, &boot)? else { return Ok(None) };
     let stands = early::where_it_stands(&read_log(&boot.join(CONSOLE_LOG))?, &state, &kernel.objdir);
     Ok(Some(format!("{why}{}", stands.map(|stands| format!(", {stands}")).unwrap_or_default())))
@@ -196,14 +219,23 @@ fn no_case() -> Value {
 }
 
 /// The required suites of which no case ran.
-fn absent<'a>(result: &Value, required: &[&'a str]) -> Vec<&'a str> {
-    let ran = |prefix: &str| {
+fn absent<'a>(result: &Value, required: &'a [String]) -> Vec<&'a str> {
+    let ran = |name: &str| {
         list(result, "sub_groups").iter().any(|suite| {
-            suite["name"].as_str().is_some_and(|name| name.starts_with(prefix))
-                && list(suite, "test_cases").iter().any(|case| case["status"] != "SKIP")
+            suite["name"] == name && list(suite, "test_cases").iter().any(|case| case["status"] != SKIPPED)
         })
     };
-    required.iter().copied().filter(|prefix| !ran(prefix)).collect()
+    required.iter().map(String::as_str).filter(|name| !ran(name)).collect()
+}
+
+/// A line for each case that was skipped.
+fn skipped(result: &Value) -> Vec<String> {
+    let of_suite = |suite: &Value| {
+        let skipped = list(suite, "test_cases").iter().filter(|case| case["status"] == SKIPPED);
+        let name = |value: &Value| value["name"].as_str().unwrap_or_default().to_owned();
+        skipped.map(|case| format!("skipped: {} of {}", name(case), name(suite))).collect::<Vec<_>>()
+    };
+    list(result, "sub_groups").iter().flat_map(of_suite).collect()
 }
 
 /// The list `key` of `value`, empty if there is none.
@@ -233,23 +265,30 @@ mod tests {
 
     #[test]
     fn a_required_suite_that_did_not_run_is_missed() {
-        let suite = |name: &str, status: &str| json!({ "name": name, "test_cases": [{ "status": status }] });
+        let suite =
+            |name: &str, status: &str| json!({ "name": name, "test_cases": [{ "name": "c", "status": status }] });
         let some = json!({ "sub_groups": [
             suite("rust_virtio_queue", "FAIL"),
             suite("rust_virtio_pci", "SKIP"),
-            suite("rust_device_scope", "PASS"),
-            suite("rust_irq_scoped", "PASS"),
-            suite("rust_workqueue_scoped", "PASS"),
-            suite("rust_dma_streaming", "PASS"),
-            suite("rust_pci_lifecycle", "PASS"),
-            suite("rust_net_device", "PASS"),
-            suite("rust_net_hostile", "FAIL"),
-            suite("rust_doctests_kernel", "PASS"),
+            suite("rust_blk_mq_limits_update", "PASS"),
         ] });
-        assert_eq!(absent(&some, REQUIRED), ["rust_blk_mq"]);
-        assert_eq!(absent(&some, &["rust_virtio_pci", "rust_net_hostile"]), ["rust_virtio_pci"]);
-        assert_eq!(absent(&json!({}), REQUIRED), REQUIRED);
+        let required = ["rust_virtio_queue", "rust_virtio_pci", "rust_blk_mq_limits"].map(str::to_owned);
+        assert_eq!(absent(&some, &required), ["rust_virtio_pci", "rust_blk_mq_limits"]);
+        assert_eq!(absent(&json!({}), &required), required);
         assert!(absent(&json!({}), &[]).is_empty());
+        assert_eq!(skipped(&some), ["skipped: c of rust_virtio_pci"]);
+        assert!(skipped(&json!({})).is_empty());
+    }
+
+    #[test]
+    fn only_suites_of_pci_may_be_absent_from_user_mode_linux() {
+        let repo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let [everywhere, with_pci] = [false, true].map(|has_pci| required(&repo, has_pci).unwrap());
+        assert!(with_pci.iter().any(|suite| suite == "rust_pci_lifecycle"));
+        assert!(!everywhere.iter().any(|suite| suite == "rust_pci_lifecycle"));
+        for suite in ["rust_virtio_queue", "rust_blk_mq_limits", DOCTESTS] {
+            assert!(everywhere.iter().any(|known| known == suite), "{suite}");
+        }
     }
 
     #[test]
@@ -258,6 +297,14 @@ mod tests {
         for suite in ["rust_virtio_queue", "rust_blk_mq_death", "rust_pci_lifecycle", "rust_sync_spsc"] {
             assert!(suites.iter().any(|known| known == suite), "{suite}");
         }
+    }
+
+    #[test]
+    fn a_kernel_that_can_find_leaks_has_to_look_for_them() {
+        let (can, cannot) = (format!("CONFIG_A=y\n{CAN_SEARCH}\n"), "# CONFIG_DEBUG_KMEMLEAK is not set\n");
+        assert!(unsearched(&can, "[    1.0] ok 1 a\n").is_some());
+        assert_eq!(unsearched(&can, &format!("[    1.0] ok 1 a\n{SEARCHED}\n")), None);
+        assert_eq!(unsearched(cannot, ""), None);
     }
 
     #[test]
