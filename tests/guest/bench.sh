@@ -120,7 +120,7 @@ measure() {
 	options=$(fio_options "$workload")
 	# shellcheck disable=SC2086 # One word per option.
 	set -- --name=global $options --runtime="${RUNTIME}ms" --ramp_time="${RAMP}ms" --time_based \
-		--lat_percentiles=1 --clat_percentiles=0 --percentile_list=50:99
+		--lat_percentiles=1 --clat_percentiles=0 --percentile_list=50:99:99.9
 	first=$(disks_of "$backing" | cut -d' ' -f1)
 	pair=0
 	[ "$(driver_of "$first")" = "$ORACLE" ] || pair=$HALF

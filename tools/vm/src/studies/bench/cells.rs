@@ -22,6 +22,8 @@ pub enum Pattern {
     Read,
     /// Writes one after the other.
     Write,
+    /// Reads all over the disk that have as many writes beside them. What is measured is the reads.
+    Mixed,
 }
 
 /// How requests are issued.
@@ -57,6 +59,9 @@ const SIZES: [u32; 2] = [4, 128];
 /// How many requests are outstanding.
 const DEPTHS: [u32; 3] = [1, 32, 128];
 
+/// A load of both directions.
+const MIXED: Cell = Cell { backing: Backing::Null, pattern: Pattern::Mixed, kib: 4, how: How::Depth(32) };
+
 /// Requests of 4 KiB that come in batches, are polled for, or come from two jobs.
 const BATCHES: How = How::Batch(16);
 const POLLED: [How; 2] = [How::Polled(1), How::Polled(32)];
@@ -79,6 +84,7 @@ impl Pattern {
             Self::RandWrite => "randwrite",
             Self::Read => "read",
             Self::Write => "write",
+            Self::Mixed => "randrw",
         }
     }
 
@@ -88,6 +94,7 @@ impl Pattern {
             Self::RandWrite => "random write",
             Self::Read => "sequential read",
             Self::Write => "sequential write",
+            Self::Mixed => "random read beside writes",
         }
     }
 }
@@ -170,7 +177,7 @@ fn cells(extent: Extent, all: impl Iterator<Item = Cell>) -> Vec<Cell> {
 /// What is measured where the guest's time is that of its instructions: what one CPU does by itself.
 pub fn in_virtual_time(extent: Extent) -> Vec<Cell> {
     let batches = Cell::new(Backing::Null, Pattern::RandRead, 4, BATCHES);
-    cells(extent, core(Backing::Null).chain([batches]))
+    cells(extent, core(Backing::Null).chain([batches, MIXED]))
 }
 
 /// What is measured in real time.
@@ -178,7 +185,7 @@ pub fn in_real_time(extent: Extent) -> Vec<Cell> {
     let small = |pattern, how| Cell::new(Backing::Null, pattern, 4, how);
     let reads = [BATCHES, JOBS, POLLED[0], POLLED[1]].map(|how| small(Pattern::RandRead, how));
     let others = reads.into_iter().chain([small(Pattern::RandWrite, JOBS)]);
-    cells(extent, core(Backing::Null).chain(others).chain(core(Backing::File)))
+    cells(extent, core(Backing::Null).chain(others).chain([MIXED]).chain(core(Backing::File)))
 }
 
 #[cfg(test)]
@@ -191,13 +198,16 @@ mod tests {
     fn there_are_24_core_cells_of_each_kind_of_disk_and_some_besides() {
         let cells = in_real_time(Extent::Whole);
         for backing in [Backing::Null, Backing::File] {
-            let core = |cell: &&Cell| cell.backing == backing && matches!(cell.how, How::Depth(_));
+            let core = |cell: &&Cell| {
+                cell.backing == backing && matches!(cell.how, How::Depth(_)) && cell.pattern != Pattern::Mixed
+            };
             assert_eq!(cells.iter().filter(core).count(), 24);
         }
         for how in [How::Batch(16), How::Jobs(2), How::Polled(1), How::Polled(32)] {
             assert!(cells.iter().any(|cell| cell.how == how), "{how:?}");
         }
-        assert_eq!(in_virtual_time(Extent::Whole).len(), 25);
+        assert_eq!(in_virtual_time(Extent::Whole).len(), 26);
+        assert_eq!(cells.len(), 54);
     }
 
     #[test]

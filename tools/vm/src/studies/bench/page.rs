@@ -18,6 +18,7 @@ const STYLE: &str = include_str!("page/page.css");
 /// Names of columns.
 const P50: &str = "p50, µs: C · Rust";
 const P99: &str = "p99, µs: C · Rust";
+const P999: &str = "p99.9, µs: C · Rust";
 
 /// What the drawings mean.
 const LEGEND: &str = "Each line is a cell: the large dot is the geometric mean of the ratios of neighbouring runs, \
@@ -133,7 +134,7 @@ fn cells(group: &Group) -> Markup {
             thead {
                 tr {
                     th { "Cell" } th { "C" } th { "Rust" } th { "Rust / C" }
-                    @if latencies.is_some() { th { (P50) } th { (P99) } }
+                    @if latencies.is_some() { th { (P50) } th { (P99) } th { (P999) } }
                 }
             }
             tbody { @for row in &group.cells { (line(row)) } }
@@ -151,9 +152,8 @@ fn line(row: &Row) -> Markup {
             (value("C", speed(*c)))
             (value("Rust", speed(*rust)))
             (value("Rust / C", faster))
-            @if let (Some(p50), Some(p99)) = (&row.found.p50, &row.found.p99) {
-                (value(P50, microseconds(p50)))
-                (value(P99, microseconds(p99)))
+            @for (label, latency) in [(P50, &row.found.p50), (P99, &row.found.p99), (P999, &row.found.p999)] {
+                @if let Some(latency) = latency { (value(label, microseconds(latency))) }
             }
         }
     }
@@ -249,7 +249,7 @@ mod tests {
     fn without_latencies_there_is_neither_their_drawing_nor_their_column() {
         let mut results = results();
         for row in results.parts.iter_mut().flat_map(|part| &mut part.groups).flat_map(|group| &mut group.cells) {
-            (row.found.p50, row.found.p99) = (None, None);
+            (row.found.p50, row.found.p99, row.found.p999) = (None, None, None);
         }
         let page = html(&results);
         assert_eq!(texts(&body(&page), "figure").len(), 2);

@@ -29,6 +29,8 @@ pub struct Latency {
     pub p50: f64,
     /// 99 of 100.
     pub p99: f64,
+    /// 999 of 1000.
+    pub p999: f64,
 }
 
 /// One quantity of both drivers.
@@ -55,6 +57,9 @@ pub struct Comparison {
     /// That which 99 of 100 keep.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub p99: Option<Quantity>,
+    /// That which 999 of 1000 keep.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p999: Option<Quantity>,
 }
 
 impl Quantity {
@@ -102,7 +107,8 @@ fn compare_one(workload: &str, samples: &[Sample], drivers: [&str; 2]) -> Result
     let speed = quantity(&|sample| Some(sample.speed)).context("a sample has a speed")??;
     let p50 = quantity(&|sample| Some(sample.latency?.p50)).transpose()?;
     let p99 = quantity(&|sample| Some(sample.latency?.p99)).transpose()?;
-    Ok(Comparison { workload: workload.to_owned(), speed, p50, p99 })
+    let p999 = quantity(&|sample| Some(sample.latency?.p999)).transpose()?;
+    Ok(Comparison { workload: workload.to_owned(), speed, p50, p99, p999 })
 }
 
 #[cfg(test)]
@@ -112,7 +118,7 @@ pub mod tests {
     const DRIVERS: [&str; 2] = ["c", "rust"];
 
     fn sample(pair: u32, driver: usize, speed: f64) -> Sample {
-        let latency = Some(Latency { p50: 1e6 / speed, p99: 2e6 / speed });
+        let latency = Some(Latency { p50: 1e6 / speed, p99: 2e6 / speed, p999: 4e6 / speed });
         Sample { workload: "read".into(), pair, driver, speed, latency }
     }
 
@@ -138,13 +144,13 @@ pub mod tests {
     #[test]
     fn latencies_are_compared_where_every_run_has_them() {
         let whole = comparison("read", 2.0);
-        let (p50, p99) = (whole.p50.unwrap(), whole.p99.unwrap());
-        assert!((p50.ratio.mean - 0.5).abs() < 1e-12 && (p99.ratio.mean - 0.5).abs() < 1e-12);
-        assert_eq!(p99.medians, [1e6, 0.5e6]);
+        let [p50, p99, p999] = [whole.p50, whole.p99, whole.p999].map(Option::unwrap);
+        assert!([&p50, &p99, &p999].into_iter().all(|quantity| (quantity.ratio.mean - 0.5).abs() < 1e-12));
+        assert_eq!((p99.medians, p999.medians), ([1e6, 0.5e6], [2e6, 1e6]));
         let mut samples = [sample(1, 0, 1.0), sample(1, 1, 1.0), sample(2, 0, 1.0), sample(2, 1, 1.0)];
         samples[3].latency = None;
         let without = compare(&samples, DRIVERS).unwrap().remove(0);
-        assert_eq!((without.p50, without.p99), (None, None));
+        assert_eq!((without.p50, without.p99, without.p999), (None, None, None));
     }
 
     #[test]

@@ -179,7 +179,7 @@ pub mod tests {
                 (&cell["title"], &cell["workload"]),
                 (&row.title.clone().into(), &row.found.workload.clone().into())
             );
-            for name in ["speed", "p50", "p99"] {
+            for name in ["speed", "p50", "p99", "p999"] {
                 assert_eq!(cell[name]["pairs"].as_array().unwrap().len(), 3, "{name}");
                 assert!(cell[name]["ratio"]["low"].is_f64() && cell[name]["medians"][1].is_f64(), "{name}");
             }
@@ -193,9 +193,9 @@ pub mod tests {
     #[test]
     fn a_cell_without_latencies_has_none_in_the_file() {
         let mut row = row("a", 1.0);
-        (row.found.p50, row.found.p99, row.wanted) = (None, None, None);
+        (row.found.p50, row.found.p99, row.found.p999, row.wanted) = (None, None, None, None);
         let json = serde_json::to_value(&row).unwrap();
-        for name in ["p50", "p99", "wanted"] {
+        for name in ["p50", "p99", "p999", "wanted"] {
             assert!(json.get(name).is_none(), "{name}");
         }
     }

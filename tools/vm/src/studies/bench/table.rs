@@ -24,8 +24,16 @@ fn part(part: &Part) -> String {
     for group in &part.groups {
         let _ = writeln!(
             text,
-            "\n  {}\n  {:width$}  {:>9}  {:>9}  {:>6}  {:>15}  {:>15}  {:>17}",
-            group.title, "", "C", "Rust", "Rust/C", "95 % interval", "p50 C, Rust, us", "p99 C, Rust, us"
+            "\n  {}\n  {:width$}  {:>9}  {:>9}  {:>6}  {:>15}  {:>15}  {:>17}  {:>17}",
+            group.title,
+            "",
+            "C",
+            "Rust",
+            "Rust/C",
+            "95 % interval",
+            "p50 C, Rust, us",
+            "p99 C, Rust, us",
+            "p99.9 C, Rust, us"
         );
         for row in &group.cells {
             let _ = writeln!(text, "  {}", line(row, width));
@@ -57,9 +65,9 @@ fn line(row: &Row, width: usize) -> String {
     let latency = |quantity: &Option<Quantity>| {
         quantity.as_ref().map_or(String::new(), |q| format!("{:.1}, {:.1}", q.medians[0], q.medians[1]))
     };
-    let (p50, p99) = (latency(&row.found.p50), latency(&row.found.p99));
+    let [p50, p99, p999] = [&row.found.p50, &row.found.p99, &row.found.p999].map(latency);
     let line = format!(
-        "{:width$}  {c:>9.0}  {rust:>9.0}  {mean:>6.3}  {interval:>15}  {p50:>15}  {p99:>17}  {}",
+        "{:width$}  {c:>9.0}  {rust:>9.0}  {mean:>6.3}  {interval:>15}  {p50:>15}  {p99:>17}  {p999:>17}  {}",
         row.title, row.unit
     );
     line.trim_end().to_owned()
@@ -96,7 +104,7 @@ mod tests {
     fn ratios_have_their_interval_and_latencies_both_drivers() {
         let text = text(&results());
         let line = text.lines().find(|line| line.contains("random read, depth 1")).unwrap();
-        for part in ["1.080 .. 1.080", "500000.0, 462963.0", "1000000.0, 925925.9", "IOPS"] {
+        for part in ["1.080 .. 1.080", "500000.0, 462963.0", "1000000.0, 925925.9", "2000000.0, 1851851.9", "IOPS"] {
             assert!(line.contains(part), "{part} is not in {line}");
         }
     }
