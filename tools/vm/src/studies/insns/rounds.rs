@@ -5,7 +5,7 @@
 //! How many packets a round of polling finds is up to the host, and differs from run to run more than the drivers do.
 //! So the cost of a packet is taken as a line over the rounds that it took: the runs of each driver tell how steep it
 //! is, and each run is moved along it to the mean of all rounds. That is fair only where chance alone tells how many
-//! there are, which is so if some runs of either driver took as many as some of the other one. Otherwise nothing is
+//! there are, which is so if the usual run of either driver is among those of the other one. Otherwise nothing is
 //! moved.
 
 use super::repeats::median;
@@ -28,12 +28,14 @@ pub fn at_equal_rounds(pairs: &[[Run; 2]]) -> Vec<[f64; 2]> {
     pairs.iter().map(|pair| pair.each_ref().map(moved)).collect()
 }
 
-/// Whether the rounds of the drivers overlap.
+/// Whether the median of each driver's rounds is among those of the other one.
 fn are_alike(pairs: &[[Run; 2]]) -> bool {
     let rounds = |nth: usize| pairs.iter().map(move |pair| pair[nth].rounds);
-    let least = |nth| rounds(nth).fold(f64::INFINITY, f64::min);
-    let most = |nth| rounds(nth).fold(0.0, f64::max);
-    least(0) <= most(1) && least(1) <= most(0)
+    let is_among = |one: usize, other: usize| {
+        let usual = median(rounds(one).collect());
+        rounds(other).any(|rounds| rounds <= usual) && rounds(other).any(|rounds| rounds >= usual)
+    };
+    is_among(0, 1) && is_among(1, 0)
 }
 
 /// What another round adds: the median over all two runs of one driver. It cannot be less than nothing, nor more than
@@ -49,8 +51,10 @@ fn steepness(pairs: &[[Run; 2]]) -> f64 {
     if slopes.is_empty() {
         return 0.0;
     }
-    let most = pairs.iter().flatten().map(|run| run.instructions / run.rounds).fold(f64::INFINITY, f64::min);
-    median(slopes).clamp(0.0, most)
+    // The few packets and the many of a run are polled differently, and their difference may have no rounds at all.
+    let polled = pairs.iter().flatten().filter(|run| run.rounds > 0.0);
+    let most = polled.map(|run| run.instructions / run.rounds).fold(f64::INFINITY, f64::min);
+    median(slopes).min(most).max(0.0)
 }
 
 #[cfg(test)]
@@ -69,9 +73,9 @@ mod tests {
 
     #[test]
     fn a_driver_is_not_blamed_for_rounds_that_found_less() {
-        for [c, rust] in at_equal_rounds(&pairs([200.0, 190.0], &[[0.1, 0.3], [0.4, 0.6]])) {
-            assert!(is_about(c, 200.0 + 300.0 * 0.35), "{c}");
-            assert!(is_about(rust, 190.0 + 300.0 * 0.35), "{rust}");
+        for [c, rust] in at_equal_rounds(&pairs([200.0, 190.0], &[[0.1, 0.2], [0.4, 0.5]])) {
+            assert!(is_about(c, 200.0 + 300.0 * 0.3), "{c}");
+            assert!(is_about(rust, 190.0 + 300.0 * 0.3), "{rust}");
         }
     }
 
@@ -79,6 +83,19 @@ mod tests {
     fn a_driver_is_blamed_for_rounds_that_are_its_own() {
         let pairs = pairs([200.0, 190.0], &[[0.1, 0.4], [0.3, 0.6]]);
         assert_eq!(at_equal_rounds(&pairs), [[230.0, 310.0], [290.0, 370.0]]);
+    }
+
+    #[test]
+    fn one_odd_run_does_not_make_rounds_alike() {
+        let pairs = pairs([200.0, 190.0], &[[0.1, 0.5], [0.1, 0.5], [0.1, 0.5], [0.5, 0.5]]);
+        assert_eq!(at_equal_rounds(&pairs)[0], [230.0, 340.0]);
+    }
+
+    #[test]
+    fn a_run_without_rounds_is_no_trouble() {
+        let run = |rounds, instructions| Run { rounds, instructions };
+        let pairs = [[run(-0.1, 200.0), run(0.2, 240.0)], [run(0.2, 260.0), run(0.0, 190.0)]];
+        assert!(at_equal_rounds(&pairs).iter().flatten().all(|instructions| (150.0..300.0).contains(instructions)));
     }
 
     #[test]
@@ -90,7 +107,7 @@ mod tests {
 
     #[test]
     fn one_run_that_is_far_off_does_not_move_the_others() {
-        let mut pairs = pairs([200.0, 190.0], &[[0.1, 0.3], [0.4, 0.6], [0.2, 0.4], [0.3, 0.5]]);
+        let mut pairs = pairs([200.0, 190.0], &[[0.1, 0.2], [0.4, 0.5], [0.2, 0.3], [0.3, 0.4]]);
         pairs[3][0].instructions = 2000.0;
         let [c, rust] = at_equal_rounds(&pairs)[0];
         assert!(is_about(c - rust, 10.0), "{c} {rust}");
