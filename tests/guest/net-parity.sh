@@ -92,12 +92,16 @@ look() {
 	attempt down ip link set "$2" down
 	card_facts down "$2"
 	# The same again where nothing can be seen of it before it is up.
-	ethtool_actions "$2" | sed 's/^/down-/'
-	[ "$3" != plain ] || slow_actions "$2" | sed 's/^/down-/'
+	{
+		ethtool_actions "$2"
+		[ "$3" != plain ] || slow_actions "$2"
+	} >/tmp/down
+	sed 's/^/down-/' /tmp/down
 	attempt up-again ip link set "$2" up
 	wait_for 20 interface_has_link "$2"
 	statistics_names "$2"
-	pci_facts "$(function_of "$1")" | sed 's/^/then-/'
+	pci_facts "$(function_of "$1")" >/tmp/then
+	sed 's/^/then-/' /tmp/then
 }
 
 statistics_names() {

@@ -106,20 +106,23 @@ combine() {
 	echo "tx $tx sg $sg tso $tso rx $rx gso $gso gro $gro"
 	offload left tx "$tx" sg "$sg" tso "$tso" rx "$rx" gso "$gso" gro "$gro"
 	[ "$tx" = on ] && [ "$sg" = on ] || tso=off
+	[ "$sg" = on ] || gso=off
 	is_switched left tx-checksumming "$tx"
 	is_switched left scatter-gather "$sg"
 	is_switched left tcp-segmentation-offload "$tso"
+	is_switched left generic-segmentation-offload "$gso"
 	is_switched left rx-checksumming "$rx"
 	is_switched left generic-receive-offload "$gro"
 }
 
 each_offload_on_and_off() {
 	start_answering
-	combination=0
-	while [ $combination -lt "$COMBINATIONS" ]; do
-		combine $combination
+	tried=0
+	while [ $tried -lt "$COMBINATIONS" ]; do
+		# An odd step comes to all 64, and a few differ in each of the six.
+		combine $((tried * 27 % 64))
 		short_payloads
-		combination=$((combination + 1))
+		tried=$((tried + 1))
 	done
 	offload left tx on sg on tso on gso on gro on rx off
 	for feature in rx-fcs rx-all; do
@@ -333,20 +336,23 @@ more_is_sent_than_the_ring_holds() {
 	address left
 	address right
 	wait_for 20 hears left
+	restarts=$(counter left tx_restart_queue)
 	begin_to_count
-	# Too short for the wire, and pktgen has them too.
+	# They must be padded, but not in place: pktgen has them, too.
 	pktgen left right "$FRAMES" 58
 	pktgen left right "$FRAMES" 60
 	pktgen left right "$FRAMES" 1514
 	# The same one again and again, and several before the card is told.
 	pktgen left right "$FRAMES" 600 50
 	pktgen left right "$FRAMES" 600 0 16
+	wait_for 20 is_quiet left
+	[ "$(counted left | cut -d' ' -f4)" -ge $((5 * FRAMES)) ]
+	restarts=$(($(counter left tx_restart_queue) - restarts))
 	start_answering
 	asks left udp 0 $LONGEST 111
 	asks right tcp 1 $LONGEST 111
 	counts_add_up
-	[ "$(counted left | cut -d' ' -f4)" -ge $((5 * FRAMES)) ]
-	note "$((5 * FRAMES)) frames, queue stopped $(counter left tx_restart_queue) times"
+	note "$((5 * FRAMES)) frames, queue stopped $restarts times"
 }
 
 # Whoever is sent something may ask for segments as small as it likes. What the ring has no room for must not be waited
@@ -409,7 +415,7 @@ what_the_kernel_says_goes_over_the_wire() {
 	wait_for 20 grep -q 0 /sys/class/net/left/carrier
 	dropped=$(cat /sys/class/net/left/statistics/tx_dropped)
 	says 100 'for nobody'
-	wait_for 20 has_dropped $((dropped + 100))
+	wait_for 20 has_dropped $((dropped + 99))
 	host "link left up"
 	wait_for 20 grep -q 1 /sys/class/net/left/carrier
 	echo '<1>vmtest: this is the last one' >/dev/kmsg

@@ -247,11 +247,14 @@ runs_iperf() {
 	awk -v rate="$rate" 'BEGIN { exit !(rate > 0) }'
 }
 
-# offload CARD FEATURE STATE...: some states follow from others, and ethtool says of none that changed that it failed.
+# offload CARD FEATURE STATE...: some states follow from others, and ethtool fails if none of them could be changed.
 offload() {
 	at=$1
 	shift
-	on "$at" ethtool -K "$at" "$@" || true
+	on "$at" ethtool -K "$at" "$@" 2>/tmp/offload || {
+		cat /tmp/offload
+		grep -q '^Could not change any device features' /tmp/offload
+	}
 }
 
 # is_switched CARD NAME STATE: whether a feature is on or off, by its long name.

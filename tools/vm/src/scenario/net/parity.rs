@@ -2,7 +2,7 @@
 
 //! The boot in which the driver of network cards is compared with the oracle.
 
-use super::DRIVERS;
+use super::{DRIVERS, OTHER_MODEL};
 use crate::machine::nic::Card;
 use crate::scenario::{Flavour, Group, Kind, Parity, Scenario, Scope, minutes};
 
@@ -19,7 +19,7 @@ const fn configuration(name: &'static str, card: &'static str, parameters: &'sta
 }
 
 /// Everything that is compared.
-const CONFIGURATIONS: [Configuration; 5] = [
+const CONFIGURATIONS: [Configuration; 7] = [
     configuration("plain", "plain", ""),
     configuration("group", "group", ""),
     configuration(
@@ -37,6 +37,8 @@ const CONFIGURATIONS: [Configuration; 5] = [
          RxIntDelay=70000,70000+RxAbsIntDelay=70000,70000+TxIntDelay=70000,70000+TxAbsIntDelay=70000,70000+\
          Speed=7,7+Duplex=5,5+AutoNeg=64,64+SmartPowerDownEnable=3,3",
     ),
+    configuration("silent", "plain", "debug=0"),
+    configuration("model", "model", ""),
 ];
 
 /// The other end of the wire.
@@ -51,6 +53,7 @@ pub fn scenario() -> Scenario {
         .var("configurations", parameters())
         .card(Card::new("plain"))
         .card(group)
+        .card(Card::new("model").model(OTHER_MODEL))
         .card(Card::new(PEER));
     scenario.group = Group::ParityNet;
     scenario.kernel = Flavour::Plain;
