@@ -23,7 +23,7 @@ powercut: ## cut the power of a disk CUTS= times under a file system, by SEED=
 mutants: ## break laws and duties on purpose, all or those that MUTANTS= names, and see who notices
 provoke: ## break the law that MUTANTS= names on the debug kernel and show what its checkers say
 check: ## check formatting, lints, style and documentation
-soak: ## run the long versions of the tests, devices that lie and power cuts
+soak: ## run the long versions of the tests: machines, devices that lie, power cuts, instructions, mutants
 boots: ## boot each kernel many times and count the boots that were lost
 insns: ## count the instructions per request of the C driver and of ours (fails above its limits)
 insns-net: ## count the instructions per packet of both drivers of network cards (fails above C's)

@@ -281,6 +281,20 @@ pub fn soak(workshop: &Workshop) -> Result<Tally> {
     vm::soak(&host(&workshop.project), &kernel(Variant::Plain), &kernel(Variant::Debug))
 }
 
+/// The part of `make soak` that is `make insns`: a driver of disks that needs more instructions than it may has failed.
+///
+/// # Errors
+///
+/// Kernel or plugin cannot be built, or nothing could be measured.
+pub fn few_instructions(workshop: &Workshop) -> Result<Tally> {
+    let plugin = cargo::plugin(&workshop.project)?;
+    let _lock = GuestLock::take(&workshop.project, "run")?;
+    build::kernel(workshop, Variant::Plain)?;
+    let kernel = kernel(&workshop.project, &workshop.tree, Variant::Plain);
+    let are_few = insns::run(&host(&workshop.project), &kernel, &plugin, Kind::Disks)?;
+    Ok(Tally { passed: u32::from(are_few), failed: u32::from(!are_few), skipped: 0 })
+}
+
 /// How many times `make boots` boots each kernel, if `BOOTS=` does not say.
 const BOOTS: usize = 300;
 

@@ -50,18 +50,17 @@ enum Fate {
 ///
 /// The mutants cannot be read, or what is tried does not even build without them.
 pub fn run(workshop: &Workshop) -> Result<Tally> {
-    let wanted = variable("MUTANTS").unwrap_or_default();
-    let mutants = chosen(patch::all(&workshop.project.repo)?, &wanted);
-    if mutants.is_empty() {
-        bail!("MUTANTS={wanted}: there are none in {}", patch::DIR);
-    }
+    let mutants = wanted(&workshop.project.repo)?;
     let _lock = GuestLock::take(&workshop.project, "run")?;
-    check_suites(workshop, &mutants)?;
+    let bad = bad_suites(workshop, &mutants)?;
     let mut tally = Tally::default();
     let mut survivors = Vec::new();
     for mutant in &mutants {
         say(&format!("mutant {}: breaks {}", mutant.name, mutant.breaks));
-        let fate = fate(workshop, mutant)?;
+        let fate = match bad.iter().find(|(suite, _)| **suite == mutant.red) {
+            Some((_, why)) => Fate::Stillborn(format!("without it, its suite has {why}")),
+            None => fate(workshop, mutant)?,
+        };
         match &fate {
             Fate::Killed(how) => println!("    {}: killed, {how}", mutant.name),
             Fate::Survived => println!("    {}: SURVIVED {:?}", mutant.name, mutant.red),
@@ -84,21 +83,37 @@ pub fn run(workshop: &Workshop) -> Result<Tally> {
     Ok(tally)
 }
 
-/// Runs each suite without a mutant: one that fails then would kill whatever there is.
-fn check_suites(workshop: &Workshop, mutants: &[Mutant]) -> Result<()> {
-    let mut good: Vec<&Suite> = Vec::new();
+/// The mutants that `MUTANTS=` names.
+///
+/// # Errors
+///
+/// They cannot be read, or there are none.
+pub fn wanted(repo: &Path) -> Result<Vec<Mutant>> {
+    let wanted = variable("MUTANTS").unwrap_or_default();
+    let mutants = chosen(patch::all(repo)?, &wanted);
+    if mutants.is_empty() {
+        bail!("MUTANTS={wanted}: there are none in {}", patch::DIR);
+    }
+    Ok(mutants)
+}
+
+/// Runs each suite without a mutant, and returns those that are not green then, with what came of them: they would kill
+/// whatever there is.
+fn bad_suites<'a>(workshop: &Workshop, mutants: &'a [Mutant]) -> Result<Vec<(&'a Suite, String)>> {
+    let mut tried: Vec<&Suite> = Vec::new();
+    let mut bad = Vec::new();
     for mutant in mutants {
-        if mutant.red == Suite::Build || good.contains(&&mutant.red) {
+        if mutant.red == Suite::Build || tried.contains(&&mutant.red) {
             continue;
         }
         build::kernel(workshop, mutant.variant())?;
         let tally = red(workshop, &mutant.red)?;
         if tally.failed > 0 || tally.passed == 0 {
-            bail!("{:?}: {} without a mutant", mutant.red, line(&tally));
+            bad.push((&mutant.red, line(&tally)));
         }
-        good.push(&mutant.red);
+        tried.push(&mutant.red);
     }
-    Ok(())
+    Ok(bad)
 }
 
 fn chosen(mut mutants: Vec<Mutant>, wanted: &str) -> Vec<Mutant> {

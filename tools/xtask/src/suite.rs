@@ -8,7 +8,7 @@ use vm::scenario::Effort;
 use crate::kernel::Workshop;
 use crate::new_driver::trial;
 use crate::progress::say;
-use crate::{book, cargo, check, compile_fail, guest, hostile, kunit};
+use crate::{book, cargo, check, compile_fail, guest, hostile, kunit, mutants};
 
 type Stage = fn(&Workshop) -> Result<Tally>;
 
@@ -27,8 +27,13 @@ const SHORT: [(&str, Stage); 10] = [
 ];
 
 /// The stages of `make soak`.
-const LONG: [(&str, Stage); 3] =
-    [("virtual machines", guest::soak), ("devices that lie", hostile::whole), ("power cuts", hostile::powercuts)];
+const LONG: [(&str, Stage); 5] = [
+    ("virtual machines", guest::soak),
+    ("devices that lie", hostile::whole),
+    ("power cuts", hostile::powercuts),
+    ("instructions", guest::few_instructions),
+    ("mutants", mutants::run),
+];
 
 /// Runs everything that must pass before a change lands.
 pub fn test(workshop: &Workshop) -> Tally {
@@ -43,6 +48,7 @@ pub fn test(workshop: &Workshop) -> Tally {
 pub fn soak(workshop: &Workshop) -> Result<Tally> {
     Effort::from_environment()?;
     hostile::Cuts::wanted()?;
+    mutants::wanted(&workshop.project.repo)?;
     Ok(run(workshop, &LONG))
 }
 
