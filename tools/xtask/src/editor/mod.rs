@@ -19,7 +19,7 @@ use crate::new_driver::{self, Kind};
 use crate::outside::Outside;
 use crate::overlay::our_files;
 use crate::progress::say;
-use crate::project::{create_dir, remove_dir};
+use crate::project::{create_dir, remove_dir, walk};
 use crate::rust_analyzer;
 
 /// Complaints of the server that are no errors of ours, by their code: it cannot run the kernel's procedural macros
@@ -40,7 +40,7 @@ struct Opened<'a> {
     questions: &'a [Question],
 }
 
-/// Asks rust-analyzer about every Rust file of ours in the kernel tree, and about a new driver outside of it.
+/// Asks rust-analyzer about every Rust file of ours in the kernel tree, and of a new driver of each kind outside of it.
 ///
 /// # Errors
 ///
@@ -58,18 +58,34 @@ pub fn check(workshop: &Workshop) -> Result<Tally> {
     let description = rust_analyzer::write(workshop, None)?;
     let mut tally = Opened { root, description, files, questions: QUESTIONS }.ask(&program, &log)?;
 
-    // Its path has a space, as many have.
-    let place = workshop.project.build.join("new driver");
+    // Their paths have a space, as many have.
+    let place = workshop.project.build.join("new drivers to edit");
     remove_dir(&place)?;
     create_dir(&place)?;
-    let root = &place.join("my_driver");
-    new_driver::write(&workshop.project, &workshop.tree, "my_driver", Kind::Virtio, root)?;
-    let outside = Outside::open(&workshop.project, root)?;
-    let files = ["my_driver.rs", "logic/src/bits.rs"].map(PathBuf::from).to_vec();
-    let description = rust_analyzer::write(workshop, Some(&outside))?;
-    tally += Opened { root, description, files, questions: questions::NEW_DRIVER }.ask(&program, &log)?;
+    for kind in Kind::ALL {
+        let root = &place.join(kind.name());
+        new_driver::write(&workshop.project, &workshop.tree, "my_driver", kind, root)?;
+        let outside = Outside::open(&workshop.project, root)?;
+        let files = rust_files(root)?;
+        let description = rust_analyzer::write(workshop, Some(&outside))?;
+        let questions = if kind == Kind::Virtio { questions::NEW_DRIVER } else { &[] };
+        say(&format!("a new driver of the kind {}", kind.name()));
+        tally += Opened { root, description, files, questions }.ask(&program, &log)?;
+    }
     remove_dir(&place)?;
     Ok(tally)
+}
+
+/// The Rust files of a project, from its folder on.
+fn rust_files(root: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in walk(root) {
+        let path = entry?.into_path();
+        if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path.strip_prefix(root)?.to_owned());
+        }
+    }
+    Ok(files)
 }
 
 impl Opened<'_> {
@@ -176,6 +192,18 @@ fn is_error(item: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_files_of_a_project_are_named_from_its_folder_on() {
+        let dir = tempfile::tempdir().unwrap();
+        create_dir(&dir.path().join("logic/src")).unwrap();
+        for file in ["one.rs", "Kbuild", "logic/src/lib.rs"] {
+            fs::write(dir.path().join(file), "").unwrap();
+        }
+        let mut files = rust_files(dir.path()).unwrap();
+        files.sort();
+        assert_eq!(files, ["logic/src/lib.rs", "one.rs"].map(PathBuf::from));
+    }
 
     #[test]
     fn places_come_in_several_forms() {

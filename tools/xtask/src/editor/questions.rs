@@ -121,6 +121,13 @@ pub const NEW_DRIVER: &[Question] = &[
         defined_in: "rust/kernel/print.rs",
         shows: "pr_info",
     },
+    Question {
+        file: "my_driver.rs",
+        line: "kernel::module_virtio_driver! {",
+        name: "module_virtio_driver",
+        defined_in: "rust/kernel/virtio.rs",
+        shows: "module_virtio_driver",
+    },
 ];
 
 /// Where a name is, as the protocol counts: lines and UTF-16 units from 0.
