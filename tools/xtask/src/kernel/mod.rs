@@ -85,18 +85,18 @@ impl Variant {
 
     fn arch(self) -> &'static str {
         match self {
-            Self::Plain | Self::Debug | Self::Traced => "x86_64",
-            Self::Um | Self::Clippy => "um",
+            Self::Plain | Self::Debug | Self::Traced | Self::Clippy => "x86_64",
+            Self::Um => "um",
         }
     }
 
     /// The fragments of `tests/config`, later ones having the last word.
     fn fragments(self) -> &'static [&'static str] {
         match self {
-            Self::Plain => &["common", "x86"],
+            Self::Plain | Self::Clippy => &["common", "x86"],
             Self::Debug => &["common", "x86", "debug"],
             Self::Traced => &["common", "x86", "traced"],
-            Self::Um | Self::Clippy => &["common", "um"],
+            Self::Um => &["common", "um"],
         }
     }
 
