@@ -79,6 +79,11 @@ look() {
 	pci_facts "$(function_of "$1")"
 	card_facts new "$2"
 	attempt up ip link set "$2" up
+	# A card whose own address is none that a card may have.
+	if ! interface_is_up "$2"; then
+		attempt address ip link set "$2" address 52:54:00:e1:00:01
+		attempt up-with-address ip link set "$2" up
+	fi
 	wait_for 20 interface_has_link "$2"
 	irq_facts "$2"
 	card_facts up "$2"
@@ -104,17 +109,21 @@ look() {
 	sed 's/^/then-/' /tmp/then
 }
 
+interface_is_up() {
+	[ $(($(cat "/sys/class/net/$1/flags") & 1)) -eq 1 ]
+}
+
 statistics_names() {
 	fact names "$(ethtool -S "$1" | sed 's/:.*//' | xargs)"
 }
 
 # message_facts DRIVER INTERFACE: what the driver has said, at whatever level, each thing once. Whether somebody looks
-# at a link just when it is not there is a matter of time.
+# at a link just when it is not there is a matter of time. A device without a name yet may be left out.
 message_facts() {
 	others=$(function_of "$PEER_CARD")
 	dmesg -r | awk -v mark="$(cat /tmp/mark)" 'index($0, mark) { n = 1; next } n' |
 		grep -v -e "${others##*/}" -e "\\b$PEER_CARD\\b" | grep -e "$1" -e "${2:-no interface}" |
-		sed -n -e '/NIC Link is/d' -e 's/^<\([0-9]*\)>\[[^]]*\] /log=\1 /' \
+		sed -n -e '/NIC Link is/d' -e 's/ [^ ]* (uninitialized)//' -e 's/^<\([0-9]*\)>\[[^]]*\] /log=\1 /' \
 			-e '/: Intel.*Network Driver/s/^log/banner/' -e '/: Copyright/s/^log/banner/' \
 			-e '/^[a-z]*=/p' | awk '!seen[$0]++'
 }
