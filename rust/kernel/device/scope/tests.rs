@@ -42,6 +42,40 @@ pub(crate) fn with_scope(case: impl FnOnce(&'static Scope<'static>) -> Result) -
     result
 }
 
+/// Has its own handle, as if that were forgotten, until the scope ends it.
+#[pin_data]
+struct Forgotten<'a, T: Resource> {
+    resource: T,
+    #[pin]
+    own: Mutex<Option<Scoped<'a, Forgotten<'a, T>>>>,
+}
+
+impl<T: Resource> Resource for Forgotten<'_, T> {
+    fn stop(&self) {
+        self.resource.stop();
+    }
+
+    fn release(&self) {
+        let own = self.own.lock().take();
+
+        drop(own);
+        self.resource.release();
+    }
+}
+
+/// Attaches a resource whose handle nobody drops, so that the scope has to end it.
+pub(crate) fn attach_and_forget<'a, T: Resource + 'a>(scope: &'a Scope<'a>, resource: T) -> Result {
+    let attached = scope.attach(try_pin_init!(Forgotten {
+        resource,
+        own <- new_mutex!(None),
+    }? Error))?;
+    let own: *const Mutex<Option<Scoped<'a, Forgotten<'a, T>>>> = &raw const attached.own;
+
+    // SAFETY: The resource is where it is until its handle is dropped, which it has itself then.
+    *unsafe { &*own }.lock() = Some(attached);
+    Ok(())
+}
+
 /// What happened, in order: the number of a resource and what was done to it.
 #[pin_data]
 struct Log {
@@ -190,6 +224,10 @@ mod cases {
             drop(ManuallyDrop::into_inner(
                 kept.remove(1).map_err(|_| EINVAL)?,
             ));
+            scope.close();
+            kept.drain_all()
+                .map(ManuallyDrop::into_inner)
+                .for_each(drop);
             Ok(())
         })?;
         assert!(log.is(&[

@@ -9,9 +9,9 @@ use super::{
 use crate::{
     device::{
         scope::{
+            tests::attach_and_forget,
             Resource,
-            Scope,
-            Scoped, //
+            Scope, //
         },
         Bound,
         Device, //
@@ -22,7 +22,6 @@ use crate::{
         Relaxed, //
     }, //
 };
-use core::mem::ManuallyDrop;
 
 /// The number of events so far.
 static CLOCK: Atomic<u32> = Atomic::new(0);
@@ -50,12 +49,9 @@ impl Resource for Attached<'_> {
     }
 }
 
-struct Data<'bound> {
-    // As if it were forgotten: the scope ends it.
-    _attached: ManuallyDrop<Scoped<'bound, Attached<'bound>>>,
-}
+struct Data;
 
-impl Drop for Data<'_> {
+impl Drop for Data {
     fn drop(&mut self) {
         happen(&DATA_DROPPED);
     }
@@ -65,21 +61,19 @@ impl Drop for Data<'_> {
 struct TestDriver<const FAILS: bool>;
 
 impl<const FAILS: bool> Driver for TestDriver<FAILS> {
-    type Data<'bound> = Data<'bound>;
+    type Data<'bound> = Data;
 
     fn probe<'bound>(
         dev: &'bound Device<Bound>,
         scope: &'bound Scope<'bound>,
-    ) -> impl PinInit<Data<'bound>, Error> + 'bound {
+    ) -> impl PinInit<Data, Error> + 'bound {
         pin_init::pin_init_scope(move || {
-            let attached = ManuallyDrop::new(scope.attach(Attached(dev))?);
+            attach_and_forget(scope, Attached(dev))?;
 
             if FAILS {
                 return Err(EIO);
             }
-            Ok(Ok::<_, Error>(Data {
-                _attached: attached,
-            }))
+            Ok(Ok::<_, Error>(Data))
         })
     }
 }

@@ -21,6 +21,7 @@ use crate::{
     prelude::*,
     sync::atomic::Relaxed, //
 };
+use core::mem::ManuallyDrop;
 
 #[kunit_tests(rust_net_device)]
 mod tests {
@@ -59,11 +60,14 @@ mod tests {
         let census = test.census.clone();
 
         test.up()?;
-        core::mem::forget(test.registration);
+        // As if it were forgotten, but for the memory.
+        let registration = ManuallyDrop::new(test.registration);
+
         assert_eq!(census.counts(), (1, 0));
         test.slot.unbind();
         assert!(census.has_seen(&["open", "stop", "data dropped"]));
         assert_eq!(census.counts(), (0, 0));
+        drop(ManuallyDrop::into_inner(registration));
         Ok(())
     }
 

@@ -13,9 +13,9 @@ use crate::{
     bindings,
     device::{
         scope::{
+            tests::attach_and_forget,
             Resource,
-            Scope,
-            Scoped, //
+            Scope, //
         },
         Bound,
         Core, //
@@ -48,7 +48,6 @@ use crate::{
         Mutex, //
     }, //
 };
-use core::mem::ManuallyDrop;
 
 /// The id of the device.
 const TEST_DEVICE: u32 = 0x0005;
@@ -119,8 +118,6 @@ impl Resource for Attached {
 /// What is to be known of a device.
 #[pin_data(PinnedDrop)]
 struct Card<'bound> {
-    // As if it were forgotten: the scope ends it.
-    _attached: ManuallyDrop<Scoped<'bound, Attached>>,
     ports: IoPorts<'bound>,
     bar: Bar<'bound>,
     #[pin]
@@ -228,11 +225,10 @@ impl TestDriver {
         dev.save_state()?;
         dev.restore_state();
 
-        let attached = scope.attach(Attached)?;
+        attach_and_forget(scope, Attached)?;
 
         PROBE.happen();
         Ok(try_pin_init!(Card {
-            _attached: ManuallyDrop::new(attached),
             ports,
             bar,
             enabled <- new_mutex!(Some(enabled)),
