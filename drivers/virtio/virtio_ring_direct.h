@@ -334,17 +334,38 @@ static noinline void *direct_free_table(struct vring_virtqueue *vq,
 }
 
 /*
- * Takes a used buffer out of a split ring. Where the buffer ends says
+ * Makes the descriptors of a buffer free again. Where the buffer ends says
  * desc_extra, which is out of reach for the device.
  */
+static __always_inline void direct_put_back(struct vring_virtqueue *vq,
+					    unsigned int head, bool is_mapped)
+{
+	struct vring_desc_extra *extra = vq->split.desc_extra;
+	unsigned int i, descs = 1;
+
+	vq->split.desc_state[head].data = NULL;
+
+	for (i = head; extra[i].flags & VRING_DESC_F_NEXT; i = extra[i].next) {
+		if (is_mapped)
+			vring_unmap_one_split(vq, &extra[i]);
+		descs++;
+	}
+	if (is_mapped)
+		vring_unmap_one_split(vq, &extra[i]);
+
+	extra[i].next = vq->free_head;
+	vq->free_head = head;
+	vq->vq.num_free += descs;
+}
+
+/* Takes a used buffer out of a split ring. */
 static __always_inline void *direct_get_split(struct vring_virtqueue *vq,
 					      unsigned int *len,
 					      bool is_mapped)
 {
-	struct vring_desc_extra *extra = vq->split.desc_extra;
 	struct vring *vring = &vq->split.vring;
 	struct vring_desc_state_split *state;
-	unsigned int head, i, descs = 1;
+	unsigned int head;
 	void *data;
 	u16 used;
 
@@ -368,19 +389,8 @@ static __always_inline void *direct_get_split(struct vring_virtqueue *vq,
 	data = state->data;
 	if (unlikely(!data))
 		return direct_bad_id(vq, head);
-	state->data = NULL;
 
-	for (i = head; extra[i].flags & VRING_DESC_F_NEXT; i = extra[i].next) {
-		if (is_mapped)
-			vring_unmap_one_split(vq, &extra[i]);
-		descs++;
-	}
-	if (is_mapped)
-		vring_unmap_one_split(vq, &extra[i]);
-
-	extra[i].next = vq->free_head;
-	vq->free_head = head;
-	vq->vq.num_free += descs;
+	direct_put_back(vq, head, is_mapped);
 	used = ++vq->last_used_idx;
 
 	/* Ask for an interrupt for the next one before looking for that. */
@@ -427,4 +437,46 @@ void *virtqueue_get_buf_direct(struct virtqueue *_vq, unsigned int *len)
 	return virtqueue_get_buf_ctx(_vq, len, NULL);
 }
 EXPORT_SYMBOL_GPL(virtqueue_get_buf_direct);
+
+/**
+ * virtqueue_detach_unused_buf_direct - take out a buffer that was not used
+ * @_vq: the virtqueue, none of whose buffers has a context
+ *
+ * On a split ring that does not go in order, it makes no difference what the
+ * device may have written into the descriptors, and it is no error if there is
+ * no buffer.
+ *
+ * Otherwise as virtqueue_detach_unused_buf(): the queue must not be active.
+ *
+ * Return: what identifies the buffer, or NULL if there is none.
+ */
+void *virtqueue_detach_unused_buf_direct(struct virtqueue *_vq)
+{
+	struct vring_virtqueue *vq = to_vvq(_vq);
+	void *data = NULL;
+	unsigned int i;
+
+	if (vq->layout != VQ_LAYOUT_SPLIT)
+		return virtqueue_detach_unused_buf(_vq);
+
+	START_USE(vq);
+
+	for (i = 0; i < vq->split.vring.num; i++) {
+		data = vq->split.desc_state[i].data;
+		if (!data)
+			continue;
+
+		direct_put_back(vq, i, vq->use_map_api);
+		detach_indirect_split(vq, i);
+		vq->split.avail_idx_shadow--;
+		vq->split.vring.avail->idx =
+			cpu_to_virtio16(vq->vq.vdev,
+					vq->split.avail_idx_shadow);
+		break;
+	}
+
+	END_USE(vq);
+	return data;
+}
+EXPORT_SYMBOL_GPL(virtqueue_detach_unused_buf_direct);
 #endif

@@ -19,4 +19,6 @@ int virtqueue_add_sgs_indirect(struct virtqueue *_vq,
 
 void *virtqueue_get_buf_direct(struct virtqueue *_vq, unsigned int *len);
 
+void *virtqueue_detach_unused_buf_direct(struct virtqueue *_vq);
+
 #endif /* _LINUX_VIRTIO_RING_DIRECT_H */

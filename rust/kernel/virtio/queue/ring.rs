@@ -526,18 +526,19 @@ impl<T: Token> Ring<T> {
     /// [`start_reclaim`](Self::start_reclaim).
     pub(super) unsafe fn detach_unused(&mut self, in_flight: &mut InFlight) -> Option<T> {
         let vq = self.home?;
-        // C has a `BUG_ON()` for the call that finds nothing.
+        // Most rings have a `BUG_ON()` for the call that finds nothing.
         let found = self.record.find(in_flight)?;
         let mut slot = found;
 
-        // Otherwise, what C has mapped for this buffer stays mapped. Whatever else C did would be
-        // done to parts of other buffers, or twice.
+        // Otherwise, what C has mapped for this buffer stays mapped, and a table stays where it is.
+        // Whatever else C did would be done to parts of other buffers, or twice. It does not come
+        // to that on split rings that do not go in order.
         if self.record.is_whole() {
             // SAFETY: By the type invariant `vq` is live, and nobody else changes the number.
             let before = unsafe { (*vq.as_ptr()).num_free };
             // SAFETY: As above, and `&mut self` serializes the call. The queue is not active by the
             // requirement of this function.
-            let data = unsafe { bindings::virtqueue_detach_unused_buf(vq.as_ptr()) };
+            let data = unsafe { bindings::virtqueue_detach_unused_buf_direct(vq.as_ptr()) };
             // SAFETY: As above.
             let freed = unsafe { (*vq.as_ptr()).num_free }.wrapping_sub(before);
 
