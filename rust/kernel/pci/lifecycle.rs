@@ -380,8 +380,9 @@ impl<T: Driver> Adapter<T> {
             Self::set_dma_mask(dev)?;
 
             // SAFETY: The scope is closed below if probe fails, and by remove otherwise.
-            dev.as_ref()
-                .set_drvdata(unsafe { PrivateData::<T>::new() })?;
+            let private = unsafe { PrivateData::<T>::new() };
+
+            dev.as_ref().set_drvdata(private)?;
 
             // SAFETY: `set_drvdata` stored this type just above.
             let (dev, private) = unsafe { Self::from_raw(pdev) };
