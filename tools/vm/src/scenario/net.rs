@@ -35,7 +35,9 @@ pub fn short() -> Vec<Scenario> {
     let traffic = Traffic { step: 113, mib: 1, flood: 20, frames: 300, combinations: 3, members: 16, turns: 1 };
     let mut lifecycle = cycles("net-lifecycle", &lifecycle);
     lifecycle.cards[1] = Card::new("right").model(OTHER_MODEL);
-    vec![lifecycle, failslab("net-failslab", 12), trade("net-bounced", DRIVERS[0], BOUNCED, &traffic)]
+    let mut bounced = trade("net-bounced", DRIVERS[0], BOUNCED, &traffic);
+    bounced.limit = minutes(30);
+    vec![lifecycle, failslab("net-failslab", 12), bounced]
 }
 
 /// What is run when there is time.
