@@ -443,11 +443,14 @@ the_modules_unload() {
 
 bounced=
 grep -q swiotlb=force /proc/cmdline && bounced=bounce_buffers_are_used
+# ORACLE hangs for ever if it is reset, as it is for another length, while its queue is woken.
+turns=
+[ "$PEER" = "$ORACLE" ] || turns=frames_become_long_and_short_while_they_go
 
 cases the_modules_load pings_of_every_size_come_back $bounced every_size_comes_back_by_udp_and_tcp \
 	no_ping_of_a_flood_is_lost streams_arrive each_offload_on_and_off tags_are_added_and_taken \
 	tags_of_priorities_alone_and_tags_in_tags no_tag_is_left groups_are_joined_and_left \
 	only_what_is_for_the_card_gets_in more_addresses_than_the_card_has_places_for \
-	links_of_every_speed_carry_frames frames_become_long_and_short_while_they_go \
+	links_of_every_speed_carry_frames $turns \
 	more_is_sent_than_the_ring_holds tiny_segments_do_not_stop_the_card \
 	what_the_kernel_says_goes_over_the_wire no_socket_buffer_is_lost the_modules_unload

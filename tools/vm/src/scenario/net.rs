@@ -35,7 +35,7 @@ pub fn short() -> Vec<Scenario> {
     let traffic = Traffic { step: 113, mib: 1, flood: 20, frames: 300, combinations: 3, members: 16, turns: 1 };
     let mut lifecycle = cycles("net-lifecycle", &lifecycle);
     lifecycle.cards[1] = Card::new("right").model(OTHER_MODEL);
-    let mut bounced = trade("net-bounced", DRIVERS[0], BOUNCED, &traffic);
+    let mut bounced = trade("net-bounced", DRIVERS[1], BOUNCED, &traffic);
     bounced.limit = minutes(30);
     vec![lifecycle, failslab("net-failslab", 12), bounced]
 }
@@ -65,7 +65,7 @@ pub fn long(effort: &Effort) -> Vec<Scenario> {
     };
     let few = Traffic { step: 31, mib: 4, flood: 40, frames: 1000, combinations: 8, members: 20, turns: 1 };
     vec![
-        patient(trade("net-traffic", DRIVERS[1], EXACT, &few), 30),
+        patient(trade("net-traffic", DRIVERS[0], EXACT, &few), 30),
         patient(cycles("net-lifecycle-long", &lifecycle), 30 + loops / 5),
         patient(trade("net-traffic-long", DRIVERS[1], EXACT, &whole(mib)), 60 + seconds * 2 + loops / 20),
         patient(trade("net-bounced-long", DRIVERS[0], BOUNCED, &whole(mib / 8)), 60 + seconds + loops / 20),
