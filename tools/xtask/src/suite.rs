@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 //! `make test`: everything that must pass before a change lands; and `make soak`: its long versions.
 
+use std::time::Instant;
+
 use anyhow::Result;
 use vm::Tally;
+use vm::report::seconds;
 use vm::scenario::Effort;
 
 use crate::kernel::Workshop;
@@ -56,20 +59,22 @@ pub fn soak(workshop: &Workshop) -> Result<Tally> {
 fn run(workshop: &Workshop, stages: &[(&'static str, Stage)]) -> Tally {
     let run = |(name, stage): &(&'static str, Stage)| {
         say(name);
-        (*name, stage(workshop))
+        let begin = Instant::now();
+        let result = stage(workshop);
+        (*name, result, seconds(begin.elapsed()))
     };
     let results: Vec<_> = stages.iter().map(run).collect();
     say("summary");
     let mut sum = Tally::default();
-    for (name, result) in results {
+    for (name, result, took) in results {
         match result {
             Ok(tally) => {
-                println!("    {name:18} {}", line(&tally));
+                println!("    {name:18} {took:>12}  {}", line(&tally));
                 sum += tally;
             }
             // A stage that could not run has failed.
             Err(error) => {
-                println!("    {name:18} {error:#}");
+                println!("    {name:18} {took:>12}  {error:#}");
                 sum += Tally { failed: 1, ..Tally::default() };
             }
         }
