@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 # What goes between two cards: every size, every protocol, every offload, tags, groups, long frames, more than fits.
 #
-# PEER is the driver of the other card. STEP is the distance between two sizes, MIB what a stream has, FLOOD and FRAMES
-# are the pings and frames of a flood, COMBINATIONS how many states of the offloads are tried, MEMBERS how many groups
-# are joined, TURNS how often frames become longer.
+# PEER is the driver of the other card. STEP is the distance between two sizes, SHORT_STEP that between those of short
+# payloads, MIB what a stream has, TINY_KIB what one of tiny segments has, FLOOD and FRAMES are the pings and frames of a
+# flood, COMBINATIONS how many states of the offloads are tried, MEMBERS how many groups are joined, TURNS how often
+# frames become longer, and MTUS how long in a turn.
 
 . /mnt/guest/lib.sh
 . /mnt/guest/net.sh
@@ -77,11 +78,11 @@ no_ping_of_a_flood_is_lost() {
 }
 
 streams_arrive() {
-	sends left "$MIB"
-	sends right "$MIB"
+	sends left $((MIB * 1024))
+	sends right $((MIB * 1024))
 	offload left tso off
 	begin_to_count
-	sends left "$MIB"
+	sends left $((MIB * 1024))
 	nothing_was_lost
 	offload left tso on
 	note "$MIB MiB in each direction"
@@ -89,8 +90,8 @@ streams_arrive() {
 
 # short_payloads: of 1 to 64 bytes, and segments enough for TSO.
 short_payloads() {
-	asks left udp 1 64
-	asks left tcp 1 64
+	asks left udp 1 64 "$SHORT_STEP"
+	asks left tcp 1 64 "$SHORT_STEP"
 	asks left tcp6 1 64 9
 	asks left tcp 60000 60000
 }
@@ -311,8 +312,7 @@ frames_become_long_and_short_while_they_go() {
 	start_answering
 	start_flood right
 	for turn in $(seq "$TURNS"); do
-		# Of one receive buffer, of several, of the longest frame that the card takes, and short ones again.
-		for mtu in 3000 9000 16110 1280 1500; do
+		for mtu in $(echo "$MTUS" | tr , ' '); do
 			for card in left right; do
 				long $card $mtu
 			done
@@ -363,13 +363,13 @@ tiny_segments_do_not_stop_the_card() {
 	sent=$(counter left tx_packets)
 	on right ip route replace 10.0.0.0/24 dev right advmss 48
 	begin left ping -q -f -n -s 200 "$(v4_of right)" >/dev/null 2>&1
-	sends left 1
+	sends left "$TINY_KIB"
 	on right ip route replace 10.0.0.0/24 dev right
 	hears left
 	[ "$(counter left tx_timeout_count)" -eq "$timeouts" ]
-	# A segment has no more than 48 bytes of the MiB.
-	wait_for 20 has_sent left $((sent + 21845))
-	note "1 MiB in $(($(counter left tx_packets) - sent)) packets"
+	# A segment has no more than 48 bytes.
+	wait_for 20 has_sent left $((sent + TINY_KIB * 1024 / 48))
+	note "$TINY_KIB KiB in $(($(counter left tx_packets) - sent)) packets"
 }
 
 # has_sent CARD PACKETS: whether it has counted more. Its driver asks for that now and then.

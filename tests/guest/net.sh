@@ -210,15 +210,15 @@ stop_flood() {
 	[ "$answers" -gt 0 ]
 }
 
-# stream MIB: bytes that nothing compresses, each mebibyte another one.
+# stream KIB: bytes that nothing compresses, each mebibyte another one.
 stream() {
-	for part in $(seq "$1"); do
-		echo "$part"
-		cat /tmp/chunk
+	for at in $(seq 0 1024 "$(($1 - 1))"); do
+		echo "$at"
+		head -c "$((($1 - at) * 1024))" /tmp/chunk
 	done
 }
 
-# sends CARD MIB: a stream to the other end, where its checksum is that of here.
+# sends CARD KIB: a stream to the other end, where its checksum is that of here.
 sends() {
 	receiver=$(other "$1")
 	[ -e /tmp/chunk ] || dd if=/dev/urandom of=/tmp/chunk bs=1M count=1

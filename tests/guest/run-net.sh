@@ -37,8 +37,8 @@ pings_of_every_size_come_back() {
 }
 
 what_is_sent_arrives() {
-	sends left "$MIB"
-	sends right "$MIB"
+	sends left $((MIB * 1024))
+	sends right $((MIB * 1024))
 	note "$MIB MiB in each direction, checksums agree"
 }
 
@@ -73,7 +73,7 @@ the_driver_at_both_ends() {
 	[ "$(driver_of left)" = "$(driver_of right)" ]
 	start_answering
 	asks left udp 0 1472
-	sends left "$MIB"
+	sends left $((MIB * 1024))
 	note "0 to 1472 bytes by UDP, $MIB MiB by TCP"
 }
 

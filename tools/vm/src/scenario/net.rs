@@ -19,6 +19,9 @@ const BOUNCED: &str = "slab_debug=F,skbuff_head_cache,skbuff_fclone_cache swiotl
 /// The other model of the family that both drivers know, an 82545EM.
 const OTHER_MODEL: &str = "e1000-82545em";
 
+/// Frames of one receive buffer, of several, the longest that the card takes, and short ones again.
+const MTUS: &str = "3000,9000,16110,1280,1500";
+
 /// What `make run-net` shows.
 pub fn demo() -> Scenario {
     let mut scenario = two_cards("run-net", "two network cards, each in a name space of its own", "run-net");
@@ -32,7 +35,18 @@ pub fn demo() -> Scenario {
 /// What must pass before a change lands.
 pub fn short() -> Vec<Scenario> {
     let lifecycle = Cycles { binds: 3, rings: 5, downs: 4, ups: 5, cables: 2, sleeps: 2, commands: 8 };
-    let traffic = Traffic { step: 113, mib: 1, flood: 20, frames: 300, combinations: 3, members: 16, turns: 1 };
+    let traffic = Traffic {
+        step: 491,
+        short_step: 21,
+        mib: 1,
+        tiny_kib: 128,
+        flood: 20,
+        frames: 300,
+        combinations: 3,
+        members: 16,
+        turns: 1,
+        mtus: "9000,1500",
+    };
     let mut lifecycle = cycles("net-lifecycle", &lifecycle);
     lifecycle.cards[1] = Card::new("right").model(OTHER_MODEL);
     let mut bounced = trade("net-bounced", DRIVERS[1], BOUNCED, &traffic);
@@ -56,14 +70,17 @@ pub fn long(effort: &Effort) -> Vec<Scenario> {
     let mib = seconds * 1024 / 60;
     let whole = |mib| Traffic {
         step: 1,
+        short_step: 1,
         mib,
+        tiny_kib: 1024,
         flood: loops * 10,
         frames: loops * 100,
         combinations: 64,
         members: 200,
         turns: loops / 50,
+        mtus: MTUS,
     };
-    let few = Traffic { step: 31, mib: 4, flood: 40, frames: 1000, combinations: 8, members: 20, turns: 1 };
+    let few = Traffic { step: 31, mib: 4, flood: 40, frames: 1000, combinations: 8, members: 20, turns: 1, ..whole(1) };
     vec![
         patient(trade("net-traffic", DRIVERS[0], EXACT, &few), 30),
         patient(cycles("net-lifecycle-long", &lifecycle), 30 + loops / 5),
@@ -96,8 +113,12 @@ pub fn two_cards(name: &'static str, about: &'static str, script: &'static str) 
 struct Traffic {
     /// Distance between two sizes of payloads.
     step: u64,
+    /// The same for payloads of at most 64 bytes.
+    short_step: u64,
     /// Mebibytes of a stream.
     mib: u64,
+    /// Kibibytes of a stream that is cut into tiny segments.
+    tiny_kib: u64,
     /// Pings of a flood.
     flood: u64,
     /// Frames of a flood.
@@ -108,6 +129,8 @@ struct Traffic {
     members: u64,
     /// Times that frames become long and short.
     turns: u64,
+    /// How long, one after the other.
+    mtus: &'static str,
 }
 
 /// What goes between two cards, of which the other one has the driver `peer`.
@@ -115,12 +138,15 @@ fn trade(name: &'static str, peer: &str, words: &'static str, traffic: &Traffic)
     let mut scenario = two_cards(name, "sizes, offloads, tags, groups, long frames, floods", "net-traffic")
         .var("peer", peer)
         .var("step", traffic.step)
+        .var("short_step", traffic.short_step)
         .var("mib", traffic.mib)
+        .var("tiny_kib", traffic.tiny_kib)
         .var("flood", traffic.flood)
         .var("frames", traffic.frames)
         .var("combinations", traffic.combinations)
         .var("members", traffic.members)
-        .var("turns", traffic.turns);
+        .var("turns", traffic.turns)
+        .var("mtus", traffic.mtus);
     scenario.kernel_words = words;
     scenario
 }
