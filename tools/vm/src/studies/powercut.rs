@@ -28,6 +28,8 @@ use crate::scenario::Overrides;
 const LIMIT: Duration = Duration::from_secs(90);
 /// How long files are written after that before the cut, in milliseconds.
 const WORK: std::ops::Range<u64> = 50..2500;
+/// How long a step usually takes, at most.
+const STEP: Duration = Duration::from_secs(1);
 /// The cases of the guest script.
 const CASES: usize = 4;
 /// Memory in MiB: little, so that pages are written back early.
@@ -100,13 +102,14 @@ fn boot(host: &Host, kernel: &Kernel, driver: &str, number: u32, acked: u32, rng
     let what = Boot { script: "powercut", vars: &vars, devices: &devices, memory: MEMORY };
     let overrides = Overrides { driver: Some(driver.to_owned()), vars: Vec::new() };
     let (guest, console) = start(host, kernel, &what, &overrides, &boot)?;
-    let mut course = Course { guest, transcript: Transcript::default(), acked: 0, works: None, failed: None };
+    let mut course =
+        Course { guest, transcript: Transcript::default(), acked: 0, works: None, last: None, failed: None };
     let mut lost = String::new();
     let mut before = usize::MAX;
     let why;
     if let Some(rng) = rng {
         let work = Duration::from_millis(rng.u64(WORK));
-        why = course.listen(host.patience(LIMIT), work);
+        why = course.listen(host.patience(LIMIT), work, host.patience(STEP));
         if why.is_none() {
             let file = left(number + 1);
             before = length(&console)?;
@@ -119,7 +122,7 @@ fn boot(host: &Host, kernel: &Kernel, driver: &str, number: u32, acked: u32, rng
             course.hear(&line);
         }
     } else {
-        why = course.listen(host.patience(LIMIT), Duration::MAX);
+        why = course.listen(host.patience(LIMIT), Duration::MAX, Duration::MAX);
     }
     let Course { guest, transcript, acked, .. } = course;
     drop(guest);
@@ -169,6 +172,8 @@ struct Course {
     acked: u32,
     /// When the first step was told to be done. A cut before that would show nothing.
     works: Option<Instant>,
+    /// When the last one was.
+    last: Option<Instant>,
     /// The step that could not be done.
     failed: Option<String>,
 }
@@ -178,8 +183,10 @@ impl Course {
         match Line::parse(line) {
             Line::Data(text) => {
                 if let Some(step) = text.strip_prefix("acked ").and_then(|step| step.parse().ok()) {
+                    let now = Instant::now();
                     self.acked = step;
-                    self.works.get_or_insert_with(Instant::now);
+                    self.works.get_or_insert(now);
+                    self.last = Some(now);
                 } else if let Some(step) = text.strip_prefix("failed ") {
                     self.failed = Some(step.to_owned());
                 }
@@ -190,19 +197,28 @@ impl Course {
         }
     }
 
-    /// Listens until files have been written for so long after the first was synced, or to the end of the machine. Says
-    /// why that cannot be had.
-    fn listen(&mut self, limit: Duration, work: Duration) -> Option<String> {
+    /// Listens until files have been written for so long after the first was synced, or to the end of the machine. A
+    /// step that takes longer than `step` must come to its end first: what hangs would be hidden by the cut. Says why
+    /// that cannot be had.
+    fn listen(&mut self, limit: Duration, work: Duration, step: Duration) -> Option<String> {
         let deadline = Instant::now() + limit;
         loop {
             if let Some(step) = &self.failed {
                 return Some(format!("step {step} failed before the cut"));
             }
             let now = Instant::now();
-            let until = self.works.and_then(|works| works.checked_add(work)).unwrap_or(deadline).min(deadline);
-            if now >= until {
-                return self.works.is_none().then(|| "it took too long".to_owned());
+            if now >= deadline {
+                return Some(match self.acked {
+                    0 => "it took too long".to_owned(),
+                    acked => format!("step {} does not end", acked + 1),
+                });
             }
+            let cut = self.works.and_then(|works| works.checked_add(work)).unwrap_or(deadline);
+            let is_at_work = self.last.is_some_and(|last| now.duration_since(last) < step);
+            if now >= cut && is_at_work {
+                return None;
+            }
+            let until = if now < cut { cut.min(deadline) } else { deadline };
             match self.guest.lines().recv_timeout(until - now) {
                 Ok(line) => self.hear(&line),
                 Err(RecvTimeoutError::Timeout) => {}
