@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use vm::Tally;
+use vm::guest::logscan;
 
-use super::blocks::{self, Block, Mark, Prompt};
+use super::blocks::{self, Block, Mark, Prompt, Turn};
 use super::compare::Comparer;
 use super::dialogue::Dialogue;
 use crate::environment;
@@ -212,6 +213,9 @@ impl Shell {
         let limit = if block.mark == Mark::Quick { QUICK_LIMIT } else { SLOW_LIMIT };
         for (at, turn) in block.turns.iter().enumerate() {
             let next = block.turns.get(at + 1);
+            if turn.prompt == Prompt::Guest && next.is_none_or(|next| next.prompt != Prompt::Guest) {
+                self.no_complaint(block, limit)?;
+            }
             let answer = self.dialogue.turn(turn, next.map(|next| next.prompt), limit)?;
             if !self.comparer.agree(&turn.shown, &answer.text) {
                 bail!(difference(turn.prompt, &turn.input, &turn.shown, &answer.text));
@@ -225,6 +229,30 @@ impl Shell {
         }
         Ok(())
     }
+
+    /// Asks a guest, before the last that is typed to it, what its kernel has complained of: nothing, unless `block` is
+    /// about a complaint.
+    fn no_complaint(&mut self, block: &Block, limit: Duration) -> Result<()> {
+        if !complaints(&shown(block)).is_empty() {
+            return Ok(());
+        }
+        let ask = Turn { prompt: Prompt::Guest, input: "dmesg".into(), shown: Vec::new() };
+        let log = self.dialogue.turn(&ask, Some(Prompt::Guest), limit)?.text;
+        let complaints = complaints(&log);
+        ensure!(complaints.is_empty(), "the kernel of the guest complains:\n{}", complaints.join("\n"));
+        Ok(())
+    }
+}
+
+/// All that a block shows.
+fn shown(block: &Block) -> String {
+    let lines: Vec<&str> = block.turns.iter().flat_map(|turn| &turn.shown).map(String::as_str).collect();
+    lines.join("\n")
+}
+
+/// What a kernel has complained of in a text, with its surroundings.
+fn complaints(text: &str) -> Vec<String> {
+    logscan::scan(text).into_iter().map(|finding| finding.context.join("\n")).collect()
 }
 
 /// Another home must not mean that cargo and this program have to fetch all they need again.
@@ -248,4 +276,23 @@ fn difference(prompt: Prompt, input: &str, shown: &[String], came: &str) -> Stri
         let _ = writeln!(text, "    {line}");
     });
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_that_is_about_a_complaint_is_told_from_others() {
+        let turn = |shown: &[&str]| Turn {
+            prompt: Prompt::Guest,
+            input: "dmesg".into(),
+            shown: shown.iter().map(|line| (*line).to_owned()).collect(),
+        };
+        let block = |turns| Block { line: 1, mark: Mark::Quick, llvm: None, fails: false, turns };
+        let about_one = block(vec![turn(&["..."]), turn(&["[    2.46] BUG: scheduling while atomic: insmod/..."])]);
+        assert_eq!(complaints(&shown(&about_one)).len(), 1);
+        let other = block(vec![turn(&["[    2.46] my_driver: BUGS are counted"]), turn(&[])]);
+        assert_eq!(complaints(&shown(&other)), Vec::<String>::new());
+    }
 }
