@@ -95,7 +95,7 @@ pub fn change<'bound, T: Operations>(
 //@ error: E0596
 //@ message: cannot borrow data in a `&` reference as mutable
 #[cfg(case = "change_a_mapped_packet")]
-pub fn change_mapped(mapped: MappedSkb<'_>) -> Result {
+pub fn change_mapped(mapped: MappedSkb<'_>) -> Result<bool> {
     mapped.skb().pad()
 }
 
