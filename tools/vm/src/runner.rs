@@ -26,6 +26,7 @@ use crate::guest::logscan::{self, Finding};
 use crate::guest::transcript::Transcript;
 use crate::machine::accel::Accel;
 use crate::machine::backend::Backends;
+use crate::machine::disk::Backend;
 use crate::machine::qemu::{self, QEMU_LOG, Running, Sockets};
 use crate::machine::{CONSOLE_LOG, Config, Console, Host, Kernel, image, plugin};
 use crate::scenario::{Outside, Overrides, Scenario};
@@ -68,7 +69,7 @@ pub struct Outcome {
     pub data: Vec<String>,
     /// What came of these facts.
     pub evaluation: Option<Evaluation>,
-    /// Why the machine did not come to its end, if it did not.
+    /// Why the machine did not come to its end, or what QEMU complained of if it did.
     pub failure: Option<String>,
     /// Complaints of the kernel.
     pub findings: Vec<Finding>,
@@ -185,7 +186,15 @@ impl<'a> Runner<'a> {
             self.listen(kernel, scenario, overrides, report)
         })?;
         let evaluation = evaluate(scenario, &transcript.data)?;
-        let outcome = judge(transcript, evaluation, failure, boot.join(CONSOLE_LOG), report)?;
+        let mut outcome = judge(transcript, evaluation, failure, boot.join(CONSOLE_LOG), report)?;
+        if outcome.failure.is_none() {
+            let log = boot.join(QEMU_LOG);
+            let is_served = scenario.disks.iter().any(|disk| disk.backend == Backend::Served);
+            outcome.failure = qemu::complaint(&read_log(&log)?, is_served).map(str::to_owned);
+            if let Some(line) = &outcome.failure {
+                report.trouble(&format!("QEMU complains, see {}: {line}", log.display()));
+            }
+        }
         if outcome.tally().success() {
             remove_scratch(&boot)?;
         }

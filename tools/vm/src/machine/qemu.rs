@@ -222,6 +222,26 @@ pub fn lost_a_section(messages: &str) -> bool {
     messages.contains("iotlb_to_section: Assertion")
 }
 
+/// What QEMU says of machines that are as they should be: cards on a hub reach no network, and a host may have few
+/// CPUs.
+const HARMLESS: [&str; 2] = ["hub 0 is not connected to host network", "exceeds the recommended cpus supported by KVM"];
+
+/// What it says when that which serves a disk is ended and started again.
+const OF_BACKENDS: [&str; 4] = [
+    "Unable to connect character device char-",
+    "Failed to set msg fds",
+    "Unexpected end-of-file before all data were read",
+    "ring restore failed",
+];
+
+/// The first thing that QEMU complained of in a machine that came to its proper end, one of whose disks `is_served` by
+/// another process, or not: of a device that its driver has used as it may not, nobody else tells.
+pub fn complaint(messages: &str, is_served: bool) -> Option<&str> {
+    let backends = if is_served { &OF_BACKENDS[..] } else { &[] };
+    let is_harmless = |line: &str| HARMLESS.iter().chain(backends).any(|harmless| line.contains(harmless));
+    messages.lines().find(|line| !line.trim().is_empty() && !is_harmless(line))
+}
+
 fn accept(listener: &UnixListener, child: &mut Child, log: &Path) -> Result<UnixStream> {
     let start = Instant::now();
     loop {
@@ -299,6 +319,17 @@ mod tests {
         .unwrap();
         let error = accept(&sockets.qmp, &mut child, &log).unwrap_err();
         assert!(error.to_string().contains("no such machine"), "{error}");
+    }
+
+    #[test]
+    fn what_a_device_says_of_its_driver_is_a_complaint() {
+        let lines = |lines: &[&str]| lines.iter().map(|line| format!("qemu: {line}\n")).collect::<String>();
+        let (harmless, backends) = (lines(&HARMLESS), lines(&OF_BACKENDS));
+        assert_eq!(complaint(&format!("{harmless}\n"), false), None);
+        assert_eq!(complaint(&format!("{harmless}{backends}"), true), None);
+        assert!(complaint(&backends, false).is_some());
+        let bad = "qemu: Looped descriptor";
+        assert_eq!(complaint(&format!("{harmless}{bad}\n{bad}\n"), true), Some(bad));
     }
 
     #[test]

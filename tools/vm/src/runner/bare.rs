@@ -10,7 +10,7 @@ use anyhow::Result;
 
 use crate::guest::early;
 use crate::machine::accel::Accel;
-use crate::machine::qemu::{QEMU_LOG, Running, Sockets, last_words};
+use crate::machine::qemu::{QEMU_LOG, Running, Sockets, complaint, last_words};
 use crate::machine::{CONSOLE_LOG, Config, Console, Host, Kernel, Machine};
 
 /// What such a machine is made of.
@@ -70,7 +70,10 @@ impl Bare<'_> {
         let mut running = Running::start(&host.qemu, &config, sockets, &log)?;
         let limit = host.patience(self.accel.limit(self.limit));
         Ok(match running.child.wait_for(limit)? {
-            Some(status) if status.success() => None,
+            Some(status) if status.success() => {
+                let complains = |line: &str| Failure { why: format!("QEMU complains: {line}"), state: String::new() };
+                complaint(&last_words(&log), false).map(complains)
+            }
             Some(status) => {
                 Some(Failure { why: format!("QEMU ended with {status}: {}", last_words(&log)), state: String::new() })
             }
