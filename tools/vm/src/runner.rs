@@ -232,7 +232,7 @@ impl<'a> Runner<'a> {
             bzimage,
             initrd: Some(image::build(host, kernel)?),
             cmdline: String::new(),
-            shares: shares(host, kernel, scenario.outside.as_ref()),
+            shares: all_shares(host, kernel, scenario),
             disks: &scenario.disks,
             cards: &scenario.cards,
             devices: &scenario.devices,
@@ -266,6 +266,15 @@ impl<'a> Runner<'a> {
 pub(crate) fn shares(host: &Host, kernel: &Kernel, outside: Option<&Outside>) -> Vec<(&'static str, PathBuf)> {
     let mut shares = vec![("objdir", kernel.objdir.clone()), ("guest", host.guest_dir())];
     shares.extend(outside.map(|outside| ("outside", outside.dir.clone())));
+    shares
+}
+
+/// The same for a scenario, which may want those for programs that are not in the image.
+fn all_shares(host: &Host, kernel: &Kernel, scenario: &Scenario) -> Vec<(&'static str, PathBuf)> {
+    let mut shares = shares(host, kernel, scenario.outside.as_ref());
+    if scenario.host_root {
+        shares.extend([("root", PathBuf::from("/")), ("source", kernel.srcdir.clone())]);
+    }
     shares
 }
 

@@ -131,6 +131,9 @@ pub struct Scenario {
     pub devices: Vec<String>,
     /// Modules from outside of the kernel tree.
     pub outside: Option<Outside>,
+    /// Whether the guest sees the root directory of the host, as `root`, and the kernel's source, as `source`: to run
+    /// programs that are not in its image.
+    pub host_root: bool,
     /// Kind of machine.
     pub machine: Machine,
     /// Memory in MiB.
@@ -172,6 +175,7 @@ impl Scenario {
             cards: Vec::new(),
             devices: Vec::new(),
             outside: None,
+            host_root: false,
             machine: Machine::Q35,
             memory: 1024,
             cpus: 2,

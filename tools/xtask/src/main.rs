@@ -218,6 +218,7 @@ fn purpose(command: &Command) -> For {
         Command::Check | Command::Test | Command::Templates => For::Checks,
         Command::Book | Command::CheckBook => For::Book,
         Command::Debug => For::Debugger,
+        Command::Soak => For::LongTests,
         _ => For::Everything,
     }
 }

@@ -14,8 +14,9 @@ use crate::machine::{backend, plugin};
 /// Where the kernel's console goes, in the directory of a boot.
 pub const CONSOLE_LOG: &str = "console.log";
 
-/// Slots of the shared directories. The first one, 0x1, is left to a disk that has no place.
-const SHARES: [usize; 3] = [0x2, 0x3, 0x1c];
+/// Slots of the shared directories. The first one, 0x1, is left to a disk that has no place: the fourth is for machines
+/// without such a disk.
+const SHARES: [usize; 4] = [0x2, 0x3, 0x1c, 0x1];
 /// First slot of the root ports that wait for spare disks.
 const FIRST_PORT: usize = 0x4;
 /// Slot of the root port that the disks attached in turn share, the last one of those.

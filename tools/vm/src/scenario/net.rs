@@ -87,6 +87,7 @@ pub fn long(effort: &Effort) -> Vec<Scenario> {
         patient(trade("net-traffic-long", DRIVERS[1], EXACT, &whole(mib)), 60 + seconds * 2 + loops / 20),
         patient(trade("net-bounced-long", DRIVERS[0], BOUNCED, &whole(mib / 8)), 60 + seconds + loops / 20),
         patient(failslab("net-failslab-long", loops / 2), 30 + loops / 5),
+        patient(selftests(), 90),
         patient(ends("net-reboot", "reboot"), 15),
         patient(ends("net-poweroff", "poweroff"), 15),
         patient(ends("net-kexec", "kexec"), 15),
@@ -189,6 +190,13 @@ fn cycles(name: &'static str, cycles: &Cycles) -> Scenario {
 /// The machine goes down by `way` while frames go in both directions.
 fn ends(name: &'static str, way: &str) -> Scenario {
     two_cards(name, "goes down while cards are busy", "net-ends").var("way", way).var("within", 20)
+}
+
+/// The kernel's own tests of network drivers.
+fn selftests() -> Scenario {
+    let mut scenario = two_cards("net-selftests", "the kernel's tests, with C's driver and ours", "net-selftests");
+    scenario.host_root = true;
+    scenario
 }
 
 /// Probe and open, while `cycles` allocations fail.

@@ -48,6 +48,9 @@ impl Release {
     }
 }
 
+/// The Python of the distribution, see `tests/guest/net-selftests.sh`.
+const SYSTEM_PYTHON: &str = "/usr/bin/python3";
+
 /// What a need is for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum For {
@@ -61,6 +64,8 @@ pub enum For {
     Book,
     /// `make debug`.
     Debugger,
+    /// `make soak`.
+    LongTests,
 }
 
 /// How a need is recognised as met.
@@ -79,6 +84,7 @@ enum Probe {
     Libclang,
     Bindgen,
     Sphinx,
+    PyYaml,
 }
 
 /// One thing the project needs.
@@ -204,6 +210,20 @@ pub const NEEDS: &[Need] = &[
         bookworm: &["python3-sphinx", "python3-yaml"],
         trixie: &["python3-sphinx", "python3-yaml"],
     },
+    Need {
+        what: "PyYAML (for the kernel's tests of network drivers)",
+        purpose: For::LongTests,
+        probe: Probe::PyYaml,
+        bookworm: &["python3-yaml"],
+        trixie: &["python3-yaml"],
+    },
+    Need {
+        what: "socat",
+        purpose: For::LongTests,
+        probe: Probe::AnyFile(&["/usr/bin/socat"]),
+        bookworm: &["socat"],
+        trixie: &["socat"],
+    },
     Need { what: "gdb", purpose: For::Debugger, probe: Probe::Program("gdb"), bookworm: &["gdb"], trixie: &["gdb"] },
 ];
 
@@ -238,6 +258,7 @@ impl Need {
             Probe::Libclang => (!has_libclang()).then(none),
             Probe::Bindgen => reason(toolchain::bindgen(project)),
             Probe::Sphinx => lacks_sphinx(),
+            Probe::PyYaml => lacks_pyyaml(),
         }
     }
 
@@ -262,7 +283,7 @@ impl Need {
             Probe::Rustc | Probe::RustSibling(_) => "RUSTC",
             Probe::Llvm | Probe::SameLlvm => "LLVM",
             Probe::Bindgen => "BINDGEN",
-            Probe::Program(_) | Probe::AnyFile(_) | Probe::Libclang | Probe::Sphinx => return None,
+            Probe::Program(_) | Probe::AnyFile(_) | Probe::Libclang | Probe::Sphinx | Probe::PyYaml => return None,
         };
         Some(format!("{name}={}", variable(name)?))
     }
@@ -283,6 +304,7 @@ impl Need {
             For::Speed => " (not required)",
             For::Book => " (for make book and make check-book)",
             For::Debugger => " (for make debug)",
+            For::LongTests => " (for make soak)",
         };
         format!("{}{minimum}: {lack}{note}", self.what)
     }
@@ -315,6 +337,12 @@ fn lacks_sphinx() -> Option<String> {
     let mut words = first.strip_prefix("#!")?.split_whitespace();
     let knows_yaml = output(Command::new(words.next()?).args(words).args(["-c", "import yaml"])).is_ok();
     (!knows_yaml).then(|| format!("{} has no PyYAML", sphinx.display()))
+}
+
+/// What is wrong with the Python that guests use: the system's, whatever else is in the user's path.
+fn lacks_pyyaml() -> Option<String> {
+    let knows_yaml = output(Command::new(SYSTEM_PYTHON).args(["-c", "import yaml"])).is_ok();
+    (!knows_yaml).then(|| format!("{SYSTEM_PYTHON} has none"))
 }
 
 /// Whether the library that bindgen loads is in one of the usual places.
@@ -383,13 +411,14 @@ mod tests {
     #[test]
     fn only_what_a_command_uses_is_required_for_it() {
         for (what, purposes) in [
-            ("rustc", &[For::Everything, For::Checks, For::Book, For::Debugger] as &[For]),
+            ("rustc", &[For::Everything, For::Checks, For::Book, For::Debugger, For::LongTests] as &[For]),
             ("clippy", &[For::Checks]),
             ("ccache", &[]),
             ("Sphinx", &[For::Book]),
             ("gdb", &[For::Debugger]),
+            ("socat", &[For::LongTests]),
         ] {
-            for purpose in [For::Everything, For::Checks, For::Book, For::Debugger] {
+            for purpose in [For::Everything, For::Checks, For::Book, For::Debugger, For::LongTests] {
                 let expected = purposes.contains(&purpose);
                 assert_eq!(need(what).is_required(purpose), expected, "{what} for {purpose:?}");
             }
