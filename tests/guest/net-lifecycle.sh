@@ -221,10 +221,18 @@ everything_at_once() {
 	calm "$COMMANDS"
 }
 
+# asked COMMAND...: the card, for as long as /tmp/asked is there.
+asked() {
+	while [ -e /tmp/asked ]; do
+		on left "$@" || true
+	done
+}
+
 the_driver_leaves_while_it_is_asked() {
-	again "$COMMANDS" ethtool -r left &
+	touch /tmp/asked
+	asked ethtool -r left &
 	first=$!
-	again "$COMMANDS" ethtool -S left &
+	asked ethtool -S left &
 	second=$!
 	for loop in 1 2 3; do
 		release left
@@ -232,6 +240,7 @@ the_driver_leaves_while_it_is_asked() {
 		place left
 		on left ip link set left up
 	done
+	rm /tmp/asked
 	wait $first
 	wait $second
 	wait_for 20 has_link left

@@ -34,7 +34,7 @@ pub fn demo() -> Scenario {
 
 /// What must pass before a change lands.
 pub fn short() -> Vec<Scenario> {
-    let lifecycle = Cycles { binds: 3, rings: 5, downs: 4, ups: 5, cables: 2, sleeps: 2, commands: 8 };
+    let lifecycle = Cycles { binds: 2, rings: 5, downs: 3, ups: 3, cables: 1, sleeps: 1, commands: 4 };
     let traffic = Traffic {
         step: 491,
         short_step: 21,
