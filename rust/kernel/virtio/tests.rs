@@ -65,5 +65,6 @@ mod probe;
 mod queue;
 mod recovery;
 mod reset;
+mod reset_failures;
 mod setup;
 mod watch;
