@@ -6,7 +6,10 @@
 //! [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h),
 //! [`include/linux/dma-mapping.h`](srctree/include/linux/dma-mapping.h)
 
-use super::SkBuff;
+use super::{
+    SkBuff,
+    MAX_SKB_FRAGS, //
+};
 use crate::{
     device::{
         self,
@@ -15,10 +18,13 @@ use crate::{
     dma::DmaAddress,
     prelude::*, //
 };
-use core::mem::ManuallyDrop;
+use core::mem::{
+    ManuallyDrop,
+    MaybeUninit, //
+};
 
-/// How many parts take no further memory. Packets that were not merged hardly have more.
-const INLINE: usize = 3;
+/// The most parts that there are: the linear one and the fragments.
+const MAX_PARTS: usize = MAX_SKB_FRAGS + 1;
 
 /// A part of a packet, as a card sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +37,7 @@ pub struct Part {
 
 /// Why a packet could not be mapped, and the packet.
 pub struct MapError {
-    /// - [`ENOMEM`] if there is no memory, or if the card cannot reach the packet.
+    /// - [`ENOMEM`] if the card cannot reach the packet.
     pub error: Error,
     /// The packet.
     pub skb: SkBuff,
@@ -56,13 +62,13 @@ impl From<MapError> for Error {
 /// # Invariants
 ///
 /// - The first `mapped` parts of `skb` are mapped for `dev`, except for those without data.
-/// - `first` has where the first ones of them are, and `more` the others.
+/// - The first `mapped` of `addresses` are initialized, and have where these parts are; so `mapped`
+///   is at most `MAX_PARTS`.
 pub struct MappedSkb<'a> {
     skb: ManuallyDrop<SkBuff>,
     dev: &'a device::Device<Bound>,
     mapped: usize,
-    first: [DmaAddress; INLINE],
-    more: Option<KVec<DmaAddress>>,
+    addresses: [MaybeUninit<DmaAddress>; MAX_PARTS],
 }
 
 impl SkBuff {
@@ -111,8 +117,7 @@ impl<'a> MappedSkb<'a> {
             skb: ManuallyDrop::new(skb),
             dev,
             mapped: 0,
-            first: [0; INLINE],
-            more: None,
+            addresses: [const { MaybeUninit::uninit() }; MAX_PARTS],
         }
     }
 
@@ -158,7 +163,7 @@ impl<'a> MappedSkb<'a> {
     ///
     /// # Errors
     ///
-    /// - [`ENOMEM`] if there is no memory, or if the card cannot reach it.
+    /// - [`ENOMEM`] if the card cannot reach it.
     /// - [`EINVAL`] if the linear part is not mapped, which comes first.
     #[inline]
     pub fn map_frag(&mut self) -> Option<Result<Part>> {
@@ -197,37 +202,16 @@ impl<'a> MappedSkb<'a> {
     /// Keeps in mind where the next part is, which was mapped if it has data.
     #[inline]
     fn keep(&mut self, address: DmaAddress, length: u32) -> Result<Part> {
-        let number = self.mapped;
-
-        match self.first.get_mut(number) {
-            Some(slot) => *slot = address,
-            None => self.keep_more(address, length)?,
-        }
-        // INVARIANT: The caller has mapped it, and it was put into one of the places.
-        self.mapped = number.wrapping_add(1);
-        Ok(Part { address, length })
-    }
-
-    /// Keeps in mind where a part is that is not one of the first.
-    #[cold]
-    fn keep_more(&mut self, address: DmaAddress, length: u32) -> Result {
-        let flags = GFP_ATOMIC | __GFP_NOWARN;
-        let kept = match &mut self.more {
-            Some(more) => more.push(address, flags),
-            // There is room for all of them.
-            None => KVec::with_capacity(self.skb.nr_frags(), flags).and_then(|mut more| {
-                more.push(address, flags)?;
-                self.more = Some(more);
-                Ok(())
-            }),
-        };
-
-        if let Err(error) = kept {
+        let Some(place) = self.addresses.get_mut(self.mapped) else {
             // CAST: 32 bits fit.
             self.unmap_part(address, length as usize);
-            return Err(error.into());
-        }
-        Ok(())
+            return Err(EINVAL);
+        };
+
+        place.write(address);
+        // INVARIANT: The caller has mapped it, and its address was written above.
+        self.mapped = self.mapped.wrapping_add(1);
+        Ok(Part { address, length })
     }
 
     /// Whether all parts are mapped.
@@ -236,16 +220,13 @@ impl<'a> MappedSkb<'a> {
         self.mapped > self.skb.nr_frags()
     }
 
+    /// Where the parts are that are mapped.
     #[inline]
-    fn address(&self, number: usize) -> Option<DmaAddress> {
-        match self.first.get(number) {
-            Some(address) => Some(*address),
-            None => {
-                let number = number.checked_sub(INLINE)?;
+    fn addresses(&self) -> &[DmaAddress] {
+        let addresses = self.addresses.as_ptr().cast();
 
-                self.more.as_ref()?.get(number).copied()
-            }
-        }
+        // SAFETY: By the type invariant, so many are initialized.
+        unsafe { core::slice::from_raw_parts(addresses, self.mapped) }
     }
 
     #[inline]
@@ -259,18 +240,14 @@ impl<'a> MappedSkb<'a> {
 
     #[inline(always)]
     fn unmap_parts(&mut self) {
-        // INVARIANT: They are unmapped below.
-        let mapped = core::mem::take(&mut self.mapped);
-
-        if mapped == 0 {
-            return;
-        }
-        self.unmap_part(self.first[0], self.skb.headlen());
-        for (number, frag) in (1..mapped).zip(self.skb.frags()) {
-            if let Some(address) = self.address(number) {
-                self.unmap_part(address, frag.len());
+        if let Some((head, rest)) = self.addresses().split_first() {
+            self.unmap_part(*head, self.skb.headlen());
+            for (address, frag) in rest.iter().zip(self.skb.frags()) {
+                self.unmap_part(*address, frag.len());
             }
         }
+        // INVARIANT: They were unmapped above.
+        self.mapped = 0;
     }
 
     /// The packet.
@@ -315,7 +292,7 @@ impl<'a> MappedSkb<'a> {
         Some(skb)
     }
 
-    /// Unmaps the packet and frees what else there is.
+    /// Unmaps the packet.
     ///
     /// # Safety
     ///
@@ -323,11 +300,6 @@ impl<'a> MappedSkb<'a> {
     #[inline(always)]
     unsafe fn take_apart(&mut self) -> SkBuff {
         self.unmap_parts();
-
-        let more = &raw mut self.more;
-
-        // SAFETY: By the requirement of this function, it is not used after this.
-        unsafe { more.drop_in_place() };
         // SAFETY: By the requirement of this function, it is not used after this.
         unsafe { ManuallyDrop::take(&mut self.skb) }
     }
@@ -355,14 +327,13 @@ impl Iterator for Parts<'_> {
 
     #[inline]
     fn next(&mut self) -> Option<Part> {
-        while self.next < self.mapped.mapped {
+        while let Some(address) = self.mapped.addresses().get(self.next) {
             let length = self.mapped.skb.part_length(self.next)?;
-            let address = self.mapped.address(self.next)?;
 
             self.next += 1;
             if length != 0 {
                 return Some(Part {
-                    address,
+                    address: *address,
                     // CAST: A packet has no more bytes.
                     length: length as u32,
                 });

@@ -13,7 +13,8 @@ use crate::{
     },
     net::skb::{
         MappedSkb,
-        SkBuff, //
+        SkBuff,
+        MAX_SKB_FRAGS, //
     },
     page::{
         Page,
@@ -64,7 +65,7 @@ mod cases {
         let dev = SoftDevice::new(c"rust_net_mapped")?;
         let mut skb = counted(&census, 60)?;
 
-        // More than are kept without further memory, and one that has no data.
+        // One of them has no data.
         for (value, length) in [(1, 10), (2, 0), (3, 30), (4, 40), (5, 50)] {
             add_page(&mut skb, value, length)?;
         }
@@ -101,6 +102,34 @@ mod cases {
         assert_eq!((skb.len(), skb.nr_frags()), (190, 5));
         assert_eq!(census.counts().1, 1);
         drop(skb);
+        assert_eq!(census.counts().1, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn a_packet_with_all_fragments_that_there_can_be_is_mapped() -> Result {
+        let census = Census::new()?;
+        let dev = SoftDevice::new(c"rust_net_mapped")?;
+        let mut skb = counted(&census, 60)?;
+
+        for value in 1..=MAX_SKB_FRAGS {
+            add_page(&mut skb, u8::try_from(value)?, 100)?;
+        }
+
+        let mapped = skb.map(dev.bound())?;
+        let mut parts = mapped.parts();
+        let head = parts.next().ok_or(EINVAL)?;
+
+        assert_eq!(first_byte(head.address), mapped.skb().head()[0]);
+        assert_eq!(head.length, 60);
+        for value in 1..=MAX_SKB_FRAGS {
+            let part = parts.next().ok_or(EINVAL)?;
+
+            assert_eq!(usize::from(first_byte(part.address)), value);
+            assert_eq!(part.length, 100);
+        }
+        assert_eq!(parts.next(), None);
+        drop(mapped);
         assert_eq!(census.counts().1, 0);
         Ok(())
     }
