@@ -274,11 +274,11 @@ fn a_whole_packet_is_what_comes_out_of_the_long_way() {
         let (all, keep_fcs) = (bits & 1 != 0, bits & 2 != 0);
         let max_buffers = if bits & 4 != 0 { 1 } else { 17 };
 
-        for buffer in [1522, 2048, 4096, 16384] {
+        for buffer in [1522, 2048, 4096, 16384, u16::MAX] {
             let rules = Rules { all, keep_fcs, max_buffers, buffer, ..RULES };
             let usual = Usual::new(&rules);
 
-            for length in [0, 1, 13, 14, 17, 18, 19, 60, buffer - 1, buffer, buffer + 5, u16::MAX] {
+            for length in [0, 1, 13, 14, 17, 18, 19, 60, buffer - 1, buffer, buffer.saturating_add(5), u16::MAX] {
                 for status in 0..=u8::MAX {
                     for errors in 0..=u8::MAX {
                         let done = RxDone { length, status, errors, special: u16::MAX };

@@ -468,10 +468,19 @@ impl<'bound> Adapter<'bound> {
             (config.tx_size, config.rx_size)
         };
         let dev: &'bound device::Device<Bound> = self.pdev.as_ref();
-        let tx = TxRing::new(dev, self.hw.mac, tx_size)?;
-        let rx = RxRing::new(dev, self.hw.mac, rx_size, max_frame)?;
+        let tx =
+            TxRing::new(dev, self.hw.mac, tx_size).inspect_err(|_| self.report_no_ring("Tx"))?;
+        let rx = RxRing::new(dev, self.hw.mac, rx_size, max_frame)
+            .inspect_err(|_| self.report_no_ring("Rx"))?;
 
         Ok((tx, rx))
+    }
+
+    /// Says that there is no memory for a ring, as C does.
+    fn report_no_ring(&self, which: &str) {
+        if self.logs(MessageLevel::PROBE) {
+            dev_err!(self.pdev, "Allocation for {} Queue 0 failed\n", which);
+        }
     }
 
     /// Gets the rings.

@@ -297,7 +297,8 @@ impl<'bound> Hw<'bound> {
     ///
     /// # Errors
     ///
-    /// - [`EIO`]: the EEPROM or the PHY cannot be reached, or the PHY is an unknown one.
+    /// - [`EPERM`]: the EEPROM cannot be reached.
+    /// - [`EIO`]: the PHY cannot be reached, or is an unknown one.
     pub(crate) fn init(
         &self,
         address: &Address,

@@ -151,8 +151,8 @@ impl RxRing<'_> {
 
                         pass(poll, unit, skb, metadata);
                         received.count(metadata.passed(packet));
-                    } else {
-                        self.trouble().count_lost();
+                    } else if let Some(passed) = self.rescue(poll, unit, index, packet, half) {
+                        received.count(passed);
                     }
                 }
                 _ => {
@@ -323,6 +323,28 @@ impl RxRing<'_> {
 
         poll.build_skb(unit, buffer.unmap(), usize::try_from(packet)?)
             .map_err(|_| ENOMEM)
+    }
+
+    /// Passes on a packet in its buffer, if there was no memory for a copy; otherwise it is lost.
+    #[cold]
+    #[inline(never)]
+    fn rescue<'p>(
+        &mut self,
+        poll: &Poll<'p>,
+        unit: Unit<'p>,
+        index: u16,
+        packet: u32,
+        half: u64,
+    ) -> Option<Passed> {
+        let Ok(skb) = self.build(poll, &unit, index, packet) else {
+            self.trouble().count_lost();
+            return None;
+        };
+        let metadata = self.metadata(&RxDone::from_half(half));
+
+        self.trouble().count_failed();
+        pass(poll, unit, skb, metadata);
+        Some(metadata.passed(packet))
     }
 
     /// Adds a page to the packet that is being received.

@@ -106,7 +106,7 @@ pub(crate) struct Trouble {
 // There are never so many that any of these wraps.
 impl Trouble {
     /// Counts memory that could not be had.
-    fn count_failed(&mut self) {
+    pub(crate) fn count_failed(&mut self) {
         self.alloc_failed = self.alloc_failed.wrapping_add(1);
     }
 

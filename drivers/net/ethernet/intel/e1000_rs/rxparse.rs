@@ -49,9 +49,9 @@ pub struct Usual {
     mask: u64,
     /// What is taken off its end.
     fcs: u16,
-    /// The least and the most bytes that it has, with that.
+    /// The least bytes that it has, with that, and how many more it may have.
     least: u16,
-    most: u16,
+    span: u16,
 }
 
 impl Usual {
@@ -60,25 +60,32 @@ impl Usual {
 
     /// The same, if it has no more than `most` bytes.
     pub const fn up_to(self, most: u16) -> Self {
-        Self {
-            most: if most < self.most { most } else { self.most },
-            ..self
+        match most.checked_sub(self.least) {
+            Some(span) if span < self.span => Self { span, ..self },
+            Some(_) => self,
+            // Nothing looks like that.
+            None => Self { mask: 0, ..self },
         }
     }
 
     /// What it looks like under these rules.
     #[inline]
     pub const fn new(rules: &Rules) -> Self {
+        // CAST: It is a small number.
+        let header = ETH_HEADER_BYTES as u16;
         let fcs = rules.fcs();
+        let least = header.wrapping_add(fcs);
+        // No buffer is smaller than a header, and no length has more than 16 bits.
+        let span = rules.buffer.saturating_sub(header);
+        let most = u16::MAX.wrapping_sub(least);
         let errors = if rules.all { 0 } else { rx_error::FRAME };
 
         Self {
             mask: rx_bits(rx_status::DD | rx_status::EOP, errors),
             fcs,
-            // CAST: It is a small number.
-            least: (ETH_HEADER_BYTES as u16).wrapping_add(fcs),
+            least,
             // Emulations count what is taken off without having written it.
-            most: rules.buffer.saturating_add(fcs),
+            span: if span < most { span } else { most },
         }
     }
 
@@ -89,7 +96,7 @@ impl Usual {
         // CAST: The lower bits are meant.
         let length = half as u16;
 
-        if half & self.mask != Self::BITS || length < self.least || length > self.most {
+        if half & self.mask != Self::BITS || length.wrapping_sub(self.least) > self.span {
             return None;
         }
         // CAST: 16 bits fit.

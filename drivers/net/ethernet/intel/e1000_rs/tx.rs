@@ -203,12 +203,12 @@ impl<'bound> Adapter<'bound> {
     ) -> Result<(), Busy> {
         // The card would keep it until there is a link.
         if !dev.carrier_ok() {
-            self.drop_unsent(Some(skb));
+            self.drop_unsent(Some(skb), DropReason::DEV_READY);
             return Ok(());
         }
         // The card pads too, but not rightly on all buses.
         let Ok(is_another) = skb.pad() else {
-            self.drop_unsent(Some(skb));
+            self.drop_unsent(Some(skb), DropReason::NOMEM);
             return Ok(());
         };
         let checksum = skb.partial_checksum();
@@ -230,13 +230,13 @@ impl<'bound> Adapter<'bound> {
             match self.room(xmit, &skb, packet, errata) {
                 Room::Enough => (),
                 Room::Never => {
-                    self.drop_unsent(Some(skb));
+                    self.drop_unsent(Some(skb), DropReason::FULL_RING);
                     return Ok(());
                 }
                 Room::Later => {
                     self.tx.kick(&self.hw);
                     if is_another {
-                        self.drop_unsent(Some(skb));
+                        self.drop_unsent(Some(skb), DropReason::FULL_RING);
                         return Ok(());
                     }
                     return Err(skb.busy());
@@ -244,14 +244,25 @@ impl<'bound> Adapter<'bound> {
             }
         }
 
-        let Ok(request) = Self::prepare(&mut skb, plan, checksum) else {
-            self.drop_unsent(Some(skb));
-            return Ok(());
+        let request = match Self::prepare(&mut skb, plan, checksum) {
+            Ok(request) => request,
+            Err(error) => {
+                let reason = if error == ENOMEM {
+                    DropReason::NOMEM
+                } else if packet.mss == 0 {
+                    DropReason::SKB_CSUM
+                } else {
+                    DropReason::SKB_BAD_GSO
+                };
+
+                self.drop_unsent(Some(skb), reason);
+                return Ok(());
+            }
         };
         xmit.timestamp(&mut skb);
 
         let Some(mut filler) = self.tx.filler.take() else {
-            self.drop_unsent(Some(skb));
+            self.drop_unsent(Some(skb), DropReason::DEV_READY);
             return Ok(());
         };
         let pushed = filler.push(skb, dev.parent(), &request);
@@ -262,7 +273,7 @@ impl<'bound> Adapter<'bound> {
             Ok(pushed) => pushed,
             Err(skb) => {
                 dev_err!(self.pdev, "TX DMA map failed\n");
-                self.drop_unsent(skb);
+                self.drop_unsent(skb, DropReason::NOMEM);
                 return Ok(());
             }
         };
@@ -287,10 +298,10 @@ impl<'bound> Adapter<'bound> {
 
     /// Drops a packet that cannot be sent. Those before it may still have to be told to the card.
     #[cold]
-    fn drop_unsent(&self, skb: Option<SkBuff>) {
+    fn drop_unsent(&self, skb: Option<SkBuff>, reason: DropReason) {
         if let Some(skb) = skb {
             self.counts.tx_dropped.add(1);
-            skb.drop_with(DropReason::NOT_SPECIFIED);
+            skb.drop_with(reason);
         }
         self.tx.kick(&self.hw);
     }

@@ -12,6 +12,7 @@ use kernel::{
     },
     dma::DmaAddress,
     net::skb::{
+        DropReason,
         MappedSkb,
         SkBuff, //
     },
@@ -342,7 +343,10 @@ impl<'bound> Cleaner<'bound> {
 
     /// Throws away all packets. The card does not use the ring, which starts over.
     pub(crate) fn empty(&mut self) {
-        while let Some(sent) = self.packets.front_mut() {
+        while let Some(mut sent) = self.packets.front_mut() {
+            if let Some(skb) = MappedSkb::take_from(&mut sent.skb) {
+                skb.drop_with(DropReason::QUEUE_PURGE);
+            }
             sent.remove();
         }
         self.next_to_clean = 0;
