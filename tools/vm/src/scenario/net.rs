@@ -24,12 +24,18 @@ const MTUS: &str = "3000,9000,16110,1280,1500";
 
 /// What `make run-net` shows.
 pub fn demo() -> Scenario {
-    let mut scenario = two_cards("run-net", "two network cards, each in a name space of its own", "run-net");
+    let mut scenario = shown("run-net", 16);
     scenario.group = Group::RunNet;
     scenario.kernel = Flavour::Plain;
+    scenario
+}
+
+/// Two cards at work, and so many MiB that go in each direction.
+fn shown(name: &'static str, mib: u64) -> Scenario {
+    let mut scenario = two_cards(name, "two network cards, each in a name space of its own", "run-net");
     scenario.limit = minutes(10);
     scenario.idle = minutes(2);
-    scenario.var("mib", 16)
+    scenario.var("mib", mib)
 }
 
 /// What must pass before a change lands.
@@ -51,7 +57,7 @@ pub fn short() -> Vec<Scenario> {
     lifecycle.cards[1] = Card::new("right").model(OTHER_MODEL);
     let mut bounced = trade("net-bounced", DRIVERS[1], BOUNCED, &traffic);
     bounced.limit = minutes(30);
-    vec![lifecycle, failslab("net-failslab", 12), bounced]
+    vec![lifecycle, failslab("net-failslab", 12), bounced, shown("run-net-brief", 1)]
 }
 
 /// What is run when there is time.
