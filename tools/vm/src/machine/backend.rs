@@ -175,7 +175,7 @@ impl Backends {
 fn arguments(disk: &Disk, blockdev: &serde_json::Value, socket: &Path) -> Vec<String> {
     let export = json!({
         "type": "vhost-user-blk", "id": "export", "node-name": disk.node(), "writable": !disk.readonly,
-        "num-queues": disk.properties.num_queues.unwrap_or(1),
+        "num-queues": disk.served_queues(),
         "addr": { "type": "unix", "path": socket },
     });
     ["--blockdev".into(), blockdev.to_string(), "--export".into(), export.to_string()].into()

@@ -192,6 +192,11 @@ impl Disk {
         }
     }
 
+    /// How many queues the process has that serves it.
+    pub fn served_queues(&self) -> u16 {
+        self.properties.num_queues.unwrap_or(1)
+    }
+
     /// How long each request takes at least, in nanoseconds.
     fn latency(&self) -> u64 {
         match self.backend {
@@ -253,6 +258,8 @@ impl Disk {
             let transport = transport.strip_prefix("-device").unwrap_or(transport);
             device["driver"] = json!(format!("vhost-user-blk{transport}{}", self.model));
             device["chardev"] = json!(backend::chardev_id(self));
+            // QEMU would ask the process for as many as there are CPUs.
+            device["num-queues"] = json!(self.served_queues());
         } else {
             device["driver"] = json!(format!("virtio-blk{transport}{}", self.model));
             device["drive"] = json!(self.node());
@@ -300,6 +307,15 @@ mod tests {
             assert_eq!(name(&served.clone().model(model), "-pci"), format!("vhost-user-blk-pci{model}"));
         }
         assert_eq!(served.device("-pci", json!({}))["chardev"], "char-a");
+    }
+
+    #[test]
+    fn a_served_disk_asks_for_no_more_queues_than_its_process_has() {
+        let served = Disk::scratch("a", 1).backend(Backend::Served);
+        for (disk, queues) in [(served.clone(), 1), (served.with(|p| p.num_queues = Some(4)), 4)] {
+            assert_eq!(disk.device("-pci", json!({}))["num-queues"], queues);
+            assert_eq!(disk.served_queues(), queues);
+        }
     }
 
     #[test]
