@@ -58,7 +58,7 @@ a_busy_cards_rings_change() {
 	turn=0
 	while [ $turn -lt "$RINGS" ]; do
 		# The smallest, the largest, what is no multiple of eight, and one of them alone.
-		for rings in 'tx 80 rx 80' 'tx 4096 rx 4096' 'tx 100 rx 203' 'tx 256' 'rx 256'; do
+		for rings in 'tx 48 rx 48' 'tx 4096 rx 4096' 'tx 100 rx 203' 'tx 256' 'rx 256'; do
 			[ $turn -lt "$RINGS" ] || break
 			# shellcheck disable=SC2086 # One word per number.
 			on left ethtool -G left $rings

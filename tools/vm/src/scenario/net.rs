@@ -88,7 +88,7 @@ pub fn long(effort: &Effort) -> Vec<Scenario> {
     };
     let few = Traffic { step: 31, mib: 4, flood: 40, frames: 1000, combinations: 8, members: 20, turns: 1, ..whole(1) };
     vec![
-        patient(trade("net-traffic", DRIVERS[0], EXACT, &few), 30),
+        patient(other(trade("net-traffic", DRIVERS[0], EXACT, &few)), 30),
         patient(cycles("net-lifecycle-long", &lifecycle), 30 + loops / 5),
         patient(trade("net-traffic-long", DRIVERS[1], EXACT, &whole(mib)), 60 + seconds * 2 + loops / 20),
         patient(trade("net-bounced-long", DRIVERS[0], BOUNCED, &whole(mib / 8)), 60 + seconds + loops / 20),
@@ -98,6 +98,12 @@ pub fn long(effort: &Effort) -> Vec<Scenario> {
         patient(ends("net-poweroff", "poweroff"), 15),
         patient(ends("net-kexec", "kexec"), 15),
     ]
+}
+
+/// The same with a card of the other model on the left, where the driver under test is.
+fn other(mut scenario: Scenario) -> Scenario {
+    scenario.cards[0] = Card::new("left").model(OTHER_MODEL);
+    scenario
 }
 
 fn patient(mut scenario: Scenario, limit: u64) -> Scenario {
