@@ -2,8 +2,14 @@
 
 //! The host, and the kernels that were built on it.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// The options that decide how much any driver costs, beside those that the drivers depend on: the allocator for
+/// machines with a few MiB, when a task is preempted, what is done against faults of CPUs, and small C functions that
+/// Rust calls.
+const OPTIONS: [&str; 4] = ["SLUB_TINY", "PREEMPT_LAZY", "CPU_MITIGATIONS", "RUST_INLINE_HELPERS"];
 
 /// A built kernel.
 #[derive(Debug, Clone)]
@@ -21,6 +27,18 @@ impl Kernel {
     pub fn bzimage(&self) -> PathBuf {
         self.objdir.join("arch/x86/boot/bzImage")
     }
+
+    /// How those options are set that decide how much a driver costs.
+    pub fn options(&self) -> String {
+        let configuration = fs::read_to_string(self.objdir.join(".config"));
+        configuration.map_or_else(|_| "options not known".into(), |text| settings(&text))
+    }
+}
+
+/// The values of [`OPTIONS`] in a configuration.
+fn settings(configuration: &str) -> String {
+    let is_set = |name: &str| configuration.lines().any(|line| line == format!("CONFIG_{name}=y"));
+    OPTIONS.map(|name| format!("{name}={}", if is_set(name) { 'y' } else { 'n' })).join(" ")
 }
 
 /// Where and with what virtual machines are run.
@@ -67,5 +85,16 @@ impl Host {
             verbose: false,
             at_once: 1,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_set_is_no() {
+        let configuration = "CONFIG_PREEMPT_LAZY=y\n# CONFIG_SLUB_TINY is not set\nCONFIG_RUST_INLINE_HELPERS=y\n";
+        assert_eq!(settings(configuration), "SLUB_TINY=n PREEMPT_LAZY=y CPU_MITIGATIONS=n RUST_INLINE_HELPERS=y");
     }
 }

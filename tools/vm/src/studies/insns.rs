@@ -5,8 +5,8 @@
 //!
 //! Boots under emulation with one CPU, or two for two queues; a QEMU plugin counts. The guest does the same work with
 //! few and with many requests, so the difference is free of what starting and ending the work costs. Host speed has no
-//! part in it. What is left to chance, such as which pages the buffers are in, differs from boot to boot, so there are
-//! several.
+//! part in it. What is left to chance, such as which pages the buffers are in, differs from boot to boot and hardly
+//! within one. So there are several, and each of them counts as one pair.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -48,7 +48,7 @@ const INTERRUPT: &str = "asm_common_interrupt";
 const FUNCTIONS: &str = "functions.txt";
 
 /// How many times each machine is booted, with two pairs of runs each time.
-const BOOTS: usize = 3;
+const BOOTS: usize = 5;
 
 /// Measures both drivers of `kind` on `kernel` and prints the result. `plugin` is the built tools/tcgprofile.
 ///
@@ -71,7 +71,7 @@ pub fn run(host: &Host, kernel: &Kernel, plugin: &Path, kind: Kind) -> Result<bo
         for _ in 0..BOOTS {
             let boot = Boot::make(host, kernel, study, scenario)?;
             let counts = plugin::counts_dir(&boot.dir);
-            Measurement::add_all(&mut measurements, Measurement::read_all(study, &boot.data, &counts, &boot.symbols)?);
+            Measurement::add_boot(&mut measurements, Measurement::read_all(study, &boot.data, &counts, &boot.symbols)?);
             pages.extend(boot.data.into_iter().filter(|line| line.starts_with("pages ")));
             if !pages.is_empty() {
                 memory = Memory::read(study, &pages, &boot.symbols)?.table();
@@ -81,7 +81,8 @@ pub fn run(host: &Host, kernel: &Kernel, plugin: &Path, kind: Kind) -> Result<bo
     }
     fs::write(&functions, table::functions(study, &measurements))
         .with_context(|| format!("cannot write {}", functions.display()))?;
-    print!("{}", table::all(study, &measurements, &qemu::version(&host.qemu)?));
+    let with = format!("{}, {} kernel, {}", qemu::version(&host.qemu)?, kernel.name, kernel.options());
+    print!("{}", table::all(study, &measurements, &with));
     print!("{memory}");
     println!("\nevery function that costs something: {}", functions.display());
     Ok(table::verdict(study, &measurements))

@@ -20,7 +20,7 @@ use super::symbols::{Place, SymbolTable};
 pub struct Measurement {
     /// Its name, as the guest calls it.
     pub workload: String,
-    /// What was measured in turn, once with each driver; at least one pair.
+    /// What was measured in turn, once with each driver, or the mean of a boot; at least one pair.
     pub pairs: Vec<[Sample; 2]>,
 }
 
@@ -33,6 +33,15 @@ pub struct Sample {
     pub longest_off: f64,
     /// The median of these stretches.
     pub usual_off: f64,
+}
+
+impl Sample {
+    /// The mean of several, and the longest stretch of all.
+    fn mean<'a>(all: impl ExactSizeIterator<Item = &'a Self> + Clone) -> Self {
+        let usual_off = all.clone().map(|one| one.usual_off).sum::<f64>() / all.len() as f64;
+        let longest_off = all.clone().map(|one| one.longest_off).fold(0.0, f64::max);
+        Self { costs: Costs::mean(all.map(|one| &one.costs)), longest_off, usual_off }
+    }
 }
 
 /// One run of the guest: what it did, and where the counts are.
@@ -105,9 +114,12 @@ impl Measurement {
         Ok(measurement)
     }
 
-    /// Adds what was measured in another boot to those of the boots before.
-    pub fn add_all(all: &mut Vec<Self>, boot: Vec<Self>) {
-        for one in boot {
+    /// Adds what was measured in another boot to those of the boots before, as one pair: what chance has decided in a
+    /// boot is in all of its runs.
+    pub fn add_boot(all: &mut Vec<Self>, boot: Vec<Self>) {
+        for measured in boot {
+            let pair = [0, 1].map(|nth| Sample::mean(measured.pairs.iter().map(|pair| &pair[nth])));
+            let one = Self { pairs: vec![pair], ..measured };
             match all.iter_mut().find(|known| known.workload == one.workload) {
                 Some(known) => known.pairs.extend(one.pairs),
                 None => all.push(one),
@@ -234,14 +246,29 @@ pub mod tests {
     }
 
     #[test]
-    fn boots_add_up() {
+    fn a_boot_is_one_pair_the_mean_of_its_runs() {
         let (data, dir) = measured([50, 40]);
-        let read = || Measurement::read_all(&DISKS, &data, dir.path(), &tables()).unwrap();
+        // Of the second run of ours, each request costs 60.
+        let file = dir.path().join("virtio_blk_rs.2.110");
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(&file, text.replace(" 40 110\n", " 40 160\n")).unwrap();
         let mut all = Vec::new();
         for _ in 0..3 {
-            Measurement::add_all(&mut all, read());
+            let boot = Measurement::read_all(&DISKS, &data, dir.path(), &tables()).unwrap();
+            assert_eq!(boot[0].pairs.len(), 2);
+            Measurement::add_boot(&mut all, boot);
         }
-        assert_eq!((all.len(), all[0].pairs.len()), (1, 6));
+        assert_eq!((all.len(), all[0].pairs.len()), (1, 3));
+        let Comparison { medians, range, .. } = all[0].instructions(|component| component == Component::Module);
+        assert!((medians[0] - 50.0).abs() < 1e-9 && (medians[1] - 50.0).abs() < 1e-9, "{medians:?}");
+        assert!((range.0 - 1.0).abs() < 1e-9 && (range.1 - 1.0).abs() < 1e-9, "{range:?}");
+    }
+
+    #[test]
+    fn the_longest_stretch_of_a_boot_is_that_of_all_its_runs() {
+        let sample = |longest_off, usual_off| Sample { costs: Costs::default(), longest_off, usual_off };
+        let mean = Sample::mean([sample(900.0, 10.0), sample(100.0, 20.0)].iter());
+        assert_eq!((mean.longest_off, mean.usual_off), (900.0, 15.0));
     }
 
     #[test]

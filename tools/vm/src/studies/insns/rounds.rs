@@ -2,15 +2,15 @@
 
 //! What a packet would cost if both drivers had been polled equally often.
 //!
-//! How many packets a round of polling finds is up to the host, and differs from run to run more than the drivers do.
-//! So the cost of a packet is taken as a line over the rounds that it took: the runs of each driver tell how steep it
-//! is, and each run is moved along it to the mean of all rounds. That is fair only where chance alone tells how many
-//! there are, which is so if the usual run of either driver is among those of the other one. Otherwise nothing is
-//! moved.
+//! How many packets a round of polling finds is up to the host, and differs from boot to boot more than the drivers
+//! do. So the cost of a packet is taken as a line over the rounds that it took: the boots of each driver tell how steep
+//! it is, and each boot is moved along it to the mean of all rounds. That is fair only where chance alone tells how
+//! many there are, which is so if the usual boot of either driver is among those of the other one. Otherwise nothing
+//! is moved.
 
 use super::repeats::median;
 
-/// What was counted of a run, per packet.
+/// What was counted in a boot, per packet.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Run {
     /// Rounds of polling.

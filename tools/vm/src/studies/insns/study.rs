@@ -143,7 +143,10 @@ pub const CARDS: Study = Study {
     path_title: "= from the stack to the card",
     criterion: "module + Rust abstractions, at equal rounds of polling",
     rounds: Some(polls),
-    aside: Some(("= with DMA mappings", &[Component::Module, Component::Abstractions, Component::Dma])),
+    aside: Some((
+        "= with mappings, slab and pages",
+        &[Component::Module, Component::Abstractions, Component::Dma, Component::Slab, Component::Pages],
+    )),
     others: &[
         Component::Network,
         Component::Dma,

@@ -54,7 +54,8 @@ const NOTABLE: f64 = 20.0;
 /// When nothing could be counted.
 pub fn run(host: &Host, kernel: &Kernel, plugin: &Path) -> Result<()> {
     let profiler = profiler(kernel, plugin)?;
-    let mut text = format!("\n{}\nper 1000 requests, the mean of two runs\n", qemu::version(&host.qemu)?);
+    let with = format!("{}, {} kernel, {}", qemu::version(&host.qemu)?, kernel.name, kernel.options());
+    let mut text = format!("\n{with}\nper 1000 requests, the mean of two runs\n");
     let mut more = Vec::new();
     for queues in QUEUES {
         let boot = Boot::make(host, kernel, &study::DISKS, &scenario(queues, profiler.clone()))?;
