@@ -30,9 +30,6 @@ const FILES: [&str; 2] = ["file", "copy"];
 /// The size of a file, in MiB.
 const FILE: u64 = 256;
 
-/// Pairs of runs in virtual time: they hardly differ.
-const VIRTUAL_PAIRS: u64 = 4;
-
 /// Milliseconds of a run in virtual time, in all of which the CPU works: many more on the host.
 const VIRTUAL_RUN: u64 = 400;
 
@@ -45,11 +42,13 @@ const NOT_REAL: &str = "what the drivers do on a quiet machine of their own: the
                         without KVM, the emulation are in every number.";
 
 /// What no measurement here tells.
-const CANNOT_TELL: [&str; 5] = [
+const CANNOT_TELL: [&str; 6] = [
     "What either driver does on another machine: absolute speeds are those of this host, and without KVM those of an \
      emulated CPU.",
     "Differences that are smaller than an interval. An interval that holds 1 shows no difference, which is not the \
      same as showing that there is none.",
+    "What differs from boot to boot, such as which pages the buffers are in: all pairs are of one boot, and no \
+     interval has it.",
     "That a single cell is an exception: with so many intervals of 95 %, one in twenty misses its true value.",
     "p99 and p99.9 beyond a step of fio's histogram, which is up to 1.6 % wide; in real time they are the host's \
      scheduler more than the driver, and p99.9 of a short run is the time of a few requests.",
@@ -85,7 +84,7 @@ fn in_virtual_time(host: &Host, kernel: &Kernel, effort: &Effort) -> Result<(Par
     let cells = cells::in_virtual_time(effort.extent);
     // Where a thread of its own serves a disk, the CPU can have fallen idle before a request ends, and its time goes on
     // to the next timer, which the request then has taken.
-    let (pairs, milliseconds) = (VIRTUAL_PAIRS, VIRTUAL_RUN);
+    let (pairs, milliseconds) = (effort.pairs(), VIRTUAL_RUN);
     let run = Run { cells: &cells, pairs, milliseconds, cpus: 1, ioeventfd: Some(false) };
     let mut scenario = scenario("bench-virtual", "fio with both drivers in turn, in virtual time", &run);
     // One CPU that has to wait for its turn on the host seems to have no timer.

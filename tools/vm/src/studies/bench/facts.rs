@@ -43,9 +43,11 @@ pub fn of(host: &Host, kernel: &Kernel) -> Result<Vec<Fact>> {
     Ok(vec![
         Fact::new("host processor", format!("{processor}, {cpus} CPUs")),
         Fact::new("host kernel", read("/proc/sys/kernel/osrelease").trim()),
+        Fact::new("host memory", memory(&read("/proc/meminfo"))),
         Fact::new("load of the host before", load(&read("/proc/loadavg"))),
         Fact::new("QEMU", qemu::version(&host.qemu)?),
         Fact::new("guest kernel", format!("{}, {}", release.trim(), kernel.name)),
+        Fact::new("options of the guest kernel", kernel.options()),
         Fact::new("C compiler", text("CONFIG_CC_VERSION_TEXT")),
         Fact::new("Rust compiler", text("CONFIG_RUSTC_VERSION_TEXT")),
         Fact::new("commit", commit(&host.repo).unwrap_or_else(|| "not known".into())),
@@ -67,6 +69,13 @@ pub fn afterwards(data: &[String]) -> Vec<Fact> {
 fn processor(cpuinfo: &str) -> String {
     let mut names = cpuinfo.lines().filter_map(|line| line.strip_prefix("model name")?.split_once(':'));
     names.next().map_or("not known", |(_, name)| name.trim()).to_owned()
+}
+
+/// The memory in `/proc/meminfo`.
+fn memory(meminfo: &str) -> String {
+    let total = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next());
+    let kib: Option<u64> = total.and_then(|kib| kib.parse().ok());
+    kib.map_or("not known".into(), |kib| format!("{} MiB", kib >> 10))
 }
 
 /// The load of the last minute in `/proc/loadavg`.
@@ -95,6 +104,8 @@ mod tests {
     fn what_the_host_tells_is_read() {
         assert_eq!(processor("processor\t: 0\nmodel name\t: A CPU @ 3 GHz\nmodel name\t: B\n"), "A CPU @ 3 GHz");
         assert_eq!(processor(""), "not known");
+        assert_eq!(memory("MemTotal:       24689732 kB\nMemFree: 1 kB\n"), "24111 MiB");
+        assert_eq!(memory(""), "not known");
         assert_eq!(load("1.50 0.7 0.2 1/100 7\n"), "1.50");
         assert_eq!(load(""), "not known");
     }

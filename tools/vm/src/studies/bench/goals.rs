@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn real_time_is_judged_by_the_mean_and_by_what_is_slower_for_certain() {
-        let ratio = |mean| Ratio { mean, low: mean - 0.1, high: mean + 0.1, pairs: 9 };
+        let ratio = |mean: f64| Ratio::of(&[mean * 1.1, mean / 1.1, mean * 1.000_001]).unwrap();
         assert_eq!(met(&in_real_time(&measured(1.0, &[]), ratio(1.03))), [true, true]);
         assert_eq!(met(&in_real_time(&measured(0.985, &[]), ratio(1.02))), [false, true]);
         let goals = in_real_time(&measured(1.0, &[("null-read-4k-depth1", 0.97)]), ratio(1.03));

@@ -34,7 +34,9 @@ const LEFT_OUT: &str = "what the drivers do on a quiet machine of their own: the
                         without KVM, the emulation are in every number.";
 
 /// What the measurement does not tell.
-const CANNOT_TELL: [&str; 3] = [
+const CANNOT_TELL: [&str; 4] = [
+    "What differs from boot to boot, such as which pages the buffers are in: all pairs are of one boot, and no \
+     interval has it.",
     "What either driver does with a real card: the wire is a hub inside of QEMU, and both ends are in one guest.",
     "Differences that are smaller than an interval. An interval that holds 1 shows no difference, which is not the \
      same as showing that there is none.",

@@ -136,7 +136,7 @@ pub mod tests {
         let samples = [sample(1, 0, 100.0), sample(1, 1, 100.0), sample(2, 1, 200.0), sample(2, 0, 200.0)];
         let comparison = compare(&samples, DRIVERS).unwrap().remove(0);
         let Quantity { pairs, medians, ratio } = comparison.speed;
-        assert_eq!(ratio, Ratio { mean: 1.0, low: 1.0, high: 1.0, pairs: 2 });
+        assert_eq!((ratio.mean, ratio.low, ratio.high, ratio.pairs), (1.0, 1.0, 1.0, 2));
         assert_eq!(medians, [150.0, 150.0]);
         assert_eq!(pairs, [[100.0, 100.0], [200.0, 200.0]]);
     }

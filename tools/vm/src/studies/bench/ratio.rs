@@ -20,6 +20,12 @@ pub struct Ratio {
     pub high: f64,
     /// How many ratios it comes from.
     pub pairs: usize,
+    /// The standard error of its logarithm.
+    #[serde(skip)]
+    error: f64,
+    /// The degrees of freedom of that.
+    #[serde(skip)]
+    freedom: f64,
 }
 
 impl Ratio {
@@ -35,11 +41,33 @@ impl Ratio {
         let logarithms: Vec<f64> = ratios.iter().map(|ratio| ratio.ln()).collect();
         let mean = logarithms.iter().sum::<f64>() / count;
         let variance = logarithms.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0);
-        let quantile = StudentsT::new(0.0, 1.0, count - 1.0).ok()?.inverse_cdf(0.5 + CONFIDENCE / 2.0);
-        let half = quantile * (variance / count).sqrt();
-        let ratio = Self { mean: mean.exp(), low: (mean - half).exp(), high: (mean + half).exp(), pairs };
+        Self::with(mean, (variance / count).sqrt(), count - 1.0, pairs)
+    }
+
+    /// Over ratios of different things: their geometric mean. Its error comes from the errors of each, and not from how
+    /// far they are from each other; its degrees of freedom are those of Welch and Satterthwaite.
+    ///
+    /// `None` for none, or if the interval has no ends.
+    pub fn over(ratios: &[Self]) -> Option<Self> {
+        if ratios.is_empty() {
+            return None;
+        }
+        let count = ratios.len() as f64;
+        let mean = ratios.iter().map(|ratio| ratio.mean.ln()).sum::<f64>() / count;
+        let variance = ratios.iter().map(|ratio| ratio.error.powi(2)).sum::<f64>();
+        let freedom = variance.powi(2) / ratios.iter().map(|r| r.error.powi(4) / r.freedom).sum::<f64>();
+        let freedom = if variance > 0.0 { freedom } else { 1.0 };
+        let pairs = ratios.iter().map(|ratio| ratio.pairs).sum();
+        Self::with(mean, variance.sqrt() / count, freedom, pairs)
+    }
+
+    /// From the mean of logarithms, the standard error of that, and its degrees of freedom.
+    fn with(mean: f64, error: f64, freedom: f64, pairs: usize) -> Option<Self> {
+        let quantile = StudentsT::new(0.0, 1.0, freedom).ok()?.inverse_cdf(0.5 + CONFIDENCE / 2.0);
+        let half = quantile * error;
+        let (low, high) = ((mean - half).exp(), (mean + half).exp());
         // Numbers that are far enough from each other have an interval that has none.
-        (ratio.low > 0.0 && ratio.high.is_finite()).then_some(ratio)
+        (low > 0.0 && high.is_finite()).then_some(Self { mean: mean.exp(), low, high, pairs, error, freedom })
     }
 }
 
@@ -97,6 +125,36 @@ mod tests {
         for ratios in [&[][..], &[1.0], &[1.0, 0.0], &[1.0, -1.0], &[1.0, f64::NAN], &[1e300, 1e-300]] {
             assert_eq!(Ratio::of(ratios), None, "{ratios:?}");
         }
+    }
+
+    #[test]
+    fn the_error_over_several_is_that_of_their_mean() {
+        // Two with a standard error of 0.1/sqrt(3) and 2 degrees of freedom: half of sqrt(2) times that, and 4.
+        let ratios = |factor: f64| [0.1, 0.2, 0.3].map(|logarithm: f64| factor * logarithm.exp());
+        let both = [Ratio::of(&ratios(1.0)).unwrap(), Ratio::of(&ratios(10.0)).unwrap()];
+        let over = Ratio::over(&both).unwrap();
+        let half = 2.776_445 * 0.1 / 3f64.sqrt() / 2f64.sqrt();
+        assert!((over.mean.ln() - 0.2 - 10f64.ln() / 2.0).abs() < 1e-12, "{over:?}");
+        assert!(((over.high / over.mean).ln() - half).abs() < 1e-5, "{over:?}");
+        assert!(((over.mean / over.low).ln() - half).abs() < 1e-5, "{over:?}");
+        assert_eq!(over.pairs, 6);
+    }
+
+    #[test]
+    fn the_less_certain_of_two_decides_how_certain_both_are() {
+        // Standard errors of 0.1/sqrt(3) and 0.2/sqrt(3): 0.05^2 / ((0.01^2 + 0.04^2) / 2) = 2.941176 degrees.
+        let ratio = |factor: f64| Ratio::of(&[0.1, 0.2, 0.3].map(|logarithm: f64| (factor * logarithm).exp())).unwrap();
+        let over = Ratio::over(&[ratio(1.0), ratio(2.0)]).unwrap();
+        let half = 3.218_759 * (0.05f64 / 3.0).sqrt() / 2.0;
+        assert!(((over.high / over.mean).ln() - half).abs() < 1e-5, "{over:?}");
+    }
+
+    #[test]
+    fn one_alone_is_as_certain_as_it_is() {
+        let one = Ratio::of(&[1.0, 1.1, 1.3]).unwrap();
+        let over = Ratio::over(&[one]).unwrap();
+        assert!((over.low - one.low).abs() < 1e-9 && (over.high - one.high).abs() < 1e-9, "{one:?} {over:?}");
+        assert_eq!(Ratio::over(&[]), None);
     }
 
     #[test]

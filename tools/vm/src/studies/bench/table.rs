@@ -39,7 +39,7 @@ fn part(part: &Part) -> String {
             let _ = writeln!(text, "  {}", line(row, width));
         }
     }
-    let Ratio { mean, low, high, pairs } = part.overall;
+    let Ratio { mean, low, high, pairs, .. } = part.overall;
     let _ = writeln!(text, "\n  all cells: {mean:.3} x C ({low:.3} .. {high:.3}), {pairs} pairs");
     for goal in &part.goals {
         let _ = writeln!(text, "  {}  {}: {}", if goal.met { "met   " } else { "missed" }, goal.text, goal.found);
