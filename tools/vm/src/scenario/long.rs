@@ -28,6 +28,7 @@ pub fn scenarios(effort: &Effort) -> Vec<Scenario> {
         lifecycle(loops),
         peers(loops, seconds),
         long(subjects::stalls("stalls-long", &Stalls { pauses: 3, pause: 60, slow_requests: 300 }), 30),
+        lvm(),
         long(subjects::ends("kexec", "kexec"), 15),
         long(subjects::ends("poweroff", "poweroff"), 15),
     ]
@@ -38,6 +39,15 @@ fn long(mut scenario: Scenario, limit: u64) -> Scenario {
     scenario.limit = minutes(limit);
     scenario.idle = minutes(15);
     scenario
+}
+
+/// LVM of the host, with both drivers.
+fn lvm() -> Scenario {
+    let mut scenario = Scenario::debug("lvm", "what LVM takes and refuses, with the C driver and ours", "lvm")
+        .var("oracle", "virtio_blk")
+        .disk(Disk::scratch("main", 64));
+    scenario.host_root = true;
+    long(scenario, 15)
 }
 
 fn matrix(seconds: u64) -> Scenario {

@@ -224,6 +224,13 @@ pub const NEEDS: &[Need] = &[
         bookworm: &["socat"],
         trixie: &["socat"],
     },
+    Need {
+        what: "LVM",
+        purpose: For::LongTests,
+        probe: Probe::AnyFile(&["/usr/sbin/lvm"]),
+        bookworm: &["lvm2"],
+        trixie: &["lvm2"],
+    },
     Need { what: "gdb", purpose: For::Debugger, probe: Probe::Program("gdb"), bookworm: &["gdb"], trixie: &["gdb"] },
 ];
 
@@ -417,6 +424,7 @@ mod tests {
             ("Sphinx", &[For::Book]),
             ("gdb", &[For::Debugger]),
             ("socat", &[For::LongTests]),
+            ("LVM", &[For::LongTests]),
         ] {
             for purpose in [For::Everything, For::Checks, For::Book, For::Debugger, For::LongTests] {
                 let expected = purposes.contains(&purpose);
