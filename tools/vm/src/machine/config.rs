@@ -23,14 +23,18 @@ const FIRST_PORT: usize = 0x4;
 const SHARED_PORT: usize = 0xf;
 /// First slot of the network cards, which are between them.
 const FIRST_CARD: usize = 0xa;
-/// First slot of the disks present at boot. The slots from 0x1f on belong to the chipset.
+/// Slot of the device that KUnit tries drivers of PCI devices with, the last one of those of cards.
+const TEST_DEVICE: usize = 0xe;
+/// First slot of the disks present at boot.
 const FIRST_DISK: usize = 0x10;
+/// Slot of the entropy device, behind the disks. The slots from 0x1f on belong to the chipset.
+const ENTROPY: usize = 0x1e;
 /// The last slot of other devices, the others of which are before it. Machines that have some have few disks.
 const LAST_OTHER: usize = 0x1b;
 /// How many root ports, cards and disks fit between those.
 const MAX_PORTS: usize = FIRST_CARD - FIRST_PORT;
-const MAX_CARDS: usize = SHARED_PORT - FIRST_CARD;
-const MAX_DISKS: usize = 0x1f - FIRST_DISK;
+const MAX_CARDS: usize = TEST_DEVICE - FIRST_CARD;
+const MAX_DISKS: usize = ENTROPY - FIRST_DISK;
 
 /// Five-level page tables cost an emulated CPU a memory access more on every miss.
 const EMULATED_CPU: &str = "max,la57=off";
@@ -224,17 +228,17 @@ impl Config<'_> {
         }
     }
 
-    /// A device of another kind, for the sample that drives it. In the last slot, so that it is in nobody's way.
+    /// A device of another kind, for the sample that drives it.
     fn entropy(&self, args: &mut Args) {
         if self.machine == Machine::Q35 {
-            args.add("-device", format!("{},addr=1e", self.driver("rng")));
+            args.add("-device", format!("{},addr={ENTROPY:x}", self.driver("rng")));
         }
     }
 
     /// A device with memory and I/O ports that does nothing by itself, for the KUnit suite of PCI drivers.
     fn pci_test_device(&self, args: &mut Args) {
         if self.machine == Machine::Q35 {
-            args.add("-device", "pci-testdev,addr=1d");
+            args.add("-device", format!("pci-testdev,addr={TEST_DEVICE:x}"));
         }
     }
 
@@ -410,6 +414,23 @@ mod tests {
             let args = c.args();
             assert!(args.iter().any(|a| a.contains("pcie-root-port")));
             assert!(!args.iter().any(|a| a.contains("disk-b")), "a spare disk is not plugged in at boot");
+        });
+    }
+
+    #[test]
+    fn a_machine_with_all_disks_that_there_is_room_for_has_no_slot_twice() {
+        let disks: Vec<Disk> = (0..MAX_DISKS).map(|n| Disk::scratch(&format!("d{n}"), 1)).collect();
+        config(Machine::Q35, &disks, &Accel::Kvm, |c| {
+            // Machines with other devices have fewer disks.
+            let args = c.args().into_iter().filter(|arg| !arg.starts_with("edu") && !arg.starts_with("pvpanic"));
+            let args = args.collect::<Vec<_>>().join(" ").replace('"', "").replace("addr:", "addr=");
+            let slots = args.split("addr=").skip(1).filter_map(|rest| rest.split([',', '}', ' ']).next());
+            let mut slots: Vec<&str> = slots.collect();
+            let count = slots.len();
+            assert!(count > MAX_DISKS, "{args}");
+            slots.sort_unstable();
+            slots.dedup();
+            assert_eq!(slots.len(), count, "{args}");
         });
     }
 
