@@ -82,6 +82,17 @@ a_busy_card_goes_down_and_up() {
 	calm "$DOWNS"
 }
 
+a_busy_cards_interrupt_has_its_name() {
+	flooded
+	grep -qw left /proc/interrupts
+	on left ip link set left name renamed
+	grep -qw renamed /proc/interrupts
+	refused grep -qw left /proc/interrupts
+	on left ip link set renamed name left
+	grep -qw left /proc/interrupts
+	calm 1
+}
+
 a_card_comes_up_in_a_flood() {
 	begin right ping -q -f -n -s 1400 "$(v4_of left)" >/tmp/flood.right 2>&1
 	on right ip neigh replace "$(v4_of left)" lladdr "$(mac_of left)" dev right nud permanent
@@ -268,8 +279,8 @@ the_modules_unload() {
 }
 
 cases the_modules_load a_busy_card_survives_unbind_and_bind a_busy_cards_rings_change \
-	a_busy_card_goes_down_and_up a_card_comes_up_in_a_flood the_cable_is_pulled_and_plugged_in \
-	the_cable_is_pulled_while_the_card_is_down a_card_that_hangs_is_reset everything_at_once \
-	the_driver_leaves_while_it_is_asked \
+	a_busy_card_goes_down_and_up a_busy_cards_interrupt_has_its_name a_card_comes_up_in_a_flood \
+	the_cable_is_pulled_and_plugged_in the_cable_is_pulled_while_the_card_is_down a_card_that_hangs_is_reset \
+	everything_at_once the_driver_leaves_while_it_is_asked \
 	the_module_unloads_under_traffic the_machine_sleeps_with_busy_cards a_card_that_is_down_sleeps_too \
 	no_socket_buffer_is_lost the_modules_unload

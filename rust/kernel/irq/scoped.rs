@@ -33,38 +33,57 @@ impl<T: Handler + Send + ?Sized> Handler for Arc<T> {
     }
 }
 
+/// Something with a name that C may read at any time.
+///
+/// # Safety
+///
+/// [`name`](Self::name) must return a string in memory that stays at its place for as long as the
+/// value lives, also when that is moved. Its characters may change; whoever reads it meanwhile must
+/// find a NUL in that memory.
+pub unsafe trait Named: Send + Sync {
+    /// Returns the name.
+    fn name(&self) -> *const c_char;
+}
+
+// SAFETY: The string is in memory of its own, and nobody changes it.
+unsafe impl Named for CString {
+    fn name(&self) -> *const c_char {
+        self.as_char_ptr()
+    }
+}
+
 /// A handler and the line that it is for.
 ///
 /// Not visible outside of this module, so that only the scope starts and stops it.
 #[pin_data]
-struct Line<T> {
+struct Line<T, N> {
     irq: u32,
     flags: Flags,
-    /// The name in `/proc/interrupts`, which C refers to.
-    name: CString,
+    /// Who has the name in `/proc/interrupts`, which C refers to.
+    named: N,
     #[pin]
     handler: T,
 }
 
-impl<T> Line<T> {
+impl<T, N> Line<T, N> {
     /// What tells this handler from the others of the line.
     fn cookie(&self) -> *mut c_void {
         core::ptr::from_ref(self).cast_mut().cast()
     }
 }
 
-impl<T: Handler + Send> Resource for Line<T> {
+impl<T: Handler + Send, N: Named> Resource for Line<T, N> {
     fn start(&self) -> Result {
         // SAFETY:
-        // - `handle_callback` expects the cookie of a `Line<T>`, which is initialized.
-        // - The line and the name stay in place. The scope calls `stop` before they are freed, and
-        //   before what the handler borrows ends.
+        // - `handle_callback` expects the cookie of a `Line<T, N>`, which is initialized.
+        // - The line stays in place, and so does the name, by the requirement of `Named`. The scope
+        //   calls `stop` before they are freed, and before what the handler borrows ends.
         to_result(unsafe {
             bindings::request_irq(
                 self.irq,
-                Some(handle_callback::<T>),
+                Some(handle_callback::<T, N>),
                 self.flags.into_inner(),
-                self.name.as_char_ptr(),
+                self.named.name(),
                 self.cookie(),
             )
         })
@@ -78,13 +97,13 @@ impl<T: Handler + Send> Resource for Line<T> {
 
 /// # Safety
 ///
-/// `cookie` must be that of a [`Line<T>`] that has started and is not yet stopped.
-unsafe extern "C" fn handle_callback<T: Handler>(
+/// `cookie` must be that of a [`Line<T, N>`] that has started and is not yet stopped.
+unsafe extern "C" fn handle_callback<T: Handler, N>(
     _irq: c_int,
     cookie: *mut c_void,
 ) -> bindings::irqreturn_t {
     // SAFETY: By the requirement of this function.
-    let line = unsafe { &*cookie.cast_const().cast::<Line<T>>() };
+    let line = unsafe { &*cookie.cast_const().cast::<Line<T, N>>() };
 
     // CAST: The type is `repr(u32)`.
     bindings::irqreturn_t(line.handler.handle() as c_uint)
@@ -147,12 +166,12 @@ unsafe extern "C" fn handle_callback<T: Handler>(
 /// }
 /// # let _ = open;
 /// ```
-pub struct ScopedRegistration<'a, T: Handler + Send>(Scoped<'a, Line<T>>);
+pub struct ScopedRegistration<'a, T: Handler + Send, N: Named = CString>(Scoped<'a, Line<T, N>>);
 
 impl<'a, T: Handler + Send + 'a> ScopedRegistration<'a, T> {
     /// Requests the line. The handler can run before this returns.
     ///
-    /// `name` is what `/proc/interrupts` shows.
+    /// `name` is what `/proc/interrupts` shows; it is copied.
     ///
     /// # Context
     ///
@@ -174,12 +193,36 @@ impl<'a, T: Handler + Send + 'a> ScopedRegistration<'a, T> {
     where
         Error: From<E>,
     {
-        let name = CString::try_from(name)?;
+        Self::named_after(scope, request, flags, CString::try_from(name)?, handler)
+    }
+}
+
+impl<'a, T: Handler + Send + 'a, N: Named + 'a> ScopedRegistration<'a, T, N> {
+    /// Does what [`new`](ScopedRegistration::new) does, but `/proc/interrupts` shows the name that
+    /// `named` has at that time, as of a network device that may be renamed.
+    ///
+    /// # Context
+    ///
+    /// As for [`new`](ScopedRegistration::new).
+    ///
+    /// # Errors
+    ///
+    /// As for [`new`](ScopedRegistration::new).
+    pub fn named_after<E>(
+        scope: &'a Scope<'a>,
+        request: IrqRequest<'a>,
+        flags: Flags,
+        named: N,
+        handler: impl PinInit<T, E>,
+    ) -> Result<Self>
+    where
+        Error: From<E>,
+    {
         let irq = request.irq();
         let line = try_pin_init!(Line {
             irq,
             flags,
-            name,
+            named,
             handler <- handler,
         }? Error);
 
@@ -187,7 +230,7 @@ impl<'a, T: Handler + Send + 'a> ScopedRegistration<'a, T> {
     }
 }
 
-impl<T: Handler + Send> ScopedRegistration<'_, T> {
+impl<T: Handler + Send, N: Named> ScopedRegistration<'_, T, N> {
     /// Returns the handler.
     pub fn handler(&self) -> &T {
         &self.0.handler

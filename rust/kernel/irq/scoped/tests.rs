@@ -20,6 +20,7 @@ use crate::{
     error::to_result,
     faux,
     prelude::*,
+    str::CString,
     sync::{
         atomic::{
             ordering::Relaxed,
@@ -73,6 +74,17 @@ impl SoftLine {
         // SAFETY: The line and the device are there until those who use them are gone: cases drop
         // the line last.
         unsafe { IrqRequest::new(&*dev, self.irq) }
+    }
+
+    /// Where C finds the name of the only handler.
+    fn name(&self) -> *const c_char {
+        // SAFETY: The line was allocated by `new`.
+        let desc = unsafe { bindings::irq_to_desc(self.irq) };
+        // SAFETY: As above, so it has a descriptor.
+        let action = unsafe { (*desc).action };
+
+        // SAFETY: There is a handler, and the case that asks is who ends it.
+        unsafe { (*action).name }
     }
 
     /// Raises an interrupt, and returns when its handlers have run.
@@ -138,6 +150,29 @@ mod cases {
         // The handler was dropped.
         assert!(Arc::into_unique_or_drop(counter).is_some());
         Ok(())
+    }
+
+    #[test]
+    fn a_handler_has_the_very_name_that_another_has() -> Result {
+        let line = SoftLine::new()?;
+        let counter = Counter::new()?;
+
+        with_scope(|scope| {
+            let named = CString::try_from(c"rust_test")?;
+            let name = named.as_char_ptr();
+            let flags = Flags::TRIGGER_NONE;
+            let registration = ScopedRegistration::named_after(
+                scope,
+                line.request(),
+                flags,
+                named,
+                counter.clone(),
+            )?;
+
+            assert_eq!(line.name(), name);
+            drop(registration);
+            Ok(())
+        })
     }
 
     #[test]

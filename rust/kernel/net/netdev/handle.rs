@@ -14,7 +14,11 @@ use super::{
     Operations,
     Rtnl, //
 };
-use crate::sync::rcu;
+use crate::{
+    irq,
+    prelude::*,
+    sync::rcu, //
+};
 use core::{
     marker::PhantomData,
     ops::Deref,
@@ -53,6 +57,16 @@ unsafe impl<T: Operations> Send for Handle<'_, T> {}
 
 // SAFETY: As above.
 unsafe impl<T: Operations> Sync for Handle<'_, T> {}
+
+// SAFETY: The reference keeps the memory of the device in its place, which has the name. That ends
+// with a NUL, but for a moment while a new name is made that is too long; what follows in the same
+// structure has zero bytes.
+unsafe impl<T: Operations> irq::Named for Handle<'_, T> {
+    fn name(&self) -> *const c_char {
+        // SAFETY: By the type invariant, the device is there.
+        unsafe { (&raw const (*self.dev.as_ptr()).name).cast() }
+    }
+}
 
 impl<'bound, T: Operations> Handle<'bound, T> {
     /// # Safety

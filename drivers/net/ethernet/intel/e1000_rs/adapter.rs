@@ -94,6 +94,10 @@ use super::{
 
 /// The Ethernet header and the frame check sequence.
 pub(crate) const OVERHEAD: u32 = 14 + 4;
+
+/// The interrupt, which has the name of the device.
+type Irq<'bound> = ScopedRegistration<'bound, Arc<Adapter<'bound>>, Handle<'bound, E1000>>;
+
 /// A bound card.
 #[pin_data]
 pub(crate) struct Adapter<'bound> {
@@ -145,7 +149,7 @@ pub(crate) struct Adapter<'bound> {
     pub(crate) testing: Atomic<bool>,
     /// The interrupt, while the interface is up.
     #[pin]
-    pub(crate) irq: SpinLockIrq<Option<ScopedRegistration<'bound, Arc<Adapter<'bound>>>>>,
+    pub(crate) irq: SpinLockIrq<Option<Irq<'bound>>>,
     pub(crate) watchdog: ScopedWork<'bound, Adapter<'bound>, WATCHDOG>,
     pub(crate) reset_work: ScopedWork<'bound, Adapter<'bound>, RESET>,
     /// What keeps the device switched on; `None` while it is suspended.
@@ -506,17 +510,17 @@ impl<'bound> Adapter<'bound> {
     ///
     /// # Errors
     ///
-    /// Those of [`ScopedRegistration::new`].
+    /// Those of [`ScopedRegistration::named_after`].
     pub(crate) fn request_irq(
         this: &Arc<Self>,
         dev: &Device<'bound, E1000>,
         rtnl: &Rtnl,
     ) -> Result {
-        let irq = ScopedRegistration::new(
+        let irq = ScopedRegistration::named_after(
             this.scope,
             this.pdev.irq_line()?,
             irq::Flags::SHARED,
-            &dev.name(),
+            dev.handle(),
             Ok::<_, Error>(this.clone()),
         )
         .inspect_err(|err| {
