@@ -232,6 +232,35 @@ everything_at_once() {
 	calm "$COMMANDS"
 }
 
+# A process that a signal does not wake up has another letter.
+sleeps_lightly() {
+	[ "$(cut -d' ' -f3 "/proc/$1/stat")" = S ]
+}
+
+# centiseconds: since the machine was started.
+centiseconds() {
+	cut -d' ' -f1 /proc/uptime | tr -d .
+}
+
+# It waits with the lock that all need who ask a card for something. Half of the whole time is a wait that a signal does
+# not end, and half of it one that it does.
+a_signal_ends_the_last_wait_of_a_self_test() {
+	begun=$(centiseconds)
+	on left ethtool -t left online
+	whole=$(($(centiseconds) - begun))
+	begun=$(centiseconds)
+	begin left ethtool -t left online >/tmp/test
+	wait_for 30 sleeps_lightly $!
+	kill $!
+	status=0
+	wait $! || status=$?
+	half=$(($(centiseconds) - begun))
+	[ $status -eq 143 ]
+	[ $((half * 8)) -lt $((whole * 7)) ]
+	works
+	note "${half}0 ms, and ${whole}0 ms without the signal"
+}
+
 # asked COMMAND...: the card, for as long as /tmp/asked is there.
 asked() {
 	while [ -e /tmp/asked ]; do
@@ -281,6 +310,6 @@ the_modules_unload() {
 cases the_modules_load a_busy_card_survives_unbind_and_bind a_busy_cards_rings_change \
 	a_busy_card_goes_down_and_up a_busy_cards_interrupt_has_its_name a_card_comes_up_in_a_flood \
 	the_cable_is_pulled_and_plugged_in the_cable_is_pulled_while_the_card_is_down a_card_that_hangs_is_reset \
-	everything_at_once the_driver_leaves_while_it_is_asked \
+	a_signal_ends_the_last_wait_of_a_self_test everything_at_once the_driver_leaves_while_it_is_asked \
 	the_module_unloads_under_traffic the_machine_sleeps_with_busy_cards a_card_that_is_down_sleeps_too \
 	no_socket_buffer_is_lost the_modules_unload

@@ -24,6 +24,8 @@ use kernel::{
     },
     netdev_err,
     netdev_info,
+    new_condvar,
+    new_mutex,
     prelude::*,
     sync::{
         atomic::{
@@ -34,9 +36,12 @@ use kernel::{
             dma_mb,
             Read, //
         },
-        Arc, //
-    }, //
+        Arc,
+        CondVarTimeoutResult, //
+    },
+    time::msecs_to_jiffies, //
 };
+use pin_init::stack_pin_init;
 
 use super::{
     adapter::Adapter,
@@ -112,6 +117,21 @@ const MORE_PATTERNS: [(usize, u32, u32); 4] = [
 const RCTL_BITS: u32 = 0x06df_b3fe;
 /// Bits of the status register that cannot be written.
 const STATUS_BITS: u32 = 0xffff_f833;
+
+/// Sleeps for milliseconds, or until there is a signal (C: `msleep_interruptible`).
+fn msleep_interruptible(milliseconds: u32) {
+    stack_pin_init!(let nobody = new_condvar!("e1000_rs::nobody"));
+    stack_pin_init!(let nothing = new_mutex!((), "e1000_rs::nothing"));
+    let mut guard = nothing.lock();
+    let mut left = msecs_to_jiffies(milliseconds);
+
+    // Whoever else wakes the task up does not mean this.
+    while let CondVarTimeoutResult::Woken { jiffies } =
+        nobody.wait_interruptible_timeout(&mut guard, left)
+    {
+        left = jiffies;
+    }
+}
 
 /// Collects causes of interrupts.
 struct Causes<'bound> {
@@ -191,7 +211,7 @@ impl<'bound> Adapter<'bound> {
             *to = result;
         }
         // The link comes back meanwhile.
-        msleep(4000);
+        msleep_interruptible(4000);
     }
 
     /// C: `e1000_link_test`.
