@@ -7,17 +7,18 @@
  * there is room, the parts can as well be in the ring itself: both kinds are
  * told apart for each buffer when it comes out.
  *
- * Split rings that do not go in order have functions of their own here, which
- * decide once for a buffer what virtio_ring.c asks for each part; those whose
- * buffers are mapped are only emptied here. They leave
- * desc_state, desc_extra, the list of free descriptors and all indexes as those
- * of virtio_ring.c would, so that each can take back what the other has added.
+ * Rings that do not go in order have functions of their own, which decide once
+ * for a buffer what virtio_ring.c asks for each part: split ones here, packed
+ * ones in virtio_ring_direct_packed.h. Split rings whose buffers are mapped are
+ * only emptied here. All leave desc_state, desc_extra, the list of free
+ * descriptors and all indexes as those of virtio_ring.c would, so that each can
+ * take back what the other has added.
  */
 #ifdef CONFIG_RUST_VIRTIO_ABSTRACTIONS
 #include <linux/virtio_ring_direct.h>
 
 /* Whether buffers are added here: nothing has to be mapped for the device. */
-static __always_inline bool direct_adds(const struct vring_virtqueue *vq)
+static __always_inline bool direct_is_split(const struct vring_virtqueue *vq)
 {
 	return vq->layout == VQ_LAYOUT_SPLIT && !vq->use_map_api;
 }
@@ -240,6 +241,21 @@ static int direct_add_table(struct vring_virtqueue *vq,
 	return direct_publish(vq, 1, next, data, table);
 }
 
+/*
+ * Breaks a ring of num descriptors whose device has used what it was not given.
+ */
+static noinline void *direct_bad_id(struct vring_virtqueue *vq, u32 id,
+				    unsigned int num)
+{
+	if (id >= num)
+		BAD_RING(vq, "id %u out of range\n", id);
+	else
+		BAD_RING(vq, "id %u is not a head!\n", id);
+	return NULL;
+}
+
+#include "virtio_ring_direct_packed.h"
+
 /**
  * virtqueue_add_sgs_direct - expose buffers to the other end, in the ring itself
  * @_vq: the virtqueue
@@ -264,9 +280,12 @@ int virtqueue_add_sgs_direct(struct virtqueue *_vq, struct scatterlist *sgs[],
 	bool indirect = vq->indirect;
 	int ret;
 
-	if (likely(direct_adds(vq)))
+	if (likely(direct_is_split(vq)))
 		return direct_add_ring(vq, sgs, total_sg, out_sgs, in_sgs,
 				       data);
+	if (likely(direct_is_packed(vq)))
+		return direct_add_packed(vq, sgs, total_sg, out_sgs, in_sgs,
+					 data);
 
 	/* What is decided for one buffer does not count for others. */
 	vq->indirect = false;
@@ -302,7 +321,7 @@ int virtqueue_add_sgs_indirect(struct virtqueue *_vq,
 {
 	struct vring_virtqueue *vq = to_vvq(_vq);
 
-	if (likely(direct_adds(vq))) {
+	if (likely(direct_is_split(vq))) {
 		if (virtqueue_use_indirect(vq, total_sg))
 			return direct_add_table(vq, sgs, total_sg, out_sgs,
 						in_sgs, data, gfp);
@@ -314,16 +333,6 @@ int virtqueue_add_sgs_indirect(struct virtqueue *_vq,
 			     false, gfp, 0);
 }
 EXPORT_SYMBOL_GPL(virtqueue_add_sgs_indirect);
-
-/* Breaks a ring whose device has used what it was not given. */
-static noinline void *direct_bad_id(struct vring_virtqueue *vq, u32 id)
-{
-	if (id >= vq->split.vring.num)
-		BAD_RING(vq, "id %u out of range\n", id);
-	else
-		BAD_RING(vq, "id %u is not a head!\n", id);
-	return NULL;
-}
 
 /* Frees the table of a buffer that is taken out. Returns its data. */
 static noinline void *direct_free_table(struct vring_virtqueue *vq,
@@ -384,11 +393,11 @@ static __always_inline void *direct_get_split(struct vring_virtqueue *vq,
 	*len = vring_read_split_used_len(vq, used);
 
 	if (unlikely(head >= vring->num))
-		return direct_bad_id(vq, head);
+		return direct_bad_id(vq, head, vring->num);
 	state = &vq->split.desc_state[head];
 	data = state->data;
 	if (unlikely(!data))
-		return direct_bad_id(vq, head);
+		return direct_bad_id(vq, head, vring->num);
 
 	direct_put_back(vq, head, is_mapped);
 	used = ++vq->last_used_idx;
@@ -430,8 +439,10 @@ void *virtqueue_get_buf_direct(struct virtqueue *_vq, unsigned int *len)
 {
 	struct vring_virtqueue *vq = to_vvq(_vq);
 
-	if (likely(direct_adds(vq)))
+	if (likely(direct_is_split(vq)))
 		return direct_get_split(vq, len, false);
+	if (likely(direct_is_packed(vq)))
+		return direct_get_packed(vq, len);
 	if (vq->layout == VQ_LAYOUT_SPLIT)
 		return direct_get_mapped(vq, len);
 	return virtqueue_get_buf_ctx(_vq, len, NULL);

@@ -12,10 +12,7 @@ use super::{
         Session,
         MODERN, //
     },
-    driver::{
-        Buffer,
-        Echo, //
-    },
+    driver::Echo,
     queue::{
         add,
         pop,
@@ -39,6 +36,14 @@ const RINGS: &[(&str, &[u32])] = &[
     ),
     ("packed", &[INDIRECT, bindings::VIRTIO_F_RING_PACKED]),
     (
+        "packed, platform",
+        &[
+            INDIRECT,
+            bindings::VIRTIO_F_RING_PACKED,
+            bindings::VIRTIO_F_ACCESS_PLATFORM,
+        ],
+    ),
+    (
         "packed, in order",
         &[
             INDIRECT,
@@ -46,6 +51,12 @@ const RINGS: &[(&str, &[u32])] = &[
             bindings::VIRTIO_F_IN_ORDER,
         ],
     ),
+];
+
+/// Others.
+const WITHOUT_TABLES: &[(&str, &[u32])] = &[
+    ("split", &[]),
+    ("packed", &[bindings::VIRTIO_F_RING_PACKED]),
 ];
 
 /// A driver with one queue, of `size` descriptors.
@@ -61,6 +72,19 @@ fn set_up(bits: &[u32], size: u16) -> Result<Session> {
     };
 
     Session::new(plan, options)
+}
+
+/// Adds a buffer of so many parts, all of which the device reads.
+fn add_parts(session: &Session, queue: &Virtqueue<Echo>, id: u32, parts: usize) -> Result {
+    let buffer = session.buffer(id)?;
+    let added = queue.lock().add(buffer, |buffer, list| {
+        for _ in 0..parts {
+            list.device_readable(&buffer.request[0])?;
+        }
+        Ok(())
+    });
+
+    added.map_err(|err| err.error)
 }
 
 /// Adds buffers of two parts until there is no room. Returns how many.
@@ -235,17 +259,8 @@ mod cases {
             for (parts, indirect) in [(1, false), (4, false), (5, true)] {
                 let session = set_up(bits, 256)?;
                 let queue = session.queue(0)?;
-                let buffer = session.buffer(0)?;
-                let added = queue.lock().add(buffer, |buffer, list| {
-                    let Buffer { request, .. } = buffer;
 
-                    for _ in 0..parts {
-                        list.device_readable(&request[0])?;
-                    }
-                    Ok(())
-                });
-
-                added.map_err(|err| err.error)?;
+                add_parts(&session, &queue, 0, parts)?;
 
                 let came = turn(&session, &queue)?;
 
@@ -257,16 +272,39 @@ mod cases {
 
     #[test]
     fn a_device_without_tables_gets_none() -> Result {
-        let session = set_up(&[], 8)?;
-        let queue = session.queue(0)?;
+        for &(name, bits) in WITHOUT_TABLES {
+            let session = set_up(bits, 8)?;
+            let queue = session.queue(0)?;
 
-        ensure_eq!(fill(&session, &queue, 0)?, 4);
-        for id in 0..4 {
-            ensure_eq!(turn(&session, &queue)?, (id, false));
+            ensure_eq!((name, fill(&session, &queue, 0)?), (name, 4));
+            for id in 0..4 {
+                ensure_eq!((name, turn(&session, &queue)?), (name, (id, false)));
+            }
+            // The ring was full: still none.
+            add(&session, &queue, 4)?;
+            ensure_eq!((name, turn(&session, &queue)?), (name, (4, false)));
         }
-        // The ring was full: still none.
-        add(&session, &queue, 4)?;
-        ensure_eq!(turn(&session, &queue)?, (4, false));
+        Ok(())
+    }
+
+    #[test]
+    fn a_buffer_may_take_the_whole_ring() -> Result {
+        for &(name, bits) in WITHOUT_TABLES {
+            let mut session = set_up(bits, 8)?;
+            let queue = session.queue(0)?;
+
+            // So that the others go past the end of the ring.
+            add(&session, &queue, 0)?;
+            ensure_eq!((name, turn(&session, &queue)?), (name, (0, false)));
+            for id in 1..4 {
+                add_parts(&session, &queue, id, 8)?;
+                ensure_eq!((name, queue.lock().num_free()), (name, 0));
+                ensure_eq!((name, turn(&session, &queue)?), (name, (id, false)));
+            }
+            ensure_eq!((name, queue.lock().num_free()), (name, 8));
+            session.remove_device();
+            ensure_eq!((name, session.device().mappings()), (name, 0));
+        }
         Ok(())
     }
 }
