@@ -2,19 +2,23 @@
 # Allocations that fail on purpose, those of one module alone. Sourced after lib.sh.
 
 FAULTS=/sys/kernel/debug/failslab
+PAGE_FAULTS=/sys/kernel/debug/fail_page_alloc
 # More allocations than any probe has.
 MANY=1000000
 
 can_fail() {
-	[ -d $FAULTS ] || skip 'this kernel cannot let allocations fail'
+	[ -d $FAULTS ] && [ -d $PAGE_FAULTS ] || skip 'this kernel cannot let allocations fail'
 }
 
 # let_allocations_fail: once a boot.
 let_allocations_fail() {
 	# No word about each failure, and sleeping allocations fail as well.
-	echo 0 >$FAULTS/verbose
-	echo N >$FAULTS/ignore-gfp-wait
-	echo 32 >$FAULTS/stacktrace-depth
+	for attr in $FAULTS $PAGE_FAULTS; do
+		echo 0 >$attr/verbose
+		echo N >$attr/ignore-gfp-wait
+		echo 32 >$attr/stacktrace-depth
+	done
+	echo 0 >$PAGE_FAULTS/min-order
 	# Two things that the kernel does for each interrupt cannot fail without a warning: the entries in /proc are
 	# made without a look at errors, and the table of interrupts counts on being written.
 	for cache in /sys/kernel/slab/*/failslab; do
@@ -24,9 +28,16 @@ let_allocations_fail() {
 		esac
 	done
 	echo Y >$FAULTS/cache-filter
-	function_range mas_store_gfp
-	echo "$start" >$FAULTS/reject-start
-	echo "$end" >$FAULTS/reject-end
+	leave_alone $FAULTS mas_store_gfp
+	# Pages for such a cache are a failure of it.
+	leave_alone $PAGE_FAULTS new_slab
+}
+
+# leave_alone FAULTS FUNCTION: what the function asks for does not fail.
+leave_alone() {
+	function_range "$2"
+	echo "$start" >"$1/reject-start"
+	echo "$end" >"$1/reject-end"
 }
 
 # function_range NAME: where a function of the kernel starts, and the next one.
@@ -42,6 +53,8 @@ aim() {
 	can_fail
 	start=$(cat "/sys/module/$1/sections/.text")
 	size=$(cat "/sys/module/$1/coresize")
-	echo "$start" >$FAULTS/require-start
-	printf '0x%x' $((start + size)) >$FAULTS/require-end
+	for attr in $FAULTS $PAGE_FAULTS; do
+		echo "$start" >$attr/require-start
+		printf '0x%x' $((start + size)) >$attr/require-end
+	done
 }

@@ -57,7 +57,7 @@ pub fn short() -> Vec<Scenario> {
     lifecycle.cards[1] = Card::new("right").model(OTHER_MODEL);
     let mut bounced = trade("net-bounced", DRIVERS[1], BOUNCED, &traffic);
     bounced.limit = minutes(30);
-    vec![lifecycle, failslab("net-failslab", 12), bounced, shown("run-net-brief", 1)]
+    vec![lifecycle, failslab("net-failslab", 4), bounced, shown("run-net-brief", 1)]
 }
 
 /// What is run when there is time.
@@ -92,7 +92,7 @@ pub fn long(effort: &Effort) -> Vec<Scenario> {
         patient(cycles("net-lifecycle-long", &lifecycle), 30 + loops / 5),
         patient(trade("net-traffic-long", DRIVERS[1], EXACT, &whole(mib)), 60 + seconds * 2 + loops / 20),
         patient(trade("net-bounced-long", DRIVERS[0], BOUNCED, &whole(mib / 8)), 60 + seconds + loops / 20),
-        patient(failslab("net-failslab-long", loops / 2), 30 + loops / 5),
+        soak(failslab("net-failslab-long", loops / 10)),
         patient(selftests(), 90),
         patient(ends("net-reboot", "reboot"), 15),
         patient(ends("net-poweroff", "poweroff"), 15),
@@ -106,11 +106,13 @@ fn other(mut scenario: Scenario) -> Scenario {
     scenario
 }
 
-fn patient(mut scenario: Scenario, limit: u64) -> Scenario {
+fn soak(mut scenario: Scenario) -> Scenario {
     scenario.group = Group::Soak;
-    scenario.limit = minutes(limit);
-    scenario.idle = minutes(30);
     scenario
+}
+
+fn patient(scenario: Scenario, limit: u64) -> Scenario {
+    Scenario { limit: minutes(limit), idle: minutes(30), ..soak(scenario) }
 }
 
 /// A machine with two cards, of the debug kernel.
@@ -211,9 +213,13 @@ fn selftests() -> Scenario {
     scenario
 }
 
-/// Probe and open, while `cycles` allocations fail.
+/// Probe, open and changes, while `cycles` allocations of each fail.
 fn failslab(name: &'static str, cycles: u64) -> Scenario {
-    two_cards(name, "probe and open, while allocations fail", "net-failslab")
+    let mut scenario = two_cards(name, "probe, open and changes, while allocations fail", "net-failslab")
         .var("peer", DRIVERS[0])
-        .var("cycles", cycles)
+        .var("cycles", cycles);
+    // Twenty seconds for each cycle of five kinds. A case says nothing before its last cycle.
+    scenario.limit = minutes(20 + cycles * 5 / 3);
+    scenario.idle = minutes(10 + cycles / 3);
+    scenario
 }
