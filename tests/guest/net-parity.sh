@@ -139,7 +139,7 @@ looks_the_same() {
 
 # The first driver of a card finds it as the firmware has left it, and the second one as the first one has.
 cards_are_as_a_driver_leaves_them() {
-	for configuration in plain group; do
+	for configuration in $(echo "$CONFIGURATIONS" | tr '/' '\n' | awk -F: '!seen[$2]++ { print $1 }'); do
 		turn "$ORACLE" $configuration
 	done
 }

@@ -254,7 +254,7 @@ pub fn of(group: Group) -> Result<Vec<Scenario>> {
 
 fn table(effort: &Effort) -> Vec<Scenario> {
     let disks = [demo::scenarios(), short::scenarios(), long::scenarios(effort), parity::scenarios()].concat();
-    let cards = [vec![net::demo(), net::parity::scenario()], net::short(), net::long(effort)].concat();
+    let cards = [vec![net::demo()], net::parity::scenarios(), net::short(), net::long(effort)].concat();
     // A short one shall be the last to end, where several are run at a time.
     [cards, disks].concat()
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The boot in which the driver of network cards is compared with the oracle.
+//! The boots in which the driver of network cards is compared with the oracle.
 
 use super::{DRIVERS, OTHER_MODEL};
 use crate::machine::nic::Card;
@@ -41,52 +41,74 @@ const CONFIGURATIONS: [Configuration; 7] = [
     configuration("model", "model", ""),
 ];
 
+/// The configurations that `make soak` compares on the debug kernel: parameters, good ones and bad ones.
+const FEW: [&str; 2] = ["chosen", "invalid"];
+
 /// The other end of the wire.
 const PEER: &str = "far";
 
-/// The scenario.
-pub fn scenario() -> Scenario {
+/// The scenarios of this file.
+pub fn scenarios() -> Vec<Scenario> {
+    let mut whole = scenario("parity-net", "the C driver as oracle, on a network card", Scope::Whole);
+    whole.group = Group::ParityNet;
+    whole.kernel = Flavour::Plain;
+    let mut part = scenario("parity-net-brief", "the C driver as oracle, on a card with parameters", Scope::Part);
+    part.group = Group::Soak;
+    vec![whole, part]
+}
+
+fn scenario(name: &'static str, about: &'static str, scope: Scope) -> Scenario {
+    let compared = |c: &&Configuration| scope == Scope::Whole || FEW.contains(&c.name);
+    let chosen: Vec<&Configuration> = CONFIGURATIONS.iter().filter(compared).collect();
     let group = Card { mac: "01:00:5e:00:00:01".into(), ..Card::new("group") };
-    let mut scenario = Scenario::debug("parity-net", "the C driver as oracle, on a network card", "net-parity")
+    let mut scenario = Scenario::debug(name, about, "net-parity")
         .var("oracle", DRIVERS[0])
         .var("driver", DRIVERS[1])
-        .var("configurations", parameters())
-        .card(Card::new("plain"))
-        .card(group)
-        .card(Card::new("model").model(OTHER_MODEL))
-        .card(Card::new(PEER));
-    scenario.group = Group::ParityNet;
-    scenario.kernel = Flavour::Plain;
-    let configurations = CONFIGURATIONS.iter().map(|configuration| configuration.name.to_owned()).collect();
-    scenario.parity = Some(Parity { kind: Kind::Cards, scope: Scope::Whole, configurations });
+        .var("configurations", parameters(&chosen));
+    let mut cards = vec![Card::new("plain"), group, Card::new("model").model(OTHER_MODEL)];
+    cards.retain(|card| chosen.iter().any(|configuration| configuration.card == card.name));
+    for card in cards.into_iter().chain([Card::new(PEER)]) {
+        scenario = scenario.card(card);
+    }
+    let configurations = chosen.iter().map(|configuration| configuration.name.to_owned()).collect();
+    scenario.parity = Some(Parity { kind: Kind::Cards, scope, configurations });
     scenario.limit = minutes(40);
     scenario
 }
 
 /// The configurations as the guest script takes them: `NAME:CARD:PARAMETER=VALUE+…/NAME:…`.
-fn parameters() -> String {
-    let one = |c: &Configuration| format!("{}:{}:{}", c.name, c.card, c.parameters);
-    CONFIGURATIONS.iter().map(one).collect::<Vec<_>>().join("/")
+fn parameters(chosen: &[&Configuration]) -> String {
+    let one = |c: &&Configuration| format!("{}:{}:{}", c.name, c.card, c.parameters);
+    chosen.iter().map(one).collect::<Vec<_>>().join("/")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn by_name(name: &str) -> Scenario {
+        scenarios().into_iter().find(|scenario| scenario.name == name).unwrap()
+    }
+
     #[test]
     fn each_configuration_has_a_card_and_the_last_card_is_the_other_end() {
-        let scenario = scenario();
-        for configuration in &CONFIGURATIONS {
-            let fits = |card: &Card| card.name == configuration.card && card.name != PEER;
-            assert!(scenario.cards.iter().any(fits), "{}", configuration.name);
+        for (name, count) in [("parity-net", CONFIGURATIONS.len()), ("parity-net-brief", FEW.len())] {
+            let scenario = by_name(name);
+            let compared = &scenario.parity.as_ref().unwrap().configurations;
+            assert_eq!(compared.len(), count);
+            for name in compared {
+                let configuration = CONFIGURATIONS.iter().find(|configuration| configuration.name == name).unwrap();
+                let fits = |card: &Card| card.name == configuration.card && card.name != PEER;
+                assert!(scenario.cards.iter().any(fits), "{name}");
+            }
+            assert_eq!(scenario.cards.last().unwrap().name, PEER);
         }
-        assert_eq!(scenario.cards.last().unwrap().name, PEER);
     }
 
     #[test]
     fn the_kernel_can_be_told_of_every_configuration() {
         // See the test of the same name for disks.
-        let words = scenario().cmdline(&[], &Default::default());
+        let words = by_name("parity-net").cmdline(&[], &Default::default());
         assert!(words.len() < 1700, "{}", words.len());
         assert!(words.contains("plain:plain:/group:"), "{words}");
     }
