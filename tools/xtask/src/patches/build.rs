@@ -18,6 +18,9 @@ use crate::progress::{output, say};
 use crate::project::{create_dir, remove_dir};
 use crate::source::Tree;
 
+/// The kernels that are built: the one that can be tried at once, and the one that has PCI.
+const KERNELS: [Variant; 2] = [Variant::Um, Variant::Plain];
+
 /// Builds the steps that can break the build of others, and says how many these were. After the last one, upstream's
 /// block driver, which the series moves to our abstraction, must serve in user-mode Linux as it did before.
 ///
@@ -29,7 +32,9 @@ use crate::source::Tree;
 pub fn each(workshop: Workshop, repository: &Repository, base: &str, commits: &[Commit]) -> Result<(usize, Tally)> {
     let root = workshop.project.build.join("patches/linux");
     plant(&workshop, &root)?;
-    seed(&workshop, &root)?;
+    for variant in KERNELS {
+        seed(&workshop, &root, variant)?;
+    }
     for file in repository.git(&["ls-tree", "-r", "--name-only", base])?.lines() {
         bring(repository, base, file, &root)?;
     }
@@ -45,7 +50,9 @@ pub fn each(workshop: Workshop, repository: &Repository, base: &str, commits: &[
         if number == 0 || number + 1 == commits.len() || changed.lines().any(is_kconfig) {
             say(&format!("patch {} of {}: {subject}", number + 1, commits.len()));
             let failed = || format!("patch {}, `{subject}`, does not build", number + 1);
-            build::kernel(&workshop, Variant::Um).with_context(failed)?;
+            for variant in KERNELS {
+                build::kernel(&workshop, variant).with_context(failed)?;
+            }
             built += 1;
         }
     }
@@ -84,8 +91,8 @@ fn plant(workshop: &Workshop, root: &Path) -> Result<()> {
 }
 
 /// Lets the first step begin with the objects of the whole overlay, of which most need not be made anew.
-fn seed(workshop: &Workshop, root: &Path) -> Result<()> {
-    let objects = workshop.objdir(Variant::Um);
+fn seed(workshop: &Workshop, root: &Path, variant: Variant) -> Result<()> {
+    let objects = workshop.objdir(variant);
     let place = root.join(objects.file_name().context("the objects are nowhere")?);
     if objects.is_dir() && !place.exists() {
         // No links: kbuild writes into some of these files.
