@@ -68,6 +68,14 @@ pub const QUESTIONS: &[Question] = &[
         defined_in: "rust/kernel/block/blk_mq/new_disk.rs",
         shows: "fn new",
     },
+    // Drivers have no such name: what they call is safe.
+    Question {
+        file: "samples/rust/book/book_layout.rs",
+        line: "size_of::<bindings::virtio_device>()",
+        name: "virtio_device",
+        defined_in: "rust/bindings/bindings_generated.rs",
+        shows: "struct virtio_device",
+    },
     Question {
         file: "rust/kernel/virtio/queue/ring.rs",
         line: "bindings::virtqueue_get_vring_size(",
