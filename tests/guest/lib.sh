@@ -150,7 +150,9 @@ wait_for() {
 		local traced=$-
 		set +x
 	} 2>/dev/null
-	tries=$(($1 * 20))
+	# Looking all the time would keep from going on what is waited for.
+	pause=0.05
+	tries=$(($1 * 5))
 	deadline=$(($(uptime_seconds) + 5 * $1))
 	shift
 	until "$@" >/dev/null; do
@@ -158,7 +160,8 @@ wait_for() {
 		if [ "$tries" -le 0 ] || [ "$(uptime_seconds)" -gt "$deadline" ]; then
 			fail "waited in vain for: $*"
 		fi
-		sleep 0.05
+		sleep $pause
+		pause=0.2
 	done
 	case $traced in
 	*x*) set -x ;;

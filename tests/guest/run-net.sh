@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # What `make run-net` shows: a driver that serves a network card, against the C driver and against itself.
+#
+# A stream has MIB mebibytes; STEP is the distance between two sizes of packets.
 
 . /mnt/guest/lib.sh
 . /mnt/guest/net.sh
@@ -24,16 +26,21 @@ two_cards_are_joined_by_a_cable() {
 	done
 }
 
+# What sizes there are, if not all.
+every=
+[ "$STEP" -eq 1 ] || every="every $STEP. size"
+
 pings_of_every_size_come_back() {
 	start_answering
 	# All that a frame has room for, and not in fragments.
 	for protocol in icmp icmp6; do
 		longest=1472
 		[ $protocol = icmp ] || longest=1452
-		asks left $protocol 0 $longest
-		asks right $protocol 0 $longest
+		asks left $protocol 0 $longest "$STEP"
+		asks right $protocol 0 $longest "$STEP"
+		asks left $protocol $longest $longest
 	done
-	note "0 to 1472 bytes, IPv4 and IPv6, from both ends"
+	note "0 to 1472 bytes${every:+, $every}, IPv4 and IPv6, from both ends"
 }
 
 what_is_sent_arrives() {
@@ -72,9 +79,10 @@ the_driver_at_both_ends() {
 	wait_for 10 hears left
 	[ "$(driver_of left)" = "$(driver_of right)" ]
 	start_answering
-	asks left udp 0 1472
+	asks left udp 0 1472 "$STEP"
+	asks left udp 1472 1472
 	sends left $((MIB * 1024))
-	note "0 to 1472 bytes by UDP, $MIB MiB by TCP"
+	note "0 to 1472 bytes${every:+, $every,} by UDP, $MIB MiB by TCP"
 }
 
 iperf3_from_the_driver_to_itself() {

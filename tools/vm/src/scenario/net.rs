@@ -24,30 +24,30 @@ const MTUS: &str = "3000,9000,16110,1280,1500";
 
 /// What `make run-net` shows.
 pub fn demo() -> Scenario {
-    let mut scenario = shown("run-net", 16);
+    let mut scenario = shown("run-net", 16, 1);
     scenario.group = Group::RunNet;
     scenario.kernel = Flavour::Plain;
     scenario
 }
 
-/// Two cards at work, and so many MiB that go in each direction.
-fn shown(name: &'static str, mib: u64) -> Scenario {
+/// Two cards at work, so many MiB that go in each direction, and every `step`-th size of packets.
+fn shown(name: &'static str, mib: u64, step: u64) -> Scenario {
     let mut scenario = two_cards(name, "two network cards, each in a name space of its own", "run-net");
     scenario.limit = minutes(10);
     scenario.idle = minutes(2);
-    scenario.var("mib", mib)
+    scenario.var("mib", mib).var("step", step)
 }
 
 /// What must pass before a change lands.
 pub fn short() -> Vec<Scenario> {
-    let lifecycle = Cycles { binds: 2, rings: 5, downs: 3, ups: 3, cables: 1, sleeps: 1, commands: 4 };
+    let lifecycle = Cycles { binds: 2, rings: 5, downs: 2, ups: 2, cables: 1, sleeps: 1, commands: 4 };
     let traffic = Traffic {
-        step: 491,
-        short_step: 21,
+        step: 736,
+        short_step: 63,
         mib: 1,
-        tiny_kib: 128,
+        tiny_kib: 64,
         flood: 20,
-        frames: 300,
+        frames: 200,
         combinations: 3,
         members: 16,
         turns: 1,
@@ -57,7 +57,7 @@ pub fn short() -> Vec<Scenario> {
     lifecycle.cards[1] = Card::new("right").model(OTHER_MODEL);
     let mut bounced = trade("net-bounced", DRIVERS[1], BOUNCED, &traffic);
     bounced.limit = minutes(30);
-    vec![lifecycle, failslab("net-failslab", 4), bounced, shown("run-net-brief", 1)]
+    vec![lifecycle, failslab("net-failslab", 4), bounced, shown("run-net-brief", 1, 97)]
 }
 
 /// What is run when there is time.

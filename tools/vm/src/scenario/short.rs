@@ -56,7 +56,7 @@ fn disks() -> Scenario {
 /// A module that comes and goes, with two disks.
 fn reload() -> Scenario {
     Scenario::debug("reload", "load and unload, with two disks", "reload")
-        .var("loops", 50)
+        .var("loops", 15)
         .disk(Disk::scratch("main", 256).with(|p| p.num_queues = Some(4)))
         .disk(Disk::scratch("other", 64).with(|p| p.num_queues = Some(1)))
 }
@@ -82,20 +82,20 @@ fn features() -> Scenario {
 /// One disk that is unbound and bound, idle and busy, while a second one must not notice.
 fn rebind() -> Scenario {
     Scenario::debug("rebind", "unbind and bind, between and during fio", "rebind")
-        .var("loops", 50)
-        .var("busy_loops", 5)
+        .var("loops", 15)
+        .var("busy_loops", 3)
         .disk(Disk::scratch("main", 256))
         .disk(Disk::scratch("other", 64))
 }
 
 /// Memory runs out during probe.
 fn failslab() -> Scenario {
-    subjects::failslab("failslab", 50)
+    subjects::failslab("failslab", 20)
 }
 
 /// Resets, hot-plug and sleep, a few times each.
 fn lifecycle() -> Scenario {
-    subjects::lifecycle("lifecycle", &Cycles { resets: 3, plugs: 3, sleeps: 2, hibernations: 0 })
+    subjects::lifecycle("lifecycle", &Cycles { resets: 3, plugs: 2, sleeps: 1, hibernations: 0 })
 }
 
 /// Failures on PCI, a few times each.
@@ -120,12 +120,12 @@ fn reboot() -> Scenario {
 
 /// virtio-pci in all its kinds, in one boot.
 fn transports() -> Scenario {
-    subjects::transports("transports", 2, 2)
+    subjects::transports("transports", 1, 2)
 }
 
 /// virtio-mmio.
 fn mmio() -> Scenario {
-    subjects::mmio("mmio", 2, 2, 2)
+    subjects::mmio("mmio", 1, 2, 1)
 }
 
 /// The C driver and the driver under test take turns on one disk.

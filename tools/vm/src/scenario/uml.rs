@@ -27,7 +27,19 @@ pub struct Scenario {
 
 /// Every scenario.
 pub fn all() -> Vec<Scenario> {
-    vec![testdisk(), zoned(), limits(), faults(), failures(), usedlen(), unsupported(), numbers(), rnull()]
+    // Long ones first: where several run side by side, none of them is left for the end.
+    vec![
+        limits("limits", 1),
+        limits("limits-rest", 2),
+        testdisk(),
+        zoned(),
+        faults(),
+        failures(),
+        usedlen(),
+        unsupported(),
+        numbers(),
+        rnull(),
+    ]
 }
 
 fn scenario(name: &'static str, about: &'static str, devices: &[(&'static str, &'static str)]) -> Scenario {
@@ -69,11 +81,17 @@ fn zoned() -> Scenario {
     scenario("zoned", "zones: reports, operations, rules, fio, appends", &devices)
 }
 
-fn limits() -> Scenario {
+/// One half of the values.
+fn limits(name: &'static str, part: u32) -> Scenario {
     let devices = [("main", "--feature size-max"), ("zoned", "--size 64M --zone-size 4M --conventional 1")];
     let about = "what each value of the configuration space comes to, with both drivers";
-    // More than a hundred values, and both drivers for each.
-    Scenario { limit: Duration::from_secs(480), ..scenario("limits", about, &devices) }
+    // More than sixty values, and both drivers for each.
+    Scenario {
+        script: "limits",
+        vars: vec![("part", part.to_string()), ("parts", "2".to_owned())],
+        limit: Duration::from_secs(480),
+        ..scenario(name, about, &devices)
+    }
 }
 
 fn numbers() -> Scenario {

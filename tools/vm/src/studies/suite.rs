@@ -40,9 +40,9 @@ pub fn run_net(host: &Host, plain: &Kernel) -> Result<Tally> {
 ///
 /// As for [`run`].
 pub fn test(host: &Host, debug: &Kernel) -> Result<Tally> {
-    let mut boots = Boot::of(Group::Test, debug, debug)?;
+    let mut boots = vec![Boot::Kunit(debug)];
+    boots.extend(Boot::of(Group::Test, debug, debug)?);
     boots.extend(Boot::of(Group::Run, debug, debug)?);
-    boots.push(Boot::Kunit(debug));
     run_all(host, "test", &boots)
 }
 
