@@ -34,12 +34,12 @@ pub fn host(project: &Project) -> Host {
     }
 }
 
-/// One machine for each job and another for each two, as they spend time waiting; where the memory that is free now has
-/// room for so many.
+/// One machine for each job, where the memory that is free now has room for so many. With more of them than there are
+/// CPUs, an emulated CPU waits again and again for one that is not running, and all of it takes longer.
 fn machines_at_once(jobs: usize, meminfo: &str) -> usize {
     let available = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
     let kib = available.and_then(|rest| rest.split_whitespace().next()?.parse::<usize>().ok()).unwrap_or(0);
-    (jobs + jobs / 2).min(kib / MACHINE_KIB).clamp(1, MOST_MACHINES)
+    jobs.min(kib / MACHINE_KIB).clamp(1, MOST_MACHINES)
 }
 
 /// A kernel as the virtual machines know it.
@@ -359,7 +359,7 @@ mod tests {
     #[test]
     fn machines_side_by_side_need_jobs_and_memory() {
         let with = |gib: usize| format!("MemTotal: 1 kB\nMemAvailable:   {} kB\n", gib << 20);
-        assert_eq!(machines_at_once(2, &with(24)), 3);
+        assert_eq!(machines_at_once(2, &with(24)), 2);
         assert_eq!(machines_at_once(8, &with(7)), 2);
         assert_eq!(machines_at_once(1, &with(64)), 1);
         assert_eq!(machines_at_once(64, &with(512)), MOST_MACHINES);
